@@ -1,0 +1,68 @@
+//! What the judge says, as plain data: read by `traffic::assemble` (through the shell), the admin API and `explain`.
+
+use std::collections::BTreeMap;
+
+use bascule_model::{EndpointId, Instant, ObservedState};
+
+/// The verdicts on all endpoints at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// By endpoint.
+    pub endpoints: BTreeMap<EndpointId, Verdict>,
+}
+
+/// What the judge says of one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The state.
+    pub state: ObservedState,
+    /// Since when.
+    pub since: Instant,
+    /// Why, the strongest reason first; empty while nothing has been seen.
+    pub reasons: Vec<Reason>,
+    /// When it came back up after having been down: its ramp starts here. `None` when it never was down.
+    pub returned_at: Option<Instant>,
+    /// Results in a row that speak against the state.
+    pub against: u32,
+    /// The last check: when it ended.
+    pub checked_at: Option<Instant>,
+}
+
+/// One observation that speaks for a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// A check passed.
+    CheckPassed,
+    /// The connection was refused, reset or unreachable.
+    Connect,
+    /// No answer in time.
+    Timeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// Another status than expected.
+    Status {
+        /// The status.
+        status: u16,
+    },
+    /// An answer that is not HTTP, or broke off.
+    Protocol,
+    /// Traffic failed to connect.
+    Traffic,
+}
+
+impl Reason {
+    /// The word used in metrics, logs and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CheckPassed => "passed",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Status { .. } => "status",
+            Self::Protocol => "protocol",
+            Self::Traffic => "traffic",
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One address of a backend, and what identifies it. Counters, health and pools are carried over a reload by this
+//! identity, so nothing that may change without the endpoint becoming another one belongs in it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::{BackendName, ServiceName};
+
+/// How an endpoint is spoken to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// HTTP/1.1 in clear.
+    Http,
+    /// HTTP over TLS; ALPN chooses HTTP/2 or HTTP/1.1.
+    Https,
+    /// HTTP/2 in clear, by prior knowledge.
+    H2c,
+}
+
+impl Scheme {
+    /// The scheme as written in a URL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::H2c => "h2c",
+        }
+    }
+
+    /// The port meant when a URL names none.
+    #[must_use]
+    pub const fn port_default(self) -> u16 {
+        match self {
+            Self::Http | Self::H2c => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// The identity of an endpoint: (service, backend, scheme, host, port). The host is the address, and the name it was
+/// resolved from where there is one: two names on one address are two endpoints, as their certificates differ.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct EndpointId {
+    /// The service.
+    pub service: ServiceName,
+    /// The backend.
+    pub backend: BackendName,
+    /// How it is spoken to.
+    pub scheme: Scheme,
+    /// The host name the address was resolved from; `None` for an endpoint written by address.
+    pub host: Option<Arc<str>>,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl EndpointId {
+    /// The endpoint as people name it within its backend: `10.0.1.10:8080`, or `media.example.org@10.0.1.10:8080`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.host {
+            Some(host) => format!("{host}@{}", self.address),
+            None => self.address.to_string(),
+        }
+    }
+
+    /// Whether `text` names this endpoint: its [`label`](Self::label), or its address alone.
+    #[must_use]
+    pub fn is_named(&self, text: &str) -> bool {
+        text == self.label() || text == self.address.to_string()
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.service, self.backend, self.label())
+    }
+}
+
+impl fmt::Debug for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{self}", self.scheme.as_str())
+    }
+}

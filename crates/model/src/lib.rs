@@ -1,0 +1,23 @@
+//! The words of the product as types (`docs/architecture.md` §1): names, shares, states, signals, revisions, time and
+//! randomness. Pure: no clock, no socket, no file, no global randomness. Every other crate builds on this one, so it
+//! holds only what two of them need. Read [`share`] first: that a row sums to exactly 10 000 is decided there.
+
+pub mod endpoint;
+pub mod histogram;
+pub mod name;
+pub mod rng;
+pub mod share;
+pub mod signal;
+pub mod state;
+pub mod targets;
+pub mod time;
+
+pub use endpoint::{EndpointId, Scheme};
+pub use histogram::Histogram;
+pub use name::{BackendName, ListenerName, NameError, ProviderName, ServiceName};
+pub use rng::Rng;
+pub use share::{BasisPoints, ShareError, Shares};
+pub use signal::BackendSignal;
+pub use state::{AdminState, ObservedState, Revision};
+pub use targets::{AdminTarget, TargetRow, Targets};
+pub use time::{Instant, Timestamp};

@@ -1,0 +1,154 @@
+//! The state an edge decides by: plain immutable data, structurally shared. A change of one service's shares or verdicts
+//! rebuilds that service and shares the rest. Built by [`assemble`](crate::assemble) and published as a whole; workers
+//! derive what they need from it (`proxy::WorkerView`) and carry over by id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::{
+    AdminState, BackendName, BasisPoints, EndpointId, ObservedState, ProviderName, Revision,
+    ServiceName, Shares,
+};
+
+use crate::spec::{FailOpen, HostPolicy, ServiceSpec};
+
+/// What an edge serves, at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The revision of the targets it was built from.
+    pub revision: Revision,
+    /// Counts publications, from 1; a worker rebuilds its view when it changes.
+    pub generation: u64,
+    /// Which request belongs to which service.
+    pub routes: Arc<crate::route::Table>,
+    /// The services; routes name them by index.
+    pub services: Vec<Arc<Service>>,
+}
+
+/// One service, ready to pick from.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its policies.
+    pub spec: Arc<ServiceSpec>,
+    /// Where the ramp stands.
+    pub target: Shares,
+    /// Its backends, ordered by name.
+    pub backends: Vec<Backend>,
+    /// What happens to a request now.
+    pub mode: Mode,
+    /// When a refused client should come back, where the mode refuses. Source: the fastest check that could bring a
+    /// backend back.
+    pub retry_after: Duration,
+}
+
+impl Service {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ServiceName {
+        &self.spec.name
+    }
+}
+
+/// What happens to a service's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are divided by the effective shares.
+    Serve,
+    /// No backend is up, and the service is configured to try all the same: divided by the target row.
+    FailOpen,
+    /// No backend may be used: 503.
+    Refuse(Refusal),
+}
+
+/// Why a service refuses everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No backend that is not off has an endpoint that is up.
+    NoBackendUp,
+    /// Every backend is off or taken out by an admin state.
+    AllOff,
+}
+
+impl Refusal {
+    /// The reason as clients, logs and metrics get it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoBackendUp => "no_backend_up",
+            Self::AllOff => "all_off",
+        }
+    }
+}
+
+/// One backend of a service.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// Its name.
+    pub name: BackendName,
+    /// Who runs it.
+    pub provider: ProviderName,
+    /// The `Host` sent upstream.
+    pub host: HostPolicy,
+    /// A person set it to off, or an admin state takes it out: it gets nothing, whatever else fails.
+    pub off: bool,
+    /// Its part of new requests. The backends of a service that serves sum to exactly 10 000.
+    pub effective: BasisPoints,
+    /// From target to effective, factor by factor.
+    pub factors: Factors,
+    /// Its endpoints, ordered by id; all of them, also those that are not usable.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// How a backend's target share became its effective share. `explain` and the metrics read the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factors {
+    /// Target share.
+    pub target: BasisPoints,
+    /// min(1, 1.4 × up/total); 0 without an endpoint that is up.
+    pub health: f64,
+    /// 0 to 1: where the ramp of a returning backend stands.
+    pub slow_start: f64,
+    /// target × health × slow_start, before normalising; a ratio.
+    pub product: f64,
+    /// Endpoints that are up.
+    pub up: usize,
+    /// Endpoints that the row counts on.
+    pub total: usize,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// Its identity.
+    pub id: Arc<EndpointId>,
+    /// What people want of it: the strictest of its own state, its backend's and its provider's.
+    pub admin: AdminState,
+    /// What is seen of it.
+    pub observed: ObservedState,
+    /// Whether new work may go there; in fail-open mode what is observed does not count.
+    pub usable: bool,
+    /// Its weight inside the backend, 1 to 10 000: below full while it returns.
+    pub weight: BasisPoints,
+}
+
+impl Snapshot {
+    /// The service with this name.
+    #[must_use]
+    pub fn service(&self, name: &ServiceName) -> Option<&Arc<Service>> {
+        self.services.iter().find(|service| service.name() == name)
+    }
+}
+
+impl Service {
+    /// The backend with this name.
+    #[must_use]
+    pub fn backend(&self, name: &BackendName) -> Option<&Backend> {
+        self.backends.iter().find(|backend| &backend.name == name)
+    }
+
+    /// Whether it is configured to fail open.
+    #[must_use]
+    pub fn may_fail_open(&self) -> bool {
+        self.spec.fail_open == FailOpen::WhenNoBackendUp
+    }
+}

@@ -1,0 +1,2 @@
+//! The one entry tool: tidy, gen, test, bench.
+fn main() {}

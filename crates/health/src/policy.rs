@@ -24,6 +24,30 @@ pub struct CheckPolicy {
     pub jitter: BasisPoints,
 }
 
+impl CheckPolicy {
+    /// The fast interval that belongs to an interval: 500 ms, or the interval if that is shorter.
+    #[must_use]
+    pub fn fast(interval: Duration) -> Duration {
+        interval.min(Duration::from_millis(500))
+    }
+}
+
+impl Default for CheckPolicy {
+    /// A TCP connect with the built-in defaults.
+    fn default() -> Self {
+        let interval = Duration::from_secs(3);
+        Self {
+            kind: CheckKind::Tcp,
+            interval,
+            interval_fast: Self::fast(interval),
+            timeout: Duration::from_secs(1),
+            fall: 3,
+            rise: 2,
+            jitter: BasisPoints::saturating(1_000),
+        }
+    }
+}
+
 /// What a check does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckKind {

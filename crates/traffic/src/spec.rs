@@ -154,6 +154,54 @@ pub struct RetryPolicy {
     pub budget_ratio: BasisPoints,
     /// Retries a second that the budget always grants. Default 10.
     pub budget_min_per_second: u32,
+    /// Which failures are tried again. Default: all of them.
+    pub when: RetryWhen,
+    /// Whether the next try prefers another provider. Default true.
+    pub other_provider: bool,
+}
+
+/// The failures that are tried again. Whether one may be is decided by what was sent; this can only forbid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryWhen {
+    /// The connection could not be made.
+    pub connect_failure: bool,
+    /// The connection died before the first byte of a response.
+    pub reset_before_response: bool,
+    /// The endpoint refused the stream unprocessed (`REFUSED_STREAM`, or a stream above the id of a `GOAWAY`).
+    pub refused_stream: bool,
+}
+
+impl Default for RetryWhen {
+    fn default() -> Self {
+        Self {
+            connect_failure: true,
+            reset_before_response: true,
+            refused_stream: true,
+        }
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            budget_ratio: BasisPoints::saturating(2_000),
+            budget_min_per_second: 10,
+            when: RetryWhen::default(),
+            other_provider: true,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            response_headers: Duration::from_secs(60),
+            upstream_idle: Duration::from_secs(30),
+            stream_idle: Duration::from_secs(300),
+        }
+    }
 }
 
 /// What happens when no backend is up.

@@ -18,14 +18,18 @@ pub struct Verdict {
     pub state: ObservedState,
     /// Since when.
     pub since: Instant,
-    /// Why, the strongest reason first; empty while nothing has been seen.
+    /// Why it is in this state, the latest reason first, at most `opinion::REASONS_MAX`; empty while nothing has been seen.
     pub reasons: Vec<Reason>,
+    /// What the last check said; it may speak against the state. `None` before the first.
+    pub last: Option<Reason>,
     /// When it came back up after having been down: its ramp starts here. `None` when it never was down.
     pub returned_at: Option<Instant>,
     /// Results in a row that speak against the state.
     pub against: u32,
     /// The last check: when it ended.
     pub checked_at: Option<Instant>,
+    /// Whether it is checked now. If not (`maint`, `offline`), all of this is what was last seen.
+    pub checked: bool,
 }
 
 /// One observation that speaks for a verdict.
@@ -63,6 +67,16 @@ impl Reason {
             Self::Status { .. } => "status",
             Self::Protocol => "protocol",
             Self::Traffic => "traffic",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    /// The word, with the status where there is one: `timeout`, `status 503`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status { status } => write!(f, "{} {status}", self.as_str()),
+            _ => f.write_str(self.as_str()),
         }
     }
 }

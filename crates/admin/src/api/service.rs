@@ -1,0 +1,227 @@
+//! Services, backends, endpoints and providers on the wire: what is wanted, what is seen, and what is measured, never
+//! mixed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{AdminEntry, AdminState, ObservedState, Override};
+
+/// All services. `/v1/services`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceList {
+    /// The revision of what is wanted.
+    pub revision: u64,
+    /// By name; those that do not work first.
+    pub services: Vec<Service>,
+}
+
+/// One service. `/v1/services/{s}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The revision of what is wanted.
+    pub revision: u64,
+    /// The worst that matters: `down` when requests are refused, `degraded` when a backend that should take part does
+    /// not fully, `unknown` when nothing has been seen yet.
+    pub state: ObservedState,
+    /// What happens to its requests now.
+    pub mode: Mode,
+    /// Why requests are refused: `no_backend_up`, `all_off`.
+    pub refusal: Option<String>,
+    /// In words, for people: `oci has 2 of 4 endpoints up`. Empty when all is well.
+    pub summary: Vec<String>,
+    /// The listeners it is reached through.
+    pub listeners: Vec<String>,
+    /// Its backends; those that do not work first.
+    pub backends: Vec<Backend>,
+    /// A person's row, if there is one.
+    #[serde(rename = "override")]
+    pub override_row: Option<Override>,
+    /// The running shift's id, if there is one.
+    pub shift: Option<String>,
+}
+
+/// What happens to a service's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are divided by the effective shares.
+    #[default]
+    Serve,
+    /// No backend is up; all are tried all the same.
+    FailOpen,
+    /// 503.
+    Refuse,
+}
+
+/// What part a backend has in the file's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Has a weight.
+    #[default]
+    Weighted,
+    /// Has none; may receive by an override or a plan.
+    Standby,
+}
+
+/// One backend of a service. `/v1/services/{s}/backends/{b}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Backend {
+    /// The service.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// Who runs it.
+    pub provider: String,
+    /// Where it stands.
+    pub region: Option<String>,
+    /// What part it has.
+    pub role: Role,
+    /// The weight written in the file; none for a standby.
+    pub weight: Option<u32>,
+    /// The strictest admin state that applies to it: its own or its provider's.
+    pub admin_state: AdminState,
+    /// Its own admin state, where a person set one.
+    pub admin: Option<AdminEntry>,
+    /// What is seen of it.
+    pub observed_state: ObservedState,
+    /// A person set it to off, or an admin state takes it out: it gets nothing, whatever else fails.
+    pub off: bool,
+    /// Its shares, row by row.
+    pub shares: BackendShares,
+    /// Why its effective share is not the declared one, in words; empty when it is.
+    pub why: String,
+    /// Endpoints that are up.
+    pub endpoints_up: usize,
+    /// Endpoints that count.
+    pub endpoints_total: usize,
+    /// Its endpoints; those that do not work first.
+    pub endpoints: Vec<Endpoint>,
+    /// What was measured in the last minute.
+    pub load: Load,
+}
+
+/// A backend's shares in percent: five numbers that are never mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct BackendShares {
+    /// From the file's weights.
+    pub declared: f64,
+    /// A person's; none without an override.
+    #[serde(rename = "override")]
+    pub override_share: Option<f64>,
+    /// Where the ramp stands.
+    pub target: f64,
+    /// What edges use: target × health factor × slow start, normalised.
+    pub effective: f64,
+    /// Measured: finished requests of the last minute; none without any.
+    pub requests: Option<f64>,
+    /// Measured: what the share decides about (picks) in the last minute; none without any.
+    pub new_sessions: Option<f64>,
+}
+
+/// What was measured of a backend in the window before `at`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Load {
+    /// How long the window is; shorter than 60 only after a start.
+    pub window_seconds: f64,
+    /// Finished requests a second.
+    pub requests_per_second: f64,
+    /// Errors per finished request; none without requests.
+    pub error_ratio: Option<f64>,
+    /// Half of the answers began within it; none without requests.
+    pub latency_p50_seconds: Option<f64>,
+    /// 95 % of the answers began within it.
+    pub latency_p95_seconds: Option<f64>,
+    /// 99 % of the answers began within it.
+    pub latency_p99_seconds: Option<f64>,
+    /// Requests running now.
+    pub in_flight: u64,
+}
+
+/// One endpoint. `/v1/services/{s}/backends/{b}/endpoints/{e}`; `{e}` is its name or its address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Endpoint {
+    /// `10.0.1.10:8080`, or `media.example.org@10.0.1.10:8080`.
+    pub name: String,
+    /// `http`, `https`, `h2c`.
+    pub scheme: String,
+    /// The host name it was resolved from.
+    pub host: Option<String>,
+    /// Where it listens.
+    pub address: String,
+    /// The strictest admin state that applies: its own, its backend's or its provider's.
+    pub admin_state: AdminState,
+    /// Its own admin state, where a person set one.
+    pub admin: Option<AdminEntry>,
+    /// What is seen of it.
+    pub observed_state: ObservedState,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why, the strongest reason first; empty while nothing has been seen.
+    pub reasons: Vec<Reason>,
+    /// When the last check ended.
+    pub checked_at: Option<Timestamp>,
+    /// Whether new requests may go there.
+    pub usable: bool,
+    /// Its weight inside the backend: below 1 while it returns.
+    pub weight_ratio: f64,
+}
+
+/// One observation that speaks for a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// `passed`, `connect`, `timeout`, `tls`, `status`, `protocol`, `traffic`.
+    pub reason: String,
+    /// The HTTP status, where the reason is one.
+    pub status: Option<u16>,
+}
+
+/// All providers. `/v1/providers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderList {
+    /// The revision of what is wanted.
+    pub revision: u64,
+    /// By name; those that do not work first.
+    pub providers: Vec<Provider>,
+}
+
+/// One provider: a failure domain. `/v1/providers/{p}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Provider {
+    /// Its name.
+    pub name: String,
+    /// The revision of what is wanted.
+    pub revision: u64,
+    /// Its admin state.
+    pub admin_state: AdminState,
+    /// Who set it, where a person did.
+    pub admin: Option<AdminEntry>,
+    /// The worst of its backends.
+    pub observed_state: ObservedState,
+    /// Its backends over all services.
+    pub backends: Vec<ProviderBackend>,
+    /// The evacuation that is in force, if one is.
+    pub evacuation: Option<String>,
+}
+
+/// A backend as its provider lists it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderBackend {
+    /// The service.
+    pub service: String,
+    /// The backend.
+    pub backend: String,
+    /// What is seen of it.
+    pub observed_state: ObservedState,
+    /// Whether it is off.
+    pub off: bool,
+    /// Its effective share in percent.
+    pub effective: f64,
+    /// Endpoints that are up.
+    pub endpoints_up: usize,
+    /// Endpoints that count.
+    pub endpoints_total: usize,
+}

@@ -1,1 +1,14 @@
-//! placeholder
+//! The thin shell around the control loop: it collects what `plan::steer` must know, performs what that decides, and
+//! keeps what must outlive the process. It decides nothing. Read [`controller`] first; [`handle`] is how admin and the
+//! composition talk to it, [`ports`] is what it needs from an edge, [`store`] is the state directory, [`explain`](mod@explain)
+//! says why a backend has the share it has.
+
+pub mod controller;
+pub mod handle;
+pub mod ports;
+pub mod store;
+
+pub use controller::{Controller, Settings, StartError};
+pub use handle::Handle;
+pub use ports::{Confirmed, EdgeLink, InProcess, Lease, Prove};
+pub use store::{Recorded, StoreError};

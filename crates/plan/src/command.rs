@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bascule_model::share::Percent;
+
 use bascule_model::{
     AdminState, AdminTarget, BackendName, BasisPoints, ProviderName, Revision, ServiceName, Shares,
 };
@@ -51,7 +52,7 @@ pub enum Command {
         /// Its id.
         shift: String,
     },
-    /// Let a paused shift go on.
+    /// Let a paused shift go on; of one that is held, take the step for good without further judgement.
     Resume {
         /// Its id.
         shift: String,
@@ -165,9 +166,12 @@ pub enum Refusal {
         /// Whether it is too much, or too little with nothing left to scale.
         above: bool,
     },
-    /// Nothing would have a share: all off.
-    #[error("all backends would be off")]
-    AllOff,
+    /// No backend of a service could have a share: all would be off, evacuated or taken out by an admin state.
+    #[error("service `{service}` would have no backend left")]
+    AllOff {
+        /// The service.
+        service: ServiceName,
+    },
     /// A shift of the service is running.
     #[error("shift `{shift}` of the service is running")]
     Busy {
@@ -191,8 +195,13 @@ pub enum Refusal {
         max: Duration,
     },
     /// One or more rails would break.
-    #[error("refused by {} safety rules", .0.len())]
-    Rails(Vec<BrokenRail>),
+    #[error("refused by {} safety rules", .broken.len())]
+    Rails {
+        /// All that would break.
+        broken: Vec<BrokenRail>,
+        /// The nearest shares that pass all rails, where the change is of one service and there are any.
+        nearest: Option<Shares>,
+    },
     /// What was accepted could not be stored; nothing changed.
     #[error("the change could not be stored: {0}")]
     Store(String),
@@ -204,7 +213,7 @@ pub enum Refusal {
 /// A rail that a request breaks.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BrokenRail {
-    /// Its name as in the configuration: `max_step`, `min_providers`, `bounds`, `receiver_up`.
+    /// Its name: `max_step`, `min_providers`, `bounds` as in the configuration, or `receiver_up`, `off`, `evacuated`.
     pub rule: String,
     /// The service.
     pub service: ServiceName,
@@ -214,4 +223,39 @@ pub struct BrokenRail {
     pub detail: String,
     /// The nearest shares that pass this rail, where there are any.
     pub nearest: Option<Shares>,
+}
+
+impl Command {
+    /// The word used in history and audit.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Shift { .. } => "shift",
+            Self::ClearOverride { .. } => "clear",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Abort { .. } => "abort",
+            Self::Evacuate { .. } => "evacuate",
+            Self::Restore { .. } => "restore",
+            Self::Undo { .. } => "undo",
+            Self::SetAdmin { .. } => "admin",
+        }
+    }
+
+    /// What it is about, as history and audit name it: `meet`, `provider/aws`, `s-0001`, `42`.
+    #[must_use]
+    pub fn object(&self) -> String {
+        match self {
+            Self::Shift { service, .. } | Self::ClearOverride { service, .. } => {
+                service.to_string()
+            }
+            Self::Pause { shift } | Self::Resume { shift } | Self::Abort { shift } => shift.clone(),
+            Self::Evacuate { provider, .. } | Self::Restore { provider } => {
+                format!("provider/{provider}")
+            }
+            Self::Undo { to: Some(revision) } => revision.to_string(),
+            Self::Undo { to: None } => String::new(),
+            Self::SetAdmin { target, .. } => target.to_string(),
+        }
+    }
 }

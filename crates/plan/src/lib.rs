@@ -4,8 +4,10 @@
 
 pub mod command;
 pub mod policy;
+pub mod steer;
 pub mod view;
 
 pub use command::{Command, Pace, Refusal, Request};
 pub use policy::{Bounds, Guardrails, ServiceFacts, ServicePolicy};
+pub use steer::{Effect, Event, Facts, Notice, Now, Persisted, Record, Steer};
 pub use view::State;

@@ -87,7 +87,7 @@ pub struct ShiftView {
     pub to: Shares,
     /// The row now.
     pub now: Shares,
-    /// The step that is in effect, from 1.
+    /// The step that is in effect, from 1; 0 while it waits to take the first. Of the way back while it returns.
     pub step: usize,
     /// How many steps there are.
     pub steps: usize,
@@ -101,6 +101,8 @@ pub struct ShiftView {
     pub receivers: BTreeMap<BackendName, ReceiverView>,
     /// Why it is held, turned back or ended; empty when all is as planned.
     pub note: String,
+    /// Who turned it back, if it was turned back.
+    pub turned_by: Option<TurnedBy>,
     /// Who.
     pub actor: String,
     /// Why.
@@ -150,6 +152,41 @@ pub enum ShiftPhase {
     Superseded,
 }
 
+impl ShiftCause {
+    /// The word used in the CLI, the API and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::OverrideEnd => "override_end",
+            Self::Evacuate => "evacuate",
+            Self::Restore => "restore",
+            Self::Undo => "undo",
+        }
+    }
+}
+
+impl EvacuationPhase {
+    /// Whether it holds no more: it is back, or on its way back.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Restoring | Self::Restored)
+    }
+
+    /// The word used in the CLI, the API and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shifting => "shifting",
+            Self::Proving => "proving",
+            Self::Draining => "draining",
+            Self::Evacuated => "evacuated",
+            Self::Restoring => "restoring",
+            Self::Restored => "restored",
+        }
+    }
+}
+
 impl ShiftPhase {
     /// Whether it has ended.
     #[must_use]
@@ -171,6 +208,16 @@ impl ShiftPhase {
             Self::Superseded => "superseded",
         }
     }
+}
+
+/// Who turned a shift back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnedBy {
+    /// A person aborted it.
+    Person,
+    /// A guardrail was broken.
+    Guardrail,
 }
 
 /// What was measured at a receiver in the current step.
@@ -265,7 +312,8 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Who: a person, or `bascule` itself.
     pub actor: String,
-    /// `shift`, `step`, `evacuate`, `restore`, `undo`, `abort`, `expire`, `admin`, `config`.
+    /// [`Command::action`](crate::Command::action) of a person's; of bascule's own `step`, `return`, `complete`, `expire`,
+    /// `evacuation`, `config`.
     pub action: String,
     /// On what: `meet`, `provider/aws`, `s-0001`.
     pub object: String,

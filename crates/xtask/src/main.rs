@@ -1,2 +1,53 @@
-//! The one entry tool: tidy, gen, test, bench.
-fn main() {}
+//! The one entry tool: `cargo xtask tidy`, `gen`, `test`. It decides nothing about the product; it holds the rules of the
+//! code base ([`tidy`]), writes the generated references ([`generate`]) and runs everything that proves it ([`test`]).
+//! It must never skip in silence: what cannot be done is named, and fails.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod generate;
+mod say;
+mod test;
+mod tidy;
+mod tools;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+cargo xtask tidy           ranks, purity, module docs, top level, dependency records
+cargo xtask gen [--check]  write the generated references (or only compare)
+cargo xtask test [--all]   install what is missing, build, run all tests, print a time table;
+                           --all adds the long ones: fuzzing, soaks";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let root = root()?;
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["tidy"] => tidy::run(&root),
+        ["gen"] => generate::write(&root),
+        ["gen", "--check"] => generate::check(&root),
+        ["test"] => test::run(&root, test::Length::Normal),
+        ["test", "--all"] => test::run(&root, test::Length::All),
+        _ => bail!("usage:\n{USAGE}"),
+    }
+}
+
+/// The root of the checkout: two levels above this crate's manifest.
+fn root() -> Result<PathBuf> {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = manifest
+        .ancestors()
+        .nth(2)
+        .context("the manifest stands in crates/xtask")?;
+    Ok(root.to_path_buf())
+}

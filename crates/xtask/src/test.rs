@@ -1,0 +1,129 @@
+//! `cargo xtask test`: everything that proves the product, with a table of what took how long. Steps run one after the
+//! other, since two heavy builds at once gain nothing on a small machine. The first failure ends the run.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{generate, say, tidy, tools};
+
+/// How much is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What every change must pass.
+    Normal,
+    /// The long runs too.
+    All,
+}
+
+/// Runs the steps and prints the table.
+pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
+    let cargo = |args: &'static [&'static str]| move || command(root, "cargo", args);
+    let mut table = Table::default();
+    table.step("install tools", tools::ensure)?;
+    table.step("tidy", || tidy::run(root))?;
+    table.step(
+        "build tests",
+        cargo(&["test", "--workspace", "--no-run", "--quiet"]),
+    )?;
+    table.step(
+        "build binary",
+        cargo(&["build", "--profile", "quick", "--package", "bascule"]),
+    )?;
+    table.step(
+        "unit, property and end-to-end tests",
+        cargo(&["test", "--workspace"]),
+    )?;
+    table.step("generated references", || generate::check(root))?;
+    for fault in faults(length) {
+        table.step(&format!("demo, fault {fault}"), || demo(root, fault))?;
+    }
+    if length == Length::All {
+        let long = ["test", "--workspace", "--quiet", "--", "--ignored"];
+        table.step("long tests", || command(root, "cargo", &long))?;
+    }
+    say::line(&table.to_string());
+    Ok(())
+}
+
+/// The faults the demo is run with.
+fn faults(length: Length) -> &'static [&'static str] {
+    match length {
+        Length::Normal => &["refused"],
+        Length::All => &[
+            "refused",
+            "503",
+            "reset",
+            "blackhole",
+            "slow",
+            "flap",
+            "half",
+        ],
+    }
+}
+
+fn demo(root: &Path, fault: &str) -> Result<()> {
+    let args = [
+        "demo",
+        "--headless",
+        "--assert",
+        "--seed",
+        "1",
+        "--fault",
+        fault,
+    ];
+    command(root, "target/quick/bascule", &args)
+}
+
+fn command(root: &Path, program: &str, args: &[&str]) -> Result<()> {
+    let path = if program.contains('/') {
+        root.join(program)
+    } else {
+        program.into()
+    };
+    let status = Command::new(path)
+        .args(args)
+        .current_dir(root)
+        .status()
+        .context(program.to_owned())?;
+    if !status.success() {
+        bail!("`{program} {}` failed: {status}", args.join(" "));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Table {
+    rows: Vec<(String, Duration)>,
+}
+
+impl Table {
+    fn step(&mut self, name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+        say::line(&format!("== {name}"));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a time table for people; nothing depends on it"
+        )]
+        let started = Instant::now();
+        run().with_context(|| format!("step `{name}`"))?;
+        self.rows.push((name.to_owned(), started.elapsed()));
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let total: Duration = self.rows.iter().map(|(_, took)| *took).sum();
+        for (name, took) in self
+            .rows
+            .iter()
+            .map(|(n, t)| (n.as_str(), *t))
+            .chain([("total", total)])
+        {
+            writeln!(f, "{name:<44} {:>7.1} s", took.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}

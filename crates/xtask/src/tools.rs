@@ -1,0 +1,84 @@
+//! The real programs that tests run against: found, or installed by their package, or named with the way to get them.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::say;
+
+/// A program, and the Debian package that brings it.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        program: "nginx",
+        package: "nginx-light",
+    },
+    Tool {
+        program: "curl",
+        package: "curl",
+    },
+    Tool {
+        program: "h2load",
+        package: "nghttp2-client",
+    },
+];
+
+/// Installs what is missing. Fails with what, why and how where that cannot be done.
+pub(crate) fn ensure() -> Result<()> {
+    let missing: Vec<&Tool> = TOOLS
+        .iter()
+        .filter(|tool| !is_installed(tool.program))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    say::line(&format!("installing {}", packages.join(" ")));
+    // An outdated package list is the usual reason for a failed install; a failed update is told by the install.
+    let _ = apt(&["update", "-q"]);
+    let installed = apt(&[
+        &["install", "-q", "-y", "--no-install-recommends"],
+        packages.as_slice(),
+    ]
+    .concat());
+    let still: Vec<&str> = missing
+        .iter()
+        .filter(|t| !is_installed(t.program))
+        .map(|t| t.program)
+        .collect();
+    if !still.is_empty() {
+        bail!(
+            "the tests need {}; apt-get install {} {}; install them and run again",
+            still.join(", "),
+            packages.join(" "),
+            if installed {
+                "did not bring them"
+            } else {
+                "failed"
+            }
+        );
+    }
+    Ok(())
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    // Debian keeps servers in a folder that is not on every user's path.
+    folders.push("/usr/sbin".into());
+    folders.iter().any(|folder| folder.join(program).is_file())
+}
+
+fn apt(args: &[&str]) -> bool {
+    let status = Command::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}

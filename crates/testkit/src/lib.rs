@@ -1,1 +1,15 @@
-//! placeholder
+//! What tests need around the product: [`origin`]s that count, break and heal; [`nginx`] as a real peer; [`client`]
+//! calls; and the [`daemon`] itself as a child process. Never a production dependency. Everything listens on loopback,
+//! on ports that were free, and stops what it started by its process id.
+
+pub mod certificate;
+pub mod client;
+pub mod daemon;
+pub mod nginx;
+pub mod origin;
+pub mod process;
+pub mod wait;
+
+pub use daemon::Daemon;
+pub use nginx::Nginx;
+pub use origin::Origin;

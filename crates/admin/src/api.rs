@@ -67,6 +67,6 @@ pub use service::{
 };
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest};
 pub use state::{AdminEntry, AdminState, ObservedState};
-pub use status::{Edge, Instance, Status};
+pub use status::{Edge, Instance, Listener, Status};
 pub use weights::{Measured, Override, Overrides, Weights, WeightsRequest};
 pub use who::{AccessRole, WhoAmI};

@@ -44,6 +44,20 @@ pub struct Instance {
     pub ready: bool,
     /// Why not; empty when it is.
     pub not_ready: String,
+    /// Where it listens for traffic.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+}
+
+/// One entry of `listen`, as it is bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Listener {
+    /// Its name.
+    pub name: String,
+    /// The address it really has: a port 0 of the configuration is a real one here.
+    pub address: String,
+    /// Whether it speaks TLS.
+    pub tls: bool,
 }
 
 /// About the workers.

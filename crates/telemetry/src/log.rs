@@ -1,0 +1,272 @@
+//! The process's log: JSON lines (or text for a person at a terminal) on standard output. Fields common to all lines are
+//! `ts`, `level` and, where the line says that something happened, `event`. It only formats; what is worth a line is
+//! decided where it happens.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::clock;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For a person.
+    Text,
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+}
+
+impl Format {
+    /// Whether lines are text here.
+    fn is_text(self) -> bool {
+        match self {
+            Self::Json => false,
+            Self::Text => true,
+            Self::Auto => std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The level is not one of `error`, `warn`, `info`, `debug`, nor a list of directives.
+    #[error("`{0}` is not a log level")]
+    Level(String),
+    /// A log is set up already.
+    #[error("the log is set up already")]
+    Twice,
+}
+
+/// Sets up the log of this process. `level` is `error`, `warn`, `info` or `debug`, or directives of `tracing`'s filter
+/// (`info,bascule_proxy=debug`). Libraries below us speak from `warn` on, unless a directive says otherwise.
+///
+/// # Errors
+/// [`InitError`], and nothing is set up.
+pub fn init(level: &str, format: Format) -> Result<(), InitError> {
+    let error = || InitError::Level(level.to_owned());
+    let quiet =
+        "hickory_resolver=warn,hickory_net=warn,hickory_proto=warn,h2=warn,hyper=warn,rustls=warn";
+    let filter = EnvFilter::try_new(format!("{quiet},{level}")).map_err(|_| error())?;
+    let lines = Lines {
+        text: format.is_text(),
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    subscriber.try_init().map_err(|_| InitError::Twice)
+}
+
+/// Writes each event as one line.
+struct Lines {
+    text: bool,
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let ts = clock::rfc3339(clock::wall());
+        let line = if self.text {
+            text(&ts, event)
+        } else {
+            json(&ts, event)
+        };
+        // A log that cannot be written cannot be complained about either.
+        let (Ok(()) | Err(_)) = std::io::stdout().lock().write_all(line.as_bytes());
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+fn fields(event: &Event<'_>) -> Map<String, Value> {
+    let mut fields = Fields(Map::new());
+    event.record(&mut fields);
+    fields.0
+}
+
+fn json(ts: &str, event: &Event<'_>) -> String {
+    let mut all = Map::new();
+    all.insert("ts".to_owned(), ts.into());
+    all.insert("level".to_owned(), level(*event.metadata().level()).into());
+    let mut own = fields(event);
+    for first in ["event", "message"] {
+        if let Some(value) = own.remove(first) {
+            all.insert(first.to_owned(), value);
+        }
+    }
+    all.insert("target".to_owned(), event.metadata().target().into());
+    all.extend(own);
+    let mut line = Value::Object(all).to_string();
+    line.push('\n');
+    line
+}
+
+fn text(ts: &str, event: &Event<'_>) -> String {
+    let mut own = fields(event);
+    let message = own.remove("message").unwrap_or_default();
+    let message = message.as_str().unwrap_or_default();
+    let time = ts.get(11..23).unwrap_or(ts);
+    let mut line = format!(
+        "{time} {:5} {}",
+        level(*event.metadata().level()),
+        visible(message)
+    );
+    for (key, value) in own.iter().filter(|(key, _)| *key != "seq") {
+        let value = match value {
+            Value::String(text) => visible(text),
+            other => other.to_string(),
+        };
+        line.push_str(&format!(" {key}={value}"));
+    }
+    line.push('\n');
+    line
+}
+
+/// The text without control characters, so that no input can write escape sequences to a terminal or forge a line.
+fn visible(text: &str) -> String {
+    let replace = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(replace).collect()
+}
+
+/// Collects fields. `data` holds JSON already and is put in as such.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "data"
+            && let Ok(data) = serde_json::from_str::<Value>(value)
+        {
+            return self.put(field, data);
+        }
+        self.put(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let mut text = value.to_string();
+        let mut source = value.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        self.put(field, text);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Keeps the lines instead of writing them.
+    struct Kept(Arc<Mutex<Vec<String>>>, bool);
+
+    impl<S: Subscriber> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let line = if self.1 {
+                text("2026-11-20T09:30:00.125Z", event)
+            } else {
+                json("T", event)
+            };
+            self.0.lock().unwrap().push(line);
+        }
+    }
+
+    fn line(as_text: bool, log: impl FnOnce()) -> String {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let layer = Kept(Arc::clone(&lines), as_text);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let all = lines.lock().unwrap();
+        all.concat()
+    }
+
+    #[test]
+    fn a_json_line_has_its_fields_at_the_top_and_data_as_an_object() {
+        let data = serde_json::json!({"from": 10, "to": 20}).to_string();
+        let line = line(false, || {
+            tracing::info!(
+                event = "weight_changed",
+                service = "meet",
+                rev = 7_u64,
+                data,
+                "moved \"it\"\n"
+            );
+        });
+        assert_eq!(line.matches('\n').count(), 1);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let expected = serde_json::json!({
+            "ts": "T", "level": "info", "event": "weight_changed", "message": "moved \"it\"\n",
+            "target": "bascule_telemetry::log::tests", "service": "meet", "rev": 7,
+            "data": {"from": 10, "to": 20}
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_text_line_lets_no_control_character_through() {
+        let path = "/\u{1b}[31m\nforged";
+        let line = line(true, || tracing::warn!(path, "refused"));
+        assert_eq!(
+            line,
+            "09:30:00.125 warn  refused path=/\u{fffd}[31m\u{fffd}forged\n"
+        );
+    }
+
+    #[test]
+    fn an_event_of_the_bus_is_one_line() {
+        let service = bascule_model::ServiceName::parse("meet").unwrap();
+        let bus = crate::events::Bus::new();
+        let line = line(false, || {
+            let event = crate::events::Event::new("health_changed", "aws is down");
+            bus.publish(event.service(&service).data(serde_json::json!({"up": 0})));
+        });
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&line["event"], &line["service"]),
+            (&"health_changed".into(), &"meet".into())
+        );
+        assert_eq!(line["data"]["up"], 0);
+        assert!(line.get("backend").is_none());
+    }
+}

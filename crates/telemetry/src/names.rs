@@ -1,0 +1,270 @@
+//! The names of all metrics, one constant each, and the table that says of each its type, unit, labels and help. The
+//! exposition takes its help from here and `docs/reference/metrics.md` is rendered from here. A label never holds a path,
+//! a user, an address or a URL, but `endpoint`, which is on `bascule_endpoint_up` only: the number of series is bounded.
+
+use std::fmt::Write as _;
+
+/// What a metric does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from zero at the start of the process.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Durations by bucket.
+    Histogram,
+}
+
+impl Kind {
+    /// The type as the Prometheus format writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A label of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// All its values, or none when they are names of the configuration.
+    pub values: &'static [&'static str],
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its base unit; empty for counts.
+    pub unit: &'static str,
+    /// Its labels.
+    pub labels: &'static [Label],
+    /// One sentence.
+    pub help: &'static str,
+    /// The upper bounds of its buckets when it is a histogram.
+    pub buckets: &'static [f64],
+}
+
+/// The buckets of durations that people wait for, as in OpenTelemetry's semantic conventions for HTTP.
+pub const SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+/// The buckets of what the proxy adds: microseconds where it is well.
+pub const OVERHEAD: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.1, 1.0,
+];
+/// The buckets of ramps: seconds to hours.
+pub const RAMP: &[f64] = &[
+    1.0, 5.0, 15.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 14_400.0,
+];
+
+const fn open(name: &'static str) -> Label {
+    Label { name, values: &[] }
+}
+
+const fn closed(name: &'static str, values: &'static [&'static str]) -> Label {
+    Label { name, values }
+}
+
+const SERVICE: Label = open("service");
+const BACKEND: Label = open("backend");
+const PROVIDER: Label = open("provider");
+const LISTENER: Label = open("listener");
+const HOLDER: &[Label] = &[SERVICE, BACKEND, PROVIDER];
+const CODE_CLASS: Label = closed("code_class", &["1xx", "2xx", "3xx", "4xx", "5xx"]);
+const PROTO: Label = closed("proto", &["http", "websocket"]);
+
+macro_rules! metrics {
+    ($($constant:ident, $kind:ident, $name:literal, $unit:literal, $labels:expr, $buckets:expr, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: &str = $name;
+        )*
+        /// All metrics, in the order of the reference.
+        pub const ALL: &[Metric] = &[
+            $(Metric { name: $name, kind: Kind::$kind, unit: $unit, labels: $labels, help: $help, buckets: $buckets }),*
+        ];
+    };
+}
+
+metrics! {
+    REQUESTS, Counter, "bascule_requests_total", "", &[SERVICE, BACKEND, PROVIDER, CODE_CLASS], &[],
+        "Finished requests. The backend is empty when none was reached.";
+    REQUEST_DURATION, Histogram, "bascule_request_duration_seconds", "seconds", &[SERVICE, BACKEND, PROVIDER, CODE_CLASS], SECONDS,
+        "Time from the request's head to the end of its response.";
+    UPSTREAM_DURATION, Histogram, "bascule_upstream_duration_seconds", "seconds",
+        &[SERVICE, BACKEND, PROVIDER, closed("phase", &["connect", "tls", "ttfb", "total"])], SECONDS,
+        "Time spent with an endpoint, by phase of the attempt.";
+    PROXY_OVERHEAD, Histogram, "bascule_proxy_overhead_seconds", "seconds", &[], OVERHEAD,
+        "Time the proxy itself added to requests.";
+    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open"])], &[],
+        "Picks of a backend, by reason; those by weight are what the share decides.";
+    BACKEND_ERRORS, Counter, "bascule_backend_errors_total", "", HOLDER, &[],
+        "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";
+    REQUESTS_REFUSED, Counter, "bascule_requests_refused_total", "", &[SERVICE, open("reason")], &[],
+        "Requests the proxy answered itself with a refusal, by reason.";
+    ACTIVE_SESSIONS, Gauge, "bascule_active_sessions", "", &[SERVICE, BACKEND, PROVIDER, PROTO], &[],
+        "Requests and sessions running now.";
+    SESSIONS, Counter, "bascule_sessions_total", "", &[SERVICE, BACKEND, PROVIDER, PROTO, closed("end", &["client", "server", "drain", "error", "max_age"])], &[],
+        "Ended sessions, by who or what ended them.";
+    TRAFFIC_BYTES, Counter, "bascule_traffic_bytes_total", "bytes", &[SERVICE, BACKEND, PROVIDER, closed("direction", &["in", "out"])], &[],
+        "Body bytes: in from clients, out to clients.";
+    RETRIES, Counter, "bascule_retries_total", "", &[SERVICE, open("from"), open("to"), open("reason")], &[],
+        "Requests tried once more, from which backend to which, by reason.";
+    WEIGHT, Gauge, "bascule_weight_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("kind", &["declared", "override", "target", "effective"])], &[],
+        "Decided shares: of the file, of a person, of the controller, and what the edge uses.";
+    SHARE, Gauge, "bascule_share_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("of", &["requests", "new_sessions", "sessions", "egress"])], &[],
+        "Measured shares.";
+    WEIGHT_FACTOR, Gauge, "bascule_weight_factor_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("factor", &["health", "slow_start"])], &[],
+        "The factors between the target share and the effective one.";
+    OVERRIDE_EXPIRY, Gauge, "bascule_override_expiry_timestamp_seconds", "seconds", HOLDER, &[],
+        "When the override of this backend's share ends.";
+    ENDPOINT_UP, Gauge, "bascule_endpoint_up", "", &[SERVICE, BACKEND, PROVIDER, open("endpoint")], &[],
+        "1 when the endpoint is up, 0 when it is not.";
+    PROVIDER_ENDPOINTS, Gauge, "bascule_provider_endpoints", "", &[SERVICE, BACKEND, PROVIDER, closed("state", &["up", "degraded", "down", "unknown", "drain", "maint", "offline"])], &[],
+        "Endpoints by state; a state set by people hides the observed one.";
+    HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "body"])], &[],
+        "Health checks by result; failed ones with their reason.";
+    HEALTH_TRANSITIONS, Counter, "bascule_health_transitions_total", "", &[SERVICE, BACKEND, PROVIDER, closed("to", &["up", "degraded", "down", "unknown"])], &[],
+        "Changes of an endpoint's observed state.";
+    FAIL_OPEN, Gauge, "bascule_fail_open", "", &[SERVICE], &[],
+        "1 while traffic is sent to endpoints that are down, as configured, because none is up.";
+    SHIFT_PROGRESS, Gauge, "bascule_shift_progress_ratio", "ratio", &[SERVICE], &[],
+        "How far the running shift has come.";
+    SHIFT_ACTIVE, Gauge, "bascule_shift_active", "", &[SERVICE], &[],
+        "1 while a shift runs.";
+    SHIFTS, Counter, "bascule_shifts_total", "", &[SERVICE, closed("initiator", &["human", "controller", "schedule", "practice"]), closed("outcome", &["completed", "aborted", "undone", "expired"])], &[],
+        "Ended shifts.";
+    SHIFT_DURATION, Histogram, "bascule_shift_duration_seconds", "seconds", &[SERVICE, closed("kind", &["shift", "evacuate"])], RAMP,
+        "Time from the acceptance of a shift to its end.";
+    SAFETY_REFUSALS, Counter, "bascule_safety_refusals_total", "", &[SERVICE, open("rule")], &[],
+        "Changes refused by a rail.";
+    CONFIG_RELOAD_OK, Gauge, "bascule_config_last_reload_successful", "", &[], &[],
+        "1 when the last reload was accepted, 0 when it was refused.";
+    CONFIG_RELOAD_TIME, Gauge, "bascule_config_last_reload_success_timestamp_seconds", "seconds", &[], &[],
+        "When a configuration was last accepted.";
+    CONFIG_REJECTED, Counter, "bascule_config_rejected_total", "", &[closed("source", &["file", "api"])], &[],
+        "Configurations that were refused.";
+    EDGE_REVISION, Gauge, "bascule_edge_revision", "", &[], &[],
+        "The revision of the wanted state that all workers use.";
+    API_REQUESTS, Counter, "bascule_api_requests_total", "", &[open("method"), open("route"), open("code")], &[],
+        "Requests to the admin API.";
+    API_AUTH_FAILURES, Counter, "bascule_api_auth_failures_total", "", &[], &[],
+        "Requests to the admin API without the right to make them.";
+    CONNECTIONS, Gauge, "bascule_connections", "", &[LISTENER], &[],
+        "Client connections open now.";
+    CONNECTIONS_ACCEPTED, Counter, "bascule_connections_accepted_total", "", &[LISTENER], &[],
+        "Client connections accepted.";
+    CONNECTIONS_REFUSED, Counter, "bascule_connections_refused_total", "", &[LISTENER, closed("reason", &["limit"])], &[],
+        "Client connections closed at once, by reason.";
+    ACCEPT_ERRORS, Counter, "bascule_accept_errors_total", "", &[LISTENER, closed("reason", &["files", "memory", "aborted", "other"])], &[],
+        "Errors of accepting connections: no file descriptor left, no memory, gone before accepted.";
+    TLS_HANDSHAKES, Counter, "bascule_tls_handshakes_total", "", &[LISTENER, closed("result", &["full", "resumed", "failed"])], &[],
+        "TLS handshakes with clients.";
+    TLS_CERTIFICATE_EXPIRY, Gauge, "bascule_tls_certificate_expiry_timestamp_seconds", "seconds", &[open("name")], &[],
+        "When the certificate ends, by its first name.";
+    RESOLVE_FAILURES, Counter, "bascule_resolve_failures_total", "", &[open("host")], &[],
+        "Failed look-ups of a host name; its last addresses stay in use.";
+    RESOLVE_SUCCESS_TIME, Gauge, "bascule_resolve_last_success_timestamp_seconds", "seconds", &[open("host")], &[],
+        "When the host name was last looked up with success.";
+    PANICS, Counter, "bascule_panics_total", "", &[open("task")], &[],
+        "Panics caught; each ended one task. Any is a bug.";
+    ACCESS_LOG_DROPPED, Counter, "bascule_access_log_dropped_total", "", &[], &[],
+        "Access log lines dropped because the writer could not keep up.";
+    BUILD_INFO, Gauge, "bascule_build_info", "", &[open("version"), open("revision")], &[],
+        "1, with the version that runs.";
+}
+
+/// The metric of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Metric> {
+    ALL.iter().find(|metric| metric.name == name)
+}
+
+/// The reference of all metrics, in Markdown: `docs/reference/metrics.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Metrics\n\n<!-- generated from crates/telemetry/src/names.rs: change it there -->\n\n\
+         Prometheus text at `/metrics`. Base units; the edge is Prometheus' `instance`.\n\
+         The metrics of the process itself (`process_*`) have their customary names.\n\n\
+         | name | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in ALL {
+        let label = |label: &Label| {
+            let values = label.values.join("\\|");
+            let equals = if values.is_empty() { "" } else { "=" };
+            format!("{}{equals}{values}", label.name)
+        };
+        let labels: Vec<String> = metric.labels.iter().map(label).collect();
+        // Writing to a String cannot fail.
+        let (Ok(()) | Err(_)) = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            metric.name,
+            metric.kind.as_str(),
+            labels.join(", "),
+            metric.help,
+        );
+    }
+    out.push_str("\nBuckets of durations, in seconds: ");
+    let list = |buckets: &[f64]| {
+        let texts: Vec<String> = buckets.iter().map(f64::to_string).collect();
+        texts.join(", ")
+    };
+    out.push_str(&list(SECONDS));
+    out.push_str(".\nOf `bascule_proxy_overhead_seconds`: ");
+    out.push_str(&list(OVERHEAD));
+    out.push_str(".\nOf `bascule_shift_duration_seconds`: ");
+    out.push_str(&list(RAMP));
+    out.push_str(".\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_carry_their_unit() {
+        let names: BTreeSet<&str> = ALL.iter().map(|m| m.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            let total = metric.name.ends_with("_total");
+            assert_eq!(total, metric.kind == Kind::Counter, "{}", metric.name);
+            let stem = metric.name.trim_end_matches("_total");
+            assert!(stem.ends_with(metric.unit), "{}", metric.name);
+            let histogram = metric.kind == Kind::Histogram;
+            assert_eq!(histogram, !metric.buckets.is_empty(), "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn only_one_metric_is_by_endpoint() {
+        let by_endpoint = |m: &&Metric| m.labels.iter().any(|l| l.name == "endpoint");
+        let names: Vec<&str> = ALL.iter().filter(by_endpoint).map(|m| m.name).collect();
+        assert_eq!(names, [ENDPOINT_UP]);
+    }
+
+    #[test]
+    fn the_reference_names_every_metric_in_a_table_of_four_columns() {
+        let text = reference();
+        for metric in ALL {
+            let start = format!("| `{}` |", metric.name);
+            let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
+            assert_eq!(line.replace("\\|", "").matches('|').count(), 5, "{line}");
+        }
+    }
+}

@@ -1,1 +1,9 @@
-//! placeholder
+//! Health checks on the wire, and the task that feeds the judge and publishes its verdicts. Every edge runs it, with or
+//! without a controller. It decides nothing: when and what is checked and what a result means is `health`'s; who gets
+//! traffic is `traffic`'s. Read [`prober`] (the task), then [`check`] (one check).
+
+pub mod check;
+mod meter;
+pub mod prober;
+
+pub use prober::{ProbeTarget, Prober, ProberHandle, Settings};

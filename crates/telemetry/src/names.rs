@@ -132,7 +132,7 @@ metrics! {
         "1 when the endpoint is up, 0 when it is not.";
     PROVIDER_ENDPOINTS, Gauge, "bascule_provider_endpoints", "", &[SERVICE, BACKEND, PROVIDER, closed("state", &["up", "degraded", "down", "unknown", "drain", "maint", "offline"])], &[],
         "Endpoints by state; a state set by people hides the observed one.";
-    HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "body"])], &[],
+    HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "protocol"])], &[],
         "Health checks by result; failed ones with their reason.";
     HEALTH_TRANSITIONS, Counter, "bascule_health_transitions_total", "", &[SERVICE, BACKEND, PROVIDER, closed("to", &["up", "degraded", "down", "unknown"])], &[],
         "Changes of an endpoint's observed state.";

@@ -1,0 +1,178 @@
+//! What people and programs are told of checks: metrics for each, one event (and so one log line) for each transition.
+//! Never one line per check.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bascule_health::{CheckResult, Counts, Placed, Reason, Report, Transition, fuse};
+use bascule_model::{BackendName, ObservedState, ProviderName, ServiceName};
+use bascule_telemetry::events::{Bus, Event};
+use bascule_telemetry::recorder::CellRecorder;
+use bascule_telemetry::{Registry, names};
+use metrics::{Label, counter, gauge};
+
+use crate::ProbeTarget;
+
+#[derive(Debug)]
+pub(crate) struct Meter {
+    registry: Registry,
+    recorder: CellRecorder,
+    bus: Bus,
+}
+
+impl Meter {
+    pub(crate) fn new(registry: Registry, bus: Bus) -> Self {
+        let recorder = registry.shared();
+        Self {
+            registry,
+            recorder,
+            bus,
+        }
+    }
+
+    /// Counts a check.
+    pub(crate) fn checked(&self, target: &ProbeTarget, result: CheckResult) {
+        let (word, reason) = match result {
+            CheckResult::Passed => ("pass", ""),
+            CheckResult::Failed(failure) => ("fail", Reason::from(failure).as_str()),
+        };
+        let mut labels = labels(target);
+        labels.push(Label::new("result", word));
+        labels.push(Label::new("reason", reason));
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!(names::HEALTH_CHECKS, labels).increment(1);
+        });
+    }
+
+    /// Counts a transition and tells it.
+    pub(crate) fn moved(&self, target: &ProbeTarget, transition: &Transition) {
+        let mut labels = labels(target);
+        labels.push(Label::new("to", transition.to.as_str()));
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!(names::HEALTH_TRANSITIONS, labels).increment(1);
+        });
+        self.bus.publish(event(target, transition));
+    }
+
+    /// Sets the gauges of all endpoints, and of the groups they form.
+    pub(crate) fn states<'a>(
+        &self,
+        targets: impl Iterator<Item = &'a ProbeTarget>,
+        report: &Report,
+    ) {
+        let placed: Vec<Placed> = targets
+            .map(|target| Placed {
+                id: target.id.clone(),
+                provider: target.provider.clone(),
+                admin: target.admin,
+            })
+            .collect();
+        metrics::with_local_recorder(&self.recorder, || {
+            for place in &placed {
+                set_up(place, report);
+            }
+            set_groups(&placed, report);
+        });
+    }
+
+    /// Forgets the series of an endpoint that is gone, and the counts of its backend, which are set anew if that is not.
+    pub(crate) fn forget(&self, target: &ProbeTarget) {
+        let label = target.id.label();
+        for (state, _) in Counts::default().by_state() {
+            self.registry.forget(&[
+                ("service", target.id.service.as_str()),
+                ("backend", target.id.backend.as_str()),
+                ("state", state),
+            ]);
+        }
+        self.registry.forget(&[
+            ("service", target.id.service.as_str()),
+            ("backend", target.id.backend.as_str()),
+            ("endpoint", label.as_str()),
+        ]);
+    }
+}
+
+/// 1 when an endpoint may be used for what is seen of it, 0 when it is down.
+fn set_up(place: &Placed, report: &Report) {
+    let state = report.endpoints.get(&place.id).map(|verdict| verdict.state);
+    let usable = state.is_none_or(ObservedState::is_usable);
+    gauge!(names::ENDPOINT_UP,
+        "service" => place.id.service.to_string(),
+        "backend" => place.id.backend.to_string(),
+        "provider" => place.provider.to_string(),
+        "endpoint" => place.id.label())
+    .set(f64::from(u8::from(usable)));
+}
+
+/// The number of endpoints of each backend in each state.
+fn set_groups(placed: &[Placed], report: &Report) {
+    let fused = fuse(placed, report);
+    let providers: BTreeMap<(&ServiceName, &BackendName), &ProviderName> = placed
+        .iter()
+        .map(|place| ((&place.id.service, &place.id.backend), &place.provider))
+        .collect();
+    for ((service, backend), group) in &fused.backends {
+        let Some(provider) = providers.get(&(service, backend)) else {
+            continue;
+        };
+        for (state, count) in group.counts.by_state() {
+            gauge!(names::PROVIDER_ENDPOINTS,
+                "service" => service.to_string(),
+                "backend" => backend.to_string(),
+                "provider" => provider.to_string(),
+                "state" => state)
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        }
+    }
+}
+
+fn labels(target: &ProbeTarget) -> Vec<Label> {
+    vec![
+        Label::new("service", target.id.service.to_string()),
+        Label::new("backend", target.id.backend.to_string()),
+        Label::new("provider", target.provider.to_string()),
+    ]
+}
+
+fn event(target: &ProbeTarget, transition: &Transition) -> Event {
+    let Transition {
+        from, to, reason, ..
+    } = transition;
+    let endpoint = target.id.label();
+    let message = format!(
+        "endpoint {endpoint} of {} is {} ({reason}); it was {} for {}",
+        target.id.backend,
+        to.as_str(),
+        from.as_str(),
+        rounded(transition.after),
+    );
+    let status = match reason {
+        Reason::Status { status } => Some(*status),
+        _ => None,
+    };
+    Event::new("health_changed", message)
+        .service(&target.id.service)
+        .backend(&target.id.backend)
+        .provider(&target.provider)
+        .data(serde_json::json!({
+            "endpoint": endpoint,
+            "from": from.as_str(),
+            "to": to.as_str(),
+            "reason": reason.as_str(),
+            "status": status,
+            "after_seconds": transition.after.as_secs_f64(),
+        }))
+}
+
+/// A length of time as a person says it: milliseconds below ten seconds, else seconds.
+fn rounded(length: Duration) -> String {
+    if length < Duration::from_secs(10) {
+        format!(
+            "{:?}",
+            Duration::from_millis(u64::try_from(length.as_millis()).unwrap_or(0))
+        )
+    } else {
+        format!("{} s", length.as_secs())
+    }
+}

@@ -1,0 +1,277 @@
+//! The task on the control thread that turns the judge's actions into checks and the checks' results into its input,
+//! and publishes what it says. It must never wait for one endpoint while another is due, hold more than
+//! [`CHECKS_MAX`] connections, or let a check go without a result: the judge would wait for ever.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bascule_health::{
+    Action, CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, Judge, Report, Target,
+};
+use bascule_model::{AdminState, EndpointId, Instant, ProviderName};
+use bascule_telemetry::{Registry, clock, events::Bus, spawn};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rustls::ClientConfig;
+use tokio::sync::{mpsc, watch};
+
+use crate::check::check;
+use crate::meter::Meter;
+
+/// Checks on the wire at once; each is one socket. What is due beyond waits its turn. With the default time-out, 512
+/// endpoints can hang at once before they delay the checks of others.
+pub const CHECKS_MAX: usize = 512;
+
+/// Failures of traffic taken in one go, so that a flood of them does not keep the task from its checks.
+const FAILURES_MAX: usize = 256;
+
+/// The longest time a report may lag behind a result that changed no state (its `checked_at` and `against`). A copy per
+/// result would cost more than the check.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// An endpoint to watch.
+#[derive(Debug, Clone)]
+pub struct ProbeTarget {
+    /// Which.
+    pub id: EndpointId,
+    /// Who runs it; for metrics and events.
+    pub provider: ProviderName,
+    /// What people want of it: the strictest of its own state, its backend's and its provider's. Decides whether it is
+    /// checked.
+    pub admin: AdminState,
+    /// How it is checked.
+    pub policy: Arc<CheckPolicy>,
+    /// How TLS is spoken to `https` endpoints: the configuration that traffic uses, so that a check sees what it sees.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+/// What the task needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Decides the jitter.
+    pub seed: u64,
+    /// Endpoints that traffic failed to connect to. Senders should drop what does not fit: one is enough.
+    pub failures: mpsc::Receiver<EndpointId>,
+    /// Where transitions are told.
+    pub bus: Bus,
+    /// Where they are counted.
+    pub registry: Registry,
+}
+
+/// Starts the task.
+#[derive(Debug)]
+pub struct Prober;
+
+/// What others have of the task. It ends when the last handle is dropped.
+#[derive(Debug, Clone)]
+pub struct ProberHandle {
+    /// The verdicts. A transition is in it before `changed` says so; that a check passed again, within half a second.
+    pub report: Arc<ArcSwap<Report>>,
+    /// Counts publications that changed a state or the set of endpoints; fires at once on each.
+    pub changed: watch::Receiver<u64>,
+    targets: watch::Sender<Vec<ProbeTarget>>,
+}
+
+impl ProberHandle {
+    /// Watches these endpoints and no others. What is known of an endpoint stays with its id.
+    pub fn set_targets(&self, targets: Vec<ProbeTarget>) {
+        self.targets.send_replace(targets);
+    }
+}
+
+impl Prober {
+    /// Starts the task on this thread's `LocalSet`. It watches nothing until it is given targets.
+    ///
+    /// # Panics
+    /// Outside a `LocalSet`: that is a mistake of the program's composition, found by its first run.
+    #[must_use]
+    pub fn start(settings: Settings) -> ProberHandle {
+        let report = Arc::new(ArcSwap::from_pointee(Report::default()));
+        let (changed, changed_receiver) = watch::channel(0);
+        let (targets, targets_receiver) = watch::channel(Vec::new());
+        let task = Task {
+            judge: Judge::new(settings.seed),
+            known: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            meter: Meter::new(settings.registry, settings.bus),
+            report: Arc::clone(&report),
+            changed,
+            report_due: None,
+        };
+        spawn::local("probe", task.run(targets_receiver, settings.failures)).detach();
+        ProberHandle {
+            report,
+            changed: changed_receiver,
+            targets,
+        }
+    }
+}
+
+/// A check that ended.
+struct Done {
+    id: Arc<EndpointId>,
+    check: CheckNumber,
+    result: CheckResult,
+}
+
+/// A check that waits for its turn.
+struct Waiting {
+    id: Arc<EndpointId>,
+    check: CheckNumber,
+    policy: Arc<CheckPolicy>,
+}
+
+struct Task {
+    judge: Judge,
+    known: BTreeMap<Arc<EndpointId>, ProbeTarget>,
+    waiting: VecDeque<Waiting>,
+    running: FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>,
+    meter: Meter,
+    report: Arc<ArcSwap<Report>>,
+    changed: watch::Sender<u64>,
+    /// When the report must be published, for results that changed no state.
+    report_due: Option<Instant>,
+}
+
+impl Task {
+    async fn run(
+        mut self,
+        mut targets: watch::Receiver<Vec<ProbeTarget>>,
+        mut failures: mpsc::Receiver<EndpointId>,
+    ) {
+        let mut failed = Vec::with_capacity(FAILURES_MAX);
+        let mut failures_open = true;
+        loop {
+            // Every branch only takes what is there when it wins; losing one loses nothing.
+            tokio::select! {
+                wanted = targets.changed() => match wanted {
+                    Ok(()) => {
+                        let wanted = targets.borrow_and_update().clone();
+                        self.retarget(wanted);
+                    }
+                    Err(_) => return, // The last handle is gone.
+                },
+                count = failures.recv_many(&mut failed, FAILURES_MAX), if failures_open => {
+                    failures_open = count > 0;
+                    self.take_failures(&mut failed);
+                }
+                Some(done) = self.running.next() => self.take(done),
+                () = clock::sleep_until_some(self.judge.poll_timeout()) => {
+                    self.judge.handle_timeout(clock::now());
+                }
+                () = clock::sleep_until_some(self.report_due) => self.publish(),
+            }
+            self.act();
+        }
+    }
+
+    fn retarget(&mut self, wanted: Vec<ProbeTarget>) {
+        let judged = wanted
+            .iter()
+            .map(|target| (Arc::new(target.id.clone()), target));
+        let mut targets = Vec::with_capacity(wanted.len());
+        let mut known = BTreeMap::new();
+        for (id, target) in judged {
+            targets.push(Target {
+                id: Arc::clone(&id),
+                policy: Arc::clone(&target.policy),
+                checked: target.admin.is_checked(),
+            });
+            known.insert(id, target.clone());
+        }
+        self.judge.set_targets(clock::now(), targets);
+        for (id, target) in &self.known {
+            if !known.contains_key(id) {
+                self.meter.forget(target);
+            }
+        }
+        self.known = known;
+        self.announce();
+    }
+
+    fn take_failures(&mut self, failed: &mut Vec<EndpointId>) {
+        let distinct: BTreeSet<EndpointId> = failed.drain(..).collect();
+        let now = clock::now();
+        for id in distinct {
+            self.judge.handle(now, Input::TrafficFailed { id });
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        let Done { id, check, result } = done;
+        if let Some(target) = self.known.get(&id) {
+            self.meter.checked(target, result);
+        }
+        let now = clock::now();
+        self.judge.handle(now, Input::Checked { id, check, result });
+        self.report_due.get_or_insert(now + REPORT_EVERY);
+    }
+
+    /// Does what the judge says, and starts checks as far as the limit lets it.
+    fn act(&mut self) {
+        let mut moved = Vec::new();
+        while let Some(action) = self.judge.poll_action() {
+            match action {
+                Action::Check { id, check, policy } => {
+                    self.waiting.push_back(Waiting { id, check, policy });
+                }
+                Action::Transition(transition) => moved.push(transition),
+            }
+        }
+        if !moved.is_empty() {
+            self.announce(); // Edges first, then people.
+        }
+        for transition in moved {
+            if let Some(target) = self.known.get(&transition.id) {
+                self.meter.moved(target, &transition);
+            }
+        }
+        while self.running.len() < CHECKS_MAX {
+            let Some(next) = self.waiting.pop_front() else {
+                return;
+            };
+            let tls = self
+                .known
+                .get(&next.id)
+                .and_then(|target| target.tls.clone());
+            self.running.push(Box::pin(perform(next, tls)));
+        }
+    }
+
+    /// Publishes the report and says that it differs in more than times.
+    fn announce(&mut self) {
+        self.publish();
+        let report = self.report.load();
+        self.meter.states(self.known.values(), &report);
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn publish(&mut self) {
+        self.report_due = None;
+        self.report.store(Arc::new(self.judge.report()));
+    }
+}
+
+/// Performs a check; a panic in it is a failed check, so that a result always comes.
+async fn perform(waiting: Waiting, tls: Option<Arc<ClientConfig>>) -> Done {
+    let Waiting {
+        id,
+        check: number,
+        policy,
+    } = waiting;
+    let check = check(&id, &policy, tls.as_ref());
+    let result = spawn::caught("check", check).await;
+    Done {
+        check: number,
+        result: result.unwrap_or(CheckResult::Failed(CheckFailure::Protocol)),
+        id,
+    }
+}
+
+#[cfg(test)]
+mod tests;

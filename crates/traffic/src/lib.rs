@@ -1,9 +1,18 @@
 //! All an edge decides per request, as plain calls on immutable data: which service ([`route`]), whether at all
 //! ([`admit`]), which backend and endpoint ([`pick`]), whether once more ([`retry`]); and the state these decisions
-//! read, a [`Snapshot`], which [`assemble`] builds from what is wanted and what is seen. Pure: no socket, no clock.
+//! read, a [`Snapshot`], which [`assemble`] builds from what is wanted and what is seen. Pure: no socket, no clock, no
+//! global randomness. Read [`schedule`] first: that shares are exact is decided there.
 
+pub mod admit;
+pub mod assemble;
+pub mod effective;
+pub mod pick;
+pub mod retry;
 pub mod route;
+pub mod schedule;
 pub mod snapshot;
 pub mod spec;
 
+pub use assemble::{Assembler, Input};
+pub use pick::{Choice, PickReason, Picker};
 pub use snapshot::Snapshot;

@@ -26,7 +26,7 @@ pub struct Snapshot {
 }
 
 /// One service, ready to pick from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     /// Its policies.
     pub spec: Arc<ServiceSpec>,
@@ -36,8 +36,7 @@ pub struct Service {
     pub backends: Vec<Backend>,
     /// What happens to a request now.
     pub mode: Mode,
-    /// When a refused client should come back, where the mode refuses. Source: the fastest check that could bring a
-    /// backend back.
+    /// When a refused client should come back, where the mode refuses.
     pub retry_after: Duration,
 }
 
@@ -81,7 +80,7 @@ impl Refusal {
 }
 
 /// One backend of a service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Backend {
     /// Its name.
     pub name: BackendName,
@@ -104,13 +103,13 @@ pub struct Backend {
 pub struct Factors {
     /// Target share.
     pub target: BasisPoints,
-    /// min(1, 1.4 × up/total); 0 without an endpoint that is up.
+    /// min(1, 1.4 × up/total); 0 without an endpoint that is up. In fail-open mode what it would be, not used.
     pub health: f64,
     /// 0 to 1: where the ramp of a returning backend stands.
     pub slow_start: f64,
-    /// target × health × slow_start, before normalising; a ratio.
+    /// target × health × slow_start, before normalising; a ratio. 0 for a backend that is off.
     pub product: f64,
-    /// Endpoints that are up.
+    /// Endpoints that are up and that no admin state takes out.
     pub up: usize,
     /// Endpoints that the row counts on.
     pub total: usize,

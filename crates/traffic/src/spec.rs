@@ -33,6 +33,9 @@ pub struct ServiceSpec {
     pub ramp: Duration,
     /// What happens when no backend is up.
     pub fail_open: FailOpen,
+    /// When a refused client should come back: the soonest a backend can be up again, which is `rise` checks at the fast
+    /// interval, rounded up to a second.
+    pub retry_after: Duration,
 }
 
 /// What a request must look like; all that is given must fit.

@@ -1,0 +1,1 @@
+//! Resolving host names; arrives next.

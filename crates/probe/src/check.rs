@@ -19,7 +19,7 @@ use http::header::{HOST, HeaderValue, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Uri};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -59,7 +59,12 @@ async fn perform(
         .map_err(|error| unconnected(&error))?;
     match (id.scheme, &policy.kind) {
         (Scheme::Http | Scheme::H2c, CheckKind::Tcp) => Ok(()),
-        (Scheme::Https, CheckKind::Tcp) => secure(id, tcp, tls).await.map(drop),
+        (Scheme::Https, CheckKind::Tcp) => {
+            let mut stream = secure(id, tcp, tls).await?;
+            // A farewell, so that the endpoint logs no broken connection; the check has passed whether it arrives or not.
+            drop(stream.shutdown().await);
+            Ok(())
+        }
         (Scheme::Http, CheckKind::Http { path, host, expect }) => {
             let question = Question::new(id, path, host.as_deref(), expect)?;
             Box::pin(http1::ask(tcp, question)).await
@@ -165,13 +170,12 @@ fn unconnected(error: &io::Error) -> CheckFailure {
     }
 }
 
-/// Why an established connection gave no answer.
+/// Why an established connection gave no answer. A broken pipe is a peer that closed in order: it broke off.
 fn broken(error: Option<&io::Error>) -> CheckFailure {
     match error.map(io::Error::kind) {
         Some(
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
             | io::ErrorKind::NotConnected,
         ) => CheckFailure::Connect,
         Some(io::ErrorKind::TimedOut) => CheckFailure::Timeout,

@@ -28,9 +28,9 @@ pub const CHECKS_MAX: usize = 512;
 /// Failures of traffic taken in one go, so that a flood of them does not keep the task from its checks.
 const FAILURES_MAX: usize = 256;
 
-/// The longest time a report may lag behind a result that changed no state (its `checked_at` and `against`). A copy per
-/// result would cost more than the check.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// The longest time the report may lag behind a result that changed no state (its `checked_at` and `against`), and the
+/// gauges behind any. To write them all for each result would cost more than the checks, most of all when a provider dies.
+const REPORT_EVERY: Duration = Duration::from_millis(250);
 
 /// An endpoint to watch.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub struct Prober;
 /// What others have of the task. It ends when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct ProberHandle {
-    /// The verdicts. A transition is in it before `changed` says so; that a check passed again, within half a second.
+    /// The verdicts. A transition is in it before `changed` says so; that a check passed again, within a quarter second.
     pub report: Arc<ArcSwap<Report>>,
     /// Counts publications that changed a state or the set of endpoints; fires at once on each.
     pub changed: watch::Receiver<u64>,
@@ -89,25 +89,31 @@ impl Prober {
     /// Outside a `LocalSet`: that is a mistake of the program's composition, found by its first run.
     #[must_use]
     pub fn start(settings: Settings) -> ProberHandle {
-        let report = Arc::new(ArcSwap::from_pointee(Report::default()));
-        let (changed, changed_receiver) = watch::channel(0);
-        let (targets, targets_receiver) = watch::channel(Vec::new());
-        let task = Task {
-            judge: Judge::new(settings.seed),
-            known: BTreeMap::new(),
-            waiting: VecDeque::new(),
-            running: FuturesUnordered::new(),
-            meter: Meter::new(settings.registry, settings.bus),
-            report: Arc::clone(&report),
-            changed,
-            report_due: None,
-        };
-        spawn::local("probe", task.run(targets_receiver, settings.failures)).detach();
-        ProberHandle {
-            report,
-            changed: changed_receiver,
-            targets,
-        }
+        start(settings, CHECKS_MAX)
+    }
+}
+
+fn start(settings: Settings, checks_max: usize) -> ProberHandle {
+    let report = Arc::new(ArcSwap::from_pointee(Report::default()));
+    let (changed, changed_receiver) = watch::channel(0);
+    let (targets, targets_receiver) = watch::channel(Vec::new());
+    let task = Task {
+        judge: Judge::new(settings.seed),
+        known: BTreeMap::new(),
+        waiting: VecDeque::new(),
+        running: FuturesUnordered::new(),
+        checks_max,
+        meter: Meter::new(settings.registry, settings.bus),
+        report: Arc::clone(&report),
+        changed,
+        report_due: None,
+        gauges_stale: false,
+    };
+    spawn::local("probe", task.run(targets_receiver, settings.failures)).detach();
+    ProberHandle {
+        report,
+        changed: changed_receiver,
+        targets,
     }
 }
 
@@ -130,11 +136,14 @@ struct Task {
     known: BTreeMap<Arc<EndpointId>, ProbeTarget>,
     waiting: VecDeque<Waiting>,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>,
+    checks_max: usize,
     meter: Meter,
     report: Arc<ArcSwap<Report>>,
     changed: watch::Sender<u64>,
-    /// When the report must be published, for results that changed no state.
+    /// When the report must be published, for results that changed no state, and the gauges be set.
     report_due: Option<Instant>,
+    /// Whether the gauges are older than the report.
+    gauges_stale: bool,
 }
 
 impl Task {
@@ -230,7 +239,7 @@ impl Task {
                 self.meter.moved(target, &transition);
             }
         }
-        while self.running.len() < CHECKS_MAX {
+        while self.running.len() < self.checks_max {
             let Some(next) = self.waiting.pop_front() else {
                 return;
             };
@@ -244,16 +253,21 @@ impl Task {
 
     /// Publishes the report and says that it differs in more than times.
     fn announce(&mut self) {
-        self.publish();
-        let report = self.report.load();
-        self.meter.states(self.known.values(), &report);
+        self.report.store(Arc::new(self.judge.report()));
         self.changed
             .send_modify(|count| *count = count.wrapping_add(1));
+        self.gauges_stale = true;
+        self.report_due.get_or_insert(clock::now() + REPORT_EVERY);
     }
 
+    /// Publishes what did not need to be known at once.
     fn publish(&mut self) {
         self.report_due = None;
-        self.report.store(Arc::new(self.judge.report()));
+        let report = Arc::new(self.judge.report());
+        if std::mem::take(&mut self.gauges_stale) {
+            self.meter.states(self.known.values(), &report);
+        }
+        self.report.store(report);
     }
 }
 

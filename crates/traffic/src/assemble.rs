@@ -3,18 +3,33 @@
 //! told the time and asks to be called again for ramps. What did not change is shared with the snapshot before, service
 //! by service. It never accepts a revision older than the one it has, and never lets what is off have a share.
 //!
-//! Feed it everything at hand before asking for a snapshot: the first one is built from what it has by then.
+//! Feed it everything at hand before asking for the first snapshot: it is built from what there is by then, and a person's
+//! *off* that comes later comes too late for the requests between.
+//!
+//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`build`] makes one
+//! service.
 
-use std::collections::BTreeMap;
+mod build;
+mod known;
+mod returns;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bascule_model::{
-    AdminState, EndpointId, Instant, ObservedState, ProviderName, Revision, Targets,
+    AdminState, EndpointId, Instant, ObservedState, ProviderName, Revision, ServiceName, Targets,
 };
 
-use crate::snapshot::Snapshot;
+use crate::route::Table;
+use crate::snapshot::{Service, Snapshot};
 use crate::spec::ServiceSpec;
+use known::Known;
+use returns::BackendState;
+
+/// The least time between two snapshots: at most twenty a second, and a change is out within 50 ms.
+const PUBLISH_EVERY: Duration = Duration::from_millis(50);
 
 /// What an assembler is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +81,29 @@ pub struct CheckTarget {
 
 /// Builds snapshots.
 #[derive(Debug, Default)]
-pub struct Assembler {}
+pub struct Assembler {
+    now: Instant,
+    known: Known,
+    /// In the order of the configuration; `None` before there is one.
+    services: Option<Vec<ServiceState>>,
+    routes: Arc<Table>,
+    /// Something changed since the last snapshot.
+    changed: bool,
+    published: Option<(Instant, Arc<Snapshot>)>,
+}
+
+#[derive(Debug)]
+struct ServiceState {
+    spec: Arc<ServiceSpec>,
+    /// By index of the spec's backends.
+    backends: Vec<BackendState>,
+    /// As it is in the last snapshot.
+    built: Option<Arc<Service>>,
+    /// What it was built from changed.
+    dirty: bool,
+    /// When its next ramp step is.
+    step_at: Option<Instant>,
+}
 
 impl Assembler {
     /// One that knows nothing; it gives no snapshot before it is told the services.
@@ -78,31 +115,221 @@ impl Assembler {
     /// Takes an input.
     ///
     /// # Errors
-    /// [`Stale`] for targets older than those in effect.
+    /// [`Stale`] for targets older than those in effect. The same revision again is taken.
     pub fn handle(&mut self, now: Instant, input: Input) -> Result<(), Stale> {
-        let _later = (now, input);
+        self.now = self.now.max(now);
+        match input {
+            Input::Services(specs) => self.set_services(specs),
+            Input::Targets(targets) => self.set_targets(targets)?,
+            Input::Health(health) => {
+                let touched = self.known.set_health(health);
+                self.touch(|spec| touched.contains(&spec.name));
+            }
+            Input::Resolved { host, addresses } => {
+                if self.known.set_addresses(&host, addresses) {
+                    self.touch(|spec| known::uses_host(spec, &host));
+                }
+            }
+        }
+        self.check_invariants();
         Ok(())
     }
 
     /// Time has passed; of no effect before [`poll_timeout`](Self::poll_timeout)'s instant.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _later = now;
+        self.now = self.now.max(now);
+        let now = self.now;
+        for service in self.services.iter_mut().flatten() {
+            if service.step_at.is_some_and(|step_at| step_at <= now) {
+                service.dirty = true;
+                service.step_at = None;
+                self.changed = true;
+            }
+        }
+        self.check_invariants();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let services = self.services.iter().flatten();
+        let steps = services.filter_map(|service| service.step_at);
+        let publish = self.changed.then_some(()).and(self.publish_at());
+        steps.chain(publish).min()
     }
 
     /// The next snapshot, if there is one. Ask after every call of the other two.
     pub fn poll_snapshot(&mut self) -> Option<Arc<Snapshot>> {
-        None
+        let too_early = self.publish_at().is_some_and(|at| self.now < at);
+        if !self.changed || too_early {
+            return None;
+        }
+        let services = self.services.as_mut()?;
+        for service in services.iter_mut().filter(|service| service.dirty) {
+            service.rebuild(self.now, &self.known);
+        }
+        self.changed = false;
+        let snapshot = Snapshot {
+            revision: self.known.targets.revision,
+            generation: self.published.as_ref().map_or(0, |(_, s)| s.generation) + 1,
+            routes: Arc::clone(&self.routes),
+            services: services.iter().filter_map(|s| s.built.clone()).collect(),
+        };
+        if self
+            .published
+            .as_ref()
+            .is_some_and(|(_, last)| is_same(last, &snapshot))
+        {
+            return None;
+        }
+        let snapshot = Arc::new(snapshot);
+        self.published = Some((self.now, Arc::clone(&snapshot)));
+        self.check_invariants();
+        Some(snapshot)
     }
 
-    /// Every endpoint there is, ordered by id.
+    /// Every endpoint there is, ordered by service, then by id.
     #[must_use]
     pub fn check_targets(&self) -> Vec<CheckTarget> {
-        Vec::new()
+        let mut targets = Vec::new();
+        for service in self.services.iter().flatten() {
+            for (backend, spec) in service.backends.iter().zip(service.spec.backends.values()) {
+                targets.extend(backend.endpoints().map(|(id, endpoint)| CheckTarget {
+                    id: EndpointId::clone(id),
+                    provider: spec.provider.clone(),
+                    admin: endpoint.admin,
+                }));
+            }
+        }
+        targets
+    }
+
+    /// When the next snapshot may be given; `None`: at once.
+    fn publish_at(&self) -> Option<Instant> {
+        self.published.as_ref().map(|(at, _)| *at + PUBLISH_EVERY)
+    }
+
+    fn set_services(&mut self, specs: Vec<Arc<ServiceSpec>>) {
+        let same = |old: &Vec<ServiceState>| old.iter().map(|s| &s.spec).eq(&specs);
+        if self.services.as_ref().is_some_and(same) {
+            return;
+        }
+        let routes = Table::build(&specs);
+        if *self.routes != routes {
+            self.routes = Arc::new(routes);
+        }
+        let before = self.services.take().unwrap_or_default();
+        let mut before: BTreeMap<ServiceName, ServiceState> = before
+            .into_iter()
+            .map(|s| (s.spec.name.clone(), s))
+            .collect();
+        let mut services = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let mut service = match before.remove(&spec.name) {
+                Some(old) if old.spec == spec => old,
+                old => ServiceState::new(spec, old),
+            };
+            if service.dirty {
+                service.observe(self.now, &self.known);
+            }
+            services.push(service);
+        }
+        self.services = Some(services);
+        self.changed = true;
+    }
+
+    fn set_targets(&mut self, targets: Targets) -> Result<(), Stale> {
+        let current = self.known.targets.revision;
+        if targets.revision < current {
+            let offered = targets.revision;
+            return Err(Stale { current, offered });
+        }
+        // A new revision is published even when it changes nothing: whoever made it waits to see it in effect.
+        self.changed |= targets.revision > current;
+        let before = std::mem::replace(&mut self.known.targets, targets);
+        let after = self.known.targets.clone();
+        self.touch(|spec| known::differs(&before, &after, spec));
+        Ok(())
+    }
+
+    /// Looks again at the services that an input concerns.
+    fn touch(&mut self, concerns: impl Fn(&ServiceSpec) -> bool) {
+        let services = self.services.iter_mut().flatten();
+        for service in services.filter(|service| concerns(&service.spec)) {
+            service.dirty = true;
+            service.observe(self.now, &self.known);
+            self.changed = true;
+        }
+    }
+
+    fn check_invariants(&self) {
+        let services = || self.services.iter().flatten();
+        let names: BTreeSet<&ServiceName> = services().map(|s| &s.spec.name).collect();
+        debug_assert_eq!(
+            names.len(),
+            services().count(),
+            "service names are distinct"
+        );
+        debug_assert!(
+            self.changed || services().all(|s| !s.dirty),
+            "a service that changed waits to be published"
+        );
+        debug_assert!(
+            services()
+                .filter_map(|s| s.built.as_ref())
+                .all(|s| build::is_exact(s)),
+            "effective shares sum to 10 000, and what is off has none"
+        );
     }
 }
+
+/// Whether a snapshot would tell nothing new.
+fn is_same(last: &Snapshot, next: &Snapshot) -> bool {
+    let pairs = last.services.iter().zip(&next.services);
+    last.revision == next.revision
+        && Arc::ptr_eq(&last.routes, &next.routes)
+        && last.services.len() == next.services.len()
+        && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
+}
+
+impl ServiceState {
+    /// A service as a configuration says; what is remembered of its backends stays, by name.
+    fn new(spec: Arc<ServiceSpec>, old: Option<Self>) -> Self {
+        let (old_spec, old_backends, built) = match old {
+            Some(old) => (Some(old.spec), old.backends, old.built),
+            None => (None, Vec::new(), None),
+        };
+        let old_names = old_spec.iter().flat_map(|spec| spec.backends.keys());
+        let mut remembered: BTreeMap<_, _> = old_names.zip(old_backends).collect();
+        let backends = spec
+            .backends
+            .keys()
+            .map(|name| remembered.remove(name).unwrap_or_default());
+        Self {
+            backends: backends.collect(),
+            spec: Arc::clone(&spec),
+            built,
+            dirty: true,
+            step_at: None,
+        }
+    }
+
+    fn observe(&mut self, now: Instant, known: &Known) {
+        for (state, (name, backend)) in self.backends.iter_mut().zip(&self.spec.backends) {
+            state.observe(now, known.endpoints(&self.spec.name, name, backend));
+        }
+    }
+
+    /// Builds it anew, and keeps what it was if that is the same.
+    fn rebuild(&mut self, now: Instant, known: &Known) {
+        let (service, step_at) = build::service(&self.spec, &self.backends, known, now);
+        self.step_at = step_at;
+        self.dirty = false;
+        if self.built.as_deref() != Some(&service) {
+            self.built = Some(Arc::new(service));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

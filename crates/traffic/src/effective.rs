@@ -23,6 +23,8 @@ pub struct Standing {
     pub off: bool,
     /// Endpoints that are up and that no admin state takes out.
     pub up: usize,
+    /// The sum of the weights of those, in basis points; 10 000 for each that is not returning.
+    pub up_weight: u64,
     /// Endpoints that no admin state takes out.
     pub open: usize,
     /// Endpoints that the row counts on: all.
@@ -45,9 +47,9 @@ pub struct Row {
 /// The effective row of these backends.
 #[must_use]
 pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
-    let by_factors = |s: &Standing| s.weight(u64::from(s.slow_start.get()));
+    let by_factors = |s: &Standing| s.weight(s.health_risen(), s.slow_start);
     // At the first moment of a ramp its factor is zero; where nobody else is up there is nobody to wait for.
-    let at_once = |s: &Standing| s.weight(u64::from(BasisPoints::FULL.get()));
+    let at_once = |s: &Standing| s.weight(s.health(), BasisPoints::FULL);
     let any_up = |s: &Standing| u64::from(s.may_serve());
     let open_by_target = |s: &Standing| u64::from(s.target.get()) * u64::from(s.may_fail_open());
     let any_open = |s: &Standing| u64::from(s.may_fail_open());
@@ -98,28 +100,40 @@ impl Standing {
         !self.off && self.open > 0
     }
 
-    /// min(1, 1.4 × up/total) in billionths, rounded down.
+    /// min(1, 1.4 × up/total) in billionths.
     fn health(&self) -> u64 {
-        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).min(WHOLE);
-        let (up, total) = (count(self.up), count(self.total));
+        let up = u64::try_from(self.up).unwrap_or(u64::MAX);
+        self.health_by(up.saturating_mul(u64::from(BasisPoints::FULL.get())))
+    }
+
+    /// The same with endpoints that are returning counted by their weight. Else the others of the backend would carry the
+    /// share that comes back with an endpoint until that one takes its part: an overshoot.
+    fn health_risen(&self) -> u64 {
+        self.health_by(self.up_weight)
+    }
+
+    fn health_by(&self, up_weight: u64) -> u64 {
         // 1.4 allows for 30 % of the endpoints to be missing before the share follows: a fleet is built with spare room.
-        let scaled = 14 * up * (WHOLE / 10);
+        const ALLOWED: u64 = 14 * WHOLE / (10 * 10_000);
+        let total = u64::try_from(self.total).unwrap_or(u64::MAX);
+        let scaled = up_weight.saturating_mul(ALLOWED);
         scaled.checked_div(total).unwrap_or(0).min(WHOLE)
     }
 
     /// The product of the factors: at most 10⁴ × 10⁹ × 10⁴.
-    fn weight(&self, slow_start: u64) -> u64 {
+    fn weight(&self, health: u64, slow_start: BasisPoints) -> u64 {
         if self.may_serve() {
-            u64::from(self.target.get()) * self.health() * slow_start
+            u64::from(self.target.get()) * health * u64::from(slow_start.get())
         } else {
             0
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "healths are at most a billion")]
     fn factors(&self) -> Factors {
-        #[expect(clippy::cast_precision_loss, reason = "at most a billion")]
         let health = self.health() as f64 / WHOLE as f64;
-        let slow_start = self.slow_start.ratio();
+        let endpoints = self.health_risen() as f64 / self.health().max(1) as f64;
+        let slow_start = self.slow_start.ratio() * endpoints;
         let product = if self.may_serve() {
             self.target.ratio() * health * slow_start
         } else {

@@ -105,7 +105,7 @@ pub struct Factors {
     pub target: BasisPoints,
     /// min(1, 1.4 × up/total); 0 without an endpoint that is up. In fail-open mode what it would be, not used.
     pub health: f64,
-    /// 0 to 1: where the ramp of a returning backend stands.
+    /// 0 to 1: where the ramps of a returning backend, and of endpoints returning to it, stand.
     pub slow_start: f64,
     /// target × health × slow_start, before normalising; a ratio. 0 for a backend that is off.
     pub product: f64,

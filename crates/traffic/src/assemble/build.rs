@@ -1,0 +1,134 @@
+//! Makes one service of a snapshot from what is known and remembered. A plain function: the same input gives the same
+//! service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::{BackendName, BasisPoints, Instant};
+
+use super::known::Known;
+use super::returns::{BackendState, EndpointState, Ramp};
+use crate::effective::{self, Standing};
+use crate::snapshot::{Backend, Endpoint, Mode, Service};
+use crate::spec::{BackendSpec, Role, ServiceSpec};
+
+/// The service, and when one of its ramps rises next.
+pub(super) fn service(
+    spec: &Arc<ServiceSpec>,
+    states: &[BackendState],
+    known: &Known,
+    now: Instant,
+) -> (Service, Option<Instant>) {
+    let target = known.target(spec);
+    let members = || spec.backends.iter().zip(states);
+    let ramps: Vec<Ramp> = states
+        .iter()
+        .map(|state| state.ramp(spec.ramp, now))
+        .collect();
+    let standing = |(((name, backend), state), ramp): ((_, &BackendState), &Ramp)| {
+        let (name, backend): (&BackendName, &BackendSpec) = (name, backend);
+        let target = target.get(name).unwrap_or_default();
+        let count = |fits: fn(&EndpointState) -> bool| {
+            state
+                .endpoints()
+                .filter(|(_, endpoint)| fits(endpoint))
+                .count()
+        };
+        Standing {
+            target,
+            off: is_off(spec, name, backend, target, known),
+            up: count(EndpointState::is_up),
+            up_weight: state.up_weight(spec.ramp, now),
+            open: count(|endpoint| endpoint.admin.takes_new()),
+            total: count(|_| true),
+            slow_start: ramp.factor,
+        }
+    };
+    let standings: Vec<Standing> = members().zip(&ramps).map(standing).collect();
+    let row = effective::row(&standings, spec.fail_open);
+
+    let mut step_at = ramps.iter().filter_map(|ramp| ramp.step_at).min();
+    let mut backends = Vec::with_capacity(standings.len());
+    let rows = standings.iter().zip(row.effective).zip(row.factors);
+    for (((name, backend), state), ((standing, effective), factors)) in members().zip(rows) {
+        let (endpoints, step) = endpoints(state, row.mode, spec.ramp, now);
+        step_at = step_at.into_iter().chain(step).min();
+        backends.push(Backend {
+            name: name.clone(),
+            provider: backend.provider.clone(),
+            host: backend.host,
+            off: standing.off,
+            effective,
+            factors,
+            endpoints,
+        });
+    }
+    let service = Service {
+        spec: Arc::clone(spec),
+        target,
+        backends,
+        mode: row.mode,
+        retry_after: spec.retry_after,
+    };
+    (service, step_at)
+}
+
+/// A person set it to off, here or in the file, and its ramp to nothing has ended; or an admin state takes it out.
+fn is_off(
+    spec: &ServiceSpec,
+    name: &BackendName,
+    backend: &BackendSpec,
+    target: BasisPoints,
+    known: &Known,
+) -> bool {
+    let in_file = backend.role == Role::Weighted(0);
+    let set_off = in_file || known.is_set_off(&spec.name, name);
+    let admin = known.admin_of_backend(&spec.name, name, backend);
+    (set_off && target.is_zero()) || !admin.takes_new()
+}
+
+fn endpoints(
+    state: &BackendState,
+    mode: Mode,
+    ramp: Duration,
+    now: Instant,
+) -> (Vec<Endpoint>, Option<Instant>) {
+    let mut step_at = None;
+    let mut endpoints = Vec::new();
+    for (id, endpoint) in state.endpoints() {
+        // Where all are down, what is seen and how long ago says nothing about whom to try.
+        let (usable, weight) = if mode == Mode::FailOpen {
+            (endpoint.admin.takes_new(), BasisPoints::FULL)
+        } else {
+            let ramp = state.ramp_of(endpoint, ramp, now);
+            if endpoint.is_up() {
+                step_at = step_at.into_iter().chain(ramp.step_at).min();
+            }
+            let least = BasisPoints::saturating(1);
+            (endpoint.is_up(), ramp.factor.max(least))
+        };
+        endpoints.push(Endpoint {
+            id: Arc::clone(id),
+            admin: endpoint.admin,
+            observed: endpoint.observed,
+            usable,
+            weight,
+        });
+    }
+    (endpoints, step_at)
+}
+
+/// Whether the effective shares keep their law.
+pub(super) fn is_exact(service: &Service) -> bool {
+    let shares = service
+        .backends
+        .iter()
+        .map(|backend| u32::from(backend.effective.get()));
+    let sum = if matches!(service.mode, Mode::Refuse(_)) {
+        0
+    } else {
+        10_000
+    };
+    let off = service.backends.iter().filter(|backend| backend.off);
+    shares.sum::<u32>() == sum && off.into_iter().all(|backend| backend.effective.is_zero())
+}

@@ -1,0 +1,175 @@
+//! The inputs of an assembler as they came last, and the questions they answer: which row, which admin state, which
+//! endpoints with which health. Remembers nothing of before; that is [`returns`](super::returns)'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bascule_model::{
+    AdminState, AdminTarget, BackendName, EndpointId, ServiceName, Shares, Targets,
+};
+
+use super::EndpointHealth;
+use crate::spec::{BackendSpec, EndpointHost, ServiceSpec};
+
+/// The inputs.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) targets: Targets,
+    health: BTreeMap<EndpointId, EndpointHealth>,
+    addresses: BTreeMap<Arc<str>, BTreeSet<IpAddr>>,
+}
+
+/// What is wanted and seen of one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sight {
+    pub(super) id: EndpointId,
+    pub(super) admin: AdminState,
+    pub(super) health: EndpointHealth,
+}
+
+impl Known {
+    /// Takes the health of all endpoints; the services of those that changed.
+    pub(super) fn set_health(
+        &mut self,
+        health: BTreeMap<EndpointId, EndpointHealth>,
+    ) -> BTreeSet<ServiceName> {
+        let before = std::mem::replace(&mut self.health, health);
+        let changed = |id: &&EndpointId| before.get(*id) != self.health.get(*id);
+        let ids = before.keys().chain(self.health.keys());
+        ids.filter(changed).map(|id| id.service.clone()).collect()
+    }
+
+    /// Takes the addresses of a host name; whether they changed. An answer without any is none: the last ones stay.
+    pub(super) fn set_addresses(&mut self, host: &Arc<str>, addresses: Vec<IpAddr>) -> bool {
+        let addresses: BTreeSet<IpAddr> = addresses.into_iter().collect();
+        if addresses.is_empty() || self.addresses.get(host) == Some(&addresses) {
+            return false;
+        }
+        self.addresses.insert(Arc::clone(host), addresses);
+        true
+    }
+
+    /// The endpoints of a backend, ordered by id.
+    pub(super) fn endpoints(
+        &self,
+        service: &ServiceName,
+        name: &BackendName,
+        backend: &BackendSpec,
+    ) -> Vec<Sight> {
+        let mut ids = BTreeSet::new();
+        for url in &backend.endpoints {
+            let id = |host: Option<&Arc<str>>, address| EndpointId {
+                service: service.clone(),
+                backend: name.clone(),
+                scheme: url.scheme,
+                host: host.cloned(),
+                address,
+            };
+            match &url.host {
+                EndpointHost::Address(address) => {
+                    ids.insert(id(None, *address));
+                }
+                EndpointHost::Name(host) => {
+                    let addresses = self.addresses.get(host).into_iter().flatten();
+                    let sockets = addresses.map(|ip| SocketAddr::new(*ip, url.port));
+                    ids.extend(sockets.map(|address| id(Some(host), address)));
+                }
+            }
+        }
+        let of_backend = self.admin_of_backend(service, name, backend);
+        let named = self.admin_of_endpoints(service, name);
+        let sight = |id: EndpointId| {
+            let own = named.iter().filter(|(text, _)| id.is_named(text));
+            Sight {
+                admin: own
+                    .map(|(_, state)| *state)
+                    .fold(of_backend, AdminState::max),
+                health: self.health.get(&id).copied().unwrap_or_default(),
+                id,
+            }
+        };
+        ids.into_iter().map(sight).collect()
+    }
+
+    /// The stricter of a backend's admin state and its provider's.
+    pub(super) fn admin_of_backend(
+        &self,
+        service: &ServiceName,
+        name: &BackendName,
+        backend: &BackendSpec,
+    ) -> AdminState {
+        let of_backend = AdminTarget::Backend(service.clone(), name.clone());
+        let of_provider = AdminTarget::Provider(backend.provider.clone());
+        let state = |target| self.targets.admin.get(target).copied().unwrap_or_default();
+        state(&of_backend).max(state(&of_provider))
+    }
+
+    fn admin_of_endpoints(
+        &self,
+        service: &ServiceName,
+        backend: &BackendName,
+    ) -> Vec<(&str, AdminState)> {
+        let named = self
+            .targets
+            .admin
+            .iter()
+            .filter_map(|(target, state)| match target {
+                AdminTarget::Endpoint(s, b, text) if s == service && b == backend => {
+                    Some((text.as_str(), *state))
+                }
+                _ => None,
+            });
+        named.collect()
+    }
+
+    /// The target row of a service, over exactly the backends that the configuration has: a row that was made for
+    /// another configuration keeps what fits, in proportion, and where nothing does the declared row is used.
+    pub(super) fn target(&self, spec: &ServiceSpec) -> Shares {
+        let fit = |row: &Shares| {
+            let share = |name: &BackendName| u64::from(row.get(name).unwrap_or_default().get());
+            Shares::from_weights(spec.backends.keys().map(|name| (name.clone(), share(name))))
+        };
+        let target = self
+            .targets
+            .services
+            .get(&spec.name)
+            .map(|row| fit(&row.shares));
+        match target {
+            Some(Ok(row)) => row,
+            Some(Err(_)) | None => fit(&spec.declared).unwrap_or_else(|_| spec.declared.clone()),
+        }
+    }
+
+    /// Whether a person set the backend to off in what the control plane wants.
+    pub(super) fn is_set_off(&self, service: &ServiceName, backend: &BackendName) -> bool {
+        let row = self.targets.services.get(service);
+        row.is_some_and(|row| row.off.contains(backend))
+    }
+}
+
+/// Whether one of a service's endpoints is written with this host name.
+pub(super) fn uses_host(spec: &ServiceSpec, host: &Arc<str>) -> bool {
+    let mut urls = spec
+        .backends
+        .values()
+        .flat_map(|backend| &backend.endpoints);
+    urls.any(|url| matches!(&url.host, EndpointHost::Name(name) if name == host))
+}
+
+/// Whether two targets want different things of a service.
+pub(super) fn differs(before: &Targets, after: &Targets, spec: &ServiceSpec) -> bool {
+    let concerns = |target: &AdminTarget| match target {
+        AdminTarget::Provider(p) => spec.backends.values().any(|backend| backend.provider == *p),
+        AdminTarget::Backend(service, _) | AdminTarget::Endpoint(service, _, _) => {
+            *service == spec.name
+        }
+    };
+    let differs = |target: &&AdminTarget| before.admin.get(*target) != after.admin.get(*target);
+    let mut changed = before
+        .admin
+        .keys()
+        .chain(after.admin.keys())
+        .filter(differs);
+    before.services.get(&spec.name) != after.services.get(&spec.name) || changed.any(concerns)
+}

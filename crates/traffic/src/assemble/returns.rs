@@ -1,0 +1,152 @@
+//! Who came back when: what the assembler must remember, since neither targets nor verdicts say it. A backend that had no
+//! endpoint to give work to, and has one again, ramps as a whole; an endpoint that comes back to a backend with others
+//! ramps inside it. What is seen for the first time does not ramp: a start is not a return.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::{AdminState, BasisPoints, EndpointId, Instant, ObservedState};
+
+use super::known::Sight;
+
+/// How often a ramp rises. Between two steps it stands below the line, never above.
+const STEP: Duration = Duration::from_millis(100);
+
+/// What is remembered of a backend.
+#[derive(Debug, Default)]
+pub(super) struct BackendState {
+    endpoints: BTreeMap<Arc<EndpointId>, EndpointState>,
+    /// It has endpoints, and none may get work.
+    lost: bool,
+    /// When it last came back from being lost.
+    returned: Option<Instant>,
+    /// It has been looked at with endpoints.
+    seen: bool,
+}
+
+/// What is remembered of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EndpointState {
+    pub(super) admin: AdminState,
+    pub(super) observed: ObservedState,
+    /// When it last came back, by a verdict or by a person.
+    returned: Option<Instant>,
+}
+
+/// Where a ramp stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ramp {
+    /// What it has come to.
+    pub(super) factor: BasisPoints,
+    /// When it rises next; `None` when it is full.
+    pub(super) step_at: Option<Instant>,
+}
+
+impl EndpointState {
+    /// Whether new work may go there.
+    pub(super) const fn is_up(&self) -> bool {
+        self.admin.takes_new() && self.observed.is_usable()
+    }
+
+    fn next(known: Option<&Self>, now: Instant, sight: &Sight) -> Self {
+        let mut state = Self {
+            admin: sight.admin,
+            observed: sight.health.state,
+            returned: known.and_then(|known| known.returned),
+        };
+        if !state.is_up() {
+            return state;
+        }
+        state.returned = state.returned.max(sight.health.returned_at);
+        if let Some(known) = known.filter(|known| !known.is_up()) {
+            let by_person = !known.admin.takes_new();
+            // The verdict names its instant; where it does not, now is the best there is.
+            if by_person || sight.health.returned_at.is_none() {
+                state.returned = Some(now);
+            }
+        }
+        state
+    }
+}
+
+impl BackendState {
+    /// Takes what is wanted and seen of its endpoints now.
+    pub(super) fn observe(&mut self, now: Instant, sights: Vec<Sight>) {
+        let mut before = std::mem::take(&mut self.endpoints);
+        for sight in sights {
+            let known = before.remove_entry(&sight.id);
+            let state = EndpointState::next(known.as_ref().map(|(_, state)| state), now, &sight);
+            let id = known.map_or_else(|| Arc::new(sight.id), |(id, _)| id);
+            self.endpoints.insert(id, state);
+        }
+        if self.endpoints.is_empty() {
+            return;
+        }
+        let up = || self.endpoints.values().filter(|state| state.is_up());
+        let any_up = up().next().is_some();
+        if any_up && self.lost {
+            self.returned = up().map(|state| state.returned.unwrap_or(now)).min();
+        } else if any_up && !self.seen {
+            // First seen with all that is up having returned: it was lost before we looked.
+            let all: Option<Vec<Instant>> = up().map(|state| state.returned).collect();
+            self.returned = all.and_then(|instants| instants.into_iter().min());
+        }
+        self.lost = !any_up;
+        self.seen = true;
+    }
+
+    /// Its endpoints, ordered by id.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = (&Arc<EndpointId>, &EndpointState)> {
+        self.endpoints.iter()
+    }
+
+    /// The weights of its endpoints that are up, in basis points.
+    pub(super) fn up_weight(&self, duration: Duration, now: Instant) -> u64 {
+        let up = self.endpoints.values().filter(|endpoint| endpoint.is_up());
+        let weight = |endpoint| u64::from(self.ramp_of(endpoint, duration, now).factor.get());
+        up.map(weight).sum()
+    }
+
+    /// Where the ramp of the backend stands.
+    pub(super) fn ramp(&self, duration: Duration, now: Instant) -> Ramp {
+        Ramp::at(self.returned, duration, now)
+    }
+
+    /// Where the ramp of one of its endpoints stands. One that brought the backend back does not ramp inside it.
+    pub(super) fn ramp_of(
+        &self,
+        endpoint: &EndpointState,
+        duration: Duration,
+        now: Instant,
+    ) -> Ramp {
+        let later = endpoint
+            .returned
+            .filter(|at| self.returned.is_none_or(|backend| *at > backend));
+        Ramp::at(later, duration, now)
+    }
+}
+
+impl Ramp {
+    const FULL: Self = Self {
+        factor: BasisPoints::FULL,
+        step_at: None,
+    };
+
+    /// A ramp that began at `start` and rises from nothing to full, in a straight line, for `duration`.
+    fn at(start: Option<Instant>, duration: Duration, now: Instant) -> Self {
+        let Some(start) = start else {
+            return Self::FULL;
+        };
+        let steps = now.since(start).as_millis() / STEP.as_millis();
+        let risen = u32::try_from(steps).map_or(Duration::MAX, |steps| STEP.saturating_mul(steps));
+        if risen >= duration {
+            return Self::FULL;
+        }
+        let ratio = risen.as_nanos() * 10_000 / duration.as_nanos().max(1);
+        Self {
+            factor: BasisPoints::saturating(u16::try_from(ratio).unwrap_or(u16::MAX)),
+            step_at: Some(start + risen + STEP),
+        }
+    }
+}

@@ -2,10 +2,13 @@
 //! [`poll_action`](Judge::poll_action). It must never have two checks of one endpoint under way, never check one that
 //! is in maintenance or offline, and never count a result twice or for a check it did not ask for.
 //!
-//! A check starts `interval` after the one before it started (`interval_fast` while results speak against the state), give
-//! or take the jitter; at once if that time has passed when it ends. New endpoints start one after the other, not all at once. A failure that
-//! traffic sees brings the next check forward to now, at most once per fast interval, as an edge under load sees
-//! thousands of them. What a result does to a verdict: [`opinion`](crate::opinion).
+//! A check starts `interval` after the one before it started (`interval_fast` while results speak against the state),
+//! give or take the jitter; at once if that time has passed when it ends. New endpoints start one after the other, not
+//! all at once. A failure that traffic sees brings the next check forward to now, at most once per fast interval, as an
+//! edge under load sees thousands of them. Read next: `judge/entry.rs` (one endpoint's timing), then
+//! [`opinion`](crate::opinion) (what a result does to a verdict).
+
+mod entry;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,11 +16,10 @@ use std::time::Duration;
 
 use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 
-use crate::opinion::Opinion;
-use crate::{CheckPolicy, CheckResult, Reason, Report};
+pub use entry::INTERVAL_MIN;
+use entry::{Entry, Queue};
 
-/// The shortest time between the starts of two regular checks of one endpoint, whatever the policy says: below it, checks are load.
-pub const INTERVAL_MIN: Duration = Duration::from_millis(10);
+use crate::{CheckPolicy, CheckResult, Reason, Report};
 
 /// The longest time between the first checks of two new endpoints. Four endpoints are all known within 30 ms; many
 /// share their interval instead, so that the first round is as wide as every later one.
@@ -90,32 +92,12 @@ pub struct Transition {
     pub at: Instant,
 }
 
-/// What is known of one endpoint.
-#[derive(Debug, Clone, PartialEq)]
-struct Entry {
-    id: Arc<EndpointId>,
-    policy: Arc<CheckPolicy>,
-    checked: bool,
-    opinion: Opinion,
-    rng: Rng,
-    /// When the next check starts; also in `Judge::queue`. `None` while one is under way, or when it is not checked.
-    due: Option<Instant>,
-    /// Whether traffic brought `due` forward.
-    due_by_traffic: bool,
-    /// The check under way.
-    under_way: Option<(CheckNumber, Instant)>,
-    /// Whether traffic failed while a check was under way, which may have looked before the failure.
-    suspected: bool,
-    /// When traffic last caused a check.
-    traffic_check_at: Option<Instant>,
-}
-
 /// The state machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judge {
     rng: Rng,
     entries: BTreeMap<Arc<EndpointId>, Entry>,
-    queue: BTreeSet<(Instant, Arc<EndpointId>)>,
+    queue: Queue,
     actions: VecDeque<Action>,
     checks: u64,
 }
@@ -303,100 +285,6 @@ impl Judge {
             queued == self.queue.len(),
             "the queue holds what is not due"
         );
-    }
-}
-
-impl Entry {
-    fn new(now: Instant, target: Target, rng: Rng) -> Self {
-        Self {
-            id: target.id,
-            policy: target.policy,
-            checked: target.checked,
-            opinion: Opinion::new(now),
-            rng,
-            due: None,
-            due_by_traffic: false,
-            under_way: None,
-            suspected: false,
-            traffic_check_at: None,
-        }
-    }
-
-    /// Takes a changed target. Whether its checks must be started: it is checked from now on and none is under way.
-    fn change(
-        &mut self,
-        now: Instant,
-        target: Target,
-        queue: &mut BTreeSet<(Instant, Arc<EndpointId>)>,
-    ) -> bool {
-        if self.policy != target.policy {
-            self.policy = target.policy;
-            self.opinion.adapt(&self.policy);
-            if let Some(due) = self.due {
-                let soonest = now + self.wait();
-                self.schedule(due.min(soonest), queue);
-            }
-        }
-        self.checked = target.checked;
-        if !self.checked {
-            self.suspected = false;
-            self.unschedule(queue);
-        }
-        self.checked && self.due.is_none() && self.under_way.is_none()
-    }
-
-    /// Brings the next check forward to now, or to when traffic may next cause one.
-    fn traffic_failed(&mut self, now: Instant, queue: &mut BTreeSet<(Instant, Arc<EndpointId>)>) {
-        if !self.checked || self.opinion.state() == ObservedState::Down {
-            return; // Not to be checked, or no news.
-        }
-        self.opinion.doubt();
-        let Some(due) = self.due else {
-            self.suspected = true;
-            return;
-        };
-        let allowed = self
-            .traffic_check_at
-            .map_or(now, |at| now.max(at + self.interval_fast()));
-        if allowed < due {
-            self.schedule(allowed, queue);
-            self.due_by_traffic = true;
-        }
-    }
-
-    fn schedule(&mut self, due: Instant, queue: &mut BTreeSet<(Instant, Arc<EndpointId>)>) {
-        self.unschedule(queue);
-        queue.insert((due, Arc::clone(&self.id)));
-        self.due = Some(due);
-    }
-
-    fn unschedule(&mut self, queue: &mut BTreeSet<(Instant, Arc<EndpointId>)>) {
-        self.due_by_traffic = false;
-        if let Some(due) = self.due.take() {
-            queue.remove(&(due, Arc::clone(&self.id)));
-        }
-    }
-
-    fn interval_fast(&self) -> Duration {
-        self.policy
-            .interval_fast
-            .min(self.policy.interval)
-            .max(INTERVAL_MIN)
-    }
-
-    /// From the start of a check to the start of the next, jitter in it.
-    fn wait(&mut self) -> Duration {
-        let wait = if self.opinion.in_transition() {
-            self.interval_fast()
-        } else {
-            self.policy.interval.max(INTERVAL_MIN)
-        };
-        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        let part = u128::from(nanos) * u128::from(self.policy.jitter.get()) / 10_000;
-        let part = u64::try_from(part).unwrap_or(nanos);
-        let shift = self.rng.below(part.saturating_mul(2).saturating_add(1));
-        let jittered = Duration::from_nanos(nanos.saturating_sub(part).saturating_add(shift));
-        jittered.max(INTERVAL_MIN)
     }
 }
 

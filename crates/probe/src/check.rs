@@ -3,8 +3,8 @@
 //! sends, or leave a connection behind. The two HTTP versions: [`http1`], [`http2`].
 //!
 //! What passes: for `tcp` a connection (with the TLS handshake for `https`); for `http` an expected status whose body
-//! comes whole, or longer than what is looked at. A redirect is a status like another. A body that neither ends nor grows is a time-out; a
-//! head that does not end is not HTTP.
+//! comes whole, or longer than what is looked at. A redirect is a status like another. A body that neither ends nor
+//! grows is a time-out; a head that does not end is not HTTP.
 
 mod http1;
 mod http2;
@@ -24,8 +24,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How much of an answer's body is read, at least; what comes after is ignored. Enough for any health page; reading it lets
-/// the endpoint finish its answer instead of seeing a reset.
+/// How much of an answer's body is read; what comes after is ignored. Enough for any health page; reading it lets the
+/// endpoint finish its answer instead of seeing a reset.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// The longest head of an answer that is accepted.

@@ -1,17 +1,15 @@
 //! Checks against real sockets on loopback: every way an endpoint can be ill, and well. A check that must not time out
 //! gets so long that only a hang can; one that must gets little.
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bascule_health::CheckFailure::{Connect, Protocol, Status, Timeout, Tls};
 use bascule_telemetry::spawn;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -169,7 +167,7 @@ async fn a_black_hole_times_out_but_accepts_connections() {
             CheckResult::Passed
         );
     }
-    let tls = client(&certificate("localhost"), &[]);
+    let tls = tls::client(&tls::certificate("localhost"), &[]);
     let result = check(&id(Scheme::Https, address), &tcp(SHORT), Some(&tls)).await;
     assert_eq!(
         result,
@@ -316,62 +314,6 @@ fn the_port_is_named_unless_it_is_the_schemes_own() {
     }
 }
 
-// ---- TLS ----
-
-fn certificate(name: &str) -> CertifiedKey<rcgen::KeyPair> {
-    generate_simple_self_signed(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap()
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
-
-/// Trusts this certificate alone.
-fn client(trusted: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.cert.der().clone()).unwrap();
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    Arc::new(config)
-}
-
-fn acceptor(shown: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> TlsAcceptor {
-    let key = PrivateKeyDer::try_from(shown.signing_key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![shown.cert.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// An `https` endpoint that answers 200, over the version that ALPN chose.
-async fn secure_endpoint(shown: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> SocketAddr {
-    let acceptor = acceptor(shown, alpn);
-    listen(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                serve_http2(stream, 200).await;
-            } else {
-                read_head(&mut stream).await;
-                drop(stream.write_all(OK.as_bytes()).await);
-                drop(stream.shutdown().await);
-            }
-        }
-    })
-    .await
-}
-
 /// Answers every request on an HTTP/2 connection with this status and a short body.
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(stream: S, status: u16) {
     let Ok(mut connection) = h2::server::handshake(stream).await else {
@@ -385,64 +327,6 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(stream: S, status: u16) 
             .unwrap();
     }
 }
-
-#[tokio::test]
-async fn a_trusted_endpoint_passes_over_either_version() {
-    let shown = certificate("media.example.org");
-    for alpn in [&["h2", "http/1.1"][..], &["h2"], &["http/1.1"], &[]] {
-        let address = secure_endpoint(&shown, alpn).await;
-        let tls = client(&shown, &["h2", "http/1.1"]);
-        let by_address = id(Scheme::Https, address);
-        let mut by_name = by_address.clone();
-        by_name.host = Some(Arc::from("media.example.org"));
-        for (id, policy) in [
-            (&by_address, tcp(LONG)),
-            (&by_address, http(LONG)),
-            (&by_name, http(LONG)),
-        ] {
-            let result = check(id, &policy, Some(&tls)).await;
-            assert_eq!(result, CheckResult::Passed, "{alpn:?} {id}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_untrusted_certificate_or_one_of_another_name_is_named_tls() {
-    let shown = certificate("media.example.org");
-    let address = secure_endpoint(&shown, &[]).await;
-    let stranger = client(&certificate("media.example.org"), &[]);
-    let mut id = id(Scheme::Https, address);
-    for policy in [tcp(LONG), http(LONG)] {
-        assert_eq!(check(&id, &policy, Some(&stranger)).await, failed(Tls));
-    }
-    id.host = Some(Arc::from("other.example.org"));
-    let trusting = client(&shown, &[]);
-    assert_eq!(check(&id, &http(LONG), Some(&trusting)).await, failed(Tls));
-}
-
-#[tokio::test]
-async fn tls_to_a_plain_port_is_named_tls() {
-    // Answers at once, as a plain server does when it sees no request line.
-    let address = listen(|mut stream| async move {
-        drop(stream.read(&mut [0; 16]).await);
-        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
-    })
-    .await;
-    let tls = client(&certificate("localhost"), &[]);
-    for policy in [tcp(LONG), http(LONG)] {
-        let result = check(&id(Scheme::Https, address), &policy, Some(&tls)).await;
-        assert_eq!(result, failed(Tls));
-    }
-}
-
-#[tokio::test]
-async fn plain_http_to_a_tls_port_is_not_http() {
-    let address = secure_endpoint(&certificate("localhost"), &[]).await;
-    let result = result_of(Scheme::Http, address, &http(LONG)).await;
-    assert_eq!(result, failed(Protocol));
-}
-
-// ---- HTTP/2 in clear ----
 
 #[tokio::test]
 async fn http2_in_clear_passes_and_names_another_status() {

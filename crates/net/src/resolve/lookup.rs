@@ -1,0 +1,238 @@
+//! Asks for the addresses of a host: the hosts file first, and where it knows the host it alone; then DNS, both families
+//! of one name at a time, so that the families of two names (with search domains) are never mixed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{Resolver, TokioResolver, system_conf};
+
+use super::Settings;
+use super::known::{Answer, Family};
+
+/// How often one question is asked before it counts as failed.
+const ATTEMPTS: usize = 2;
+/// The life of what the hosts file says: it has none of its own.
+const HOSTS_FILE_LIFE: Duration = Duration::from_secs(30);
+
+/// What host names are looked up with.
+#[derive(Debug)]
+pub(super) struct Lookups {
+    settings: Settings,
+    /// `Err`: there is no DNS here, and why.
+    dns: Result<Dns, String>,
+}
+
+#[derive(Debug)]
+struct Dns {
+    resolver: TokioResolver,
+    /// Domains to try a name in, with the dots from which on it is tried alone first.
+    search: Vec<Name>,
+    dots: usize,
+}
+
+impl Lookups {
+    pub(super) fn new(settings: Settings) -> Self {
+        let dns = Dns::new(&settings).map_err(|error| format!("no DNS on this machine: {error}"));
+        Self { settings, dns }
+    }
+
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks for both families of a host.
+    pub(super) async fn ask(&self, host: &str) -> Answer {
+        if let Some(answer) = self.hosts_file(host) {
+            return answer;
+        }
+        let failed = |reason: &str| Answer {
+            v4: Family::Failed(reason.to_owned()),
+            v6: Family::None,
+        };
+        match &self.dns {
+            Ok(dns) => match dns.ask(host).await {
+                Ok(answer) => answer,
+                Err(error) => failed(&error.to_string()),
+            },
+            Err(reason) => failed(reason),
+        }
+    }
+
+    /// What the hosts file says; read each time, as it may change and is small. `localhost` is known without it
+    /// (RFC 6761 §6.3).
+    fn hosts_file(&self, host: &str) -> Option<Answer> {
+        let host = host.trim_end_matches('.');
+        let text = std::fs::read_to_string(&self.settings.hosts_file).unwrap_or_default();
+        let mut addresses = in_hosts_file(&text, host);
+        if addresses.is_empty() && host.eq_ignore_ascii_case("localhost") {
+            addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        }
+        if addresses.is_empty() {
+            return None;
+        }
+        let (v4, v6) = addresses.into_iter().partition(IpAddr::is_ipv4);
+        let family = |addresses: Vec<IpAddr>| {
+            if addresses.is_empty() {
+                Family::None
+            } else {
+                Family::Addresses(addresses, HOSTS_FILE_LIFE)
+            }
+        };
+        Some(Answer {
+            v4: family(v4),
+            v6: family(v6),
+        })
+    }
+}
+
+/// The addresses of a host in the text of a hosts file.
+fn in_hosts_file(text: &str, host: &str) -> Vec<IpAddr> {
+    let of_line = |line: &str| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address: IpAddr = words.next()?.parse().ok()?;
+        words
+            .any(|name| name.eq_ignore_ascii_case(host))
+            .then_some(address)
+    };
+    text.lines().filter_map(of_line).collect()
+}
+
+impl Dns {
+    fn new(settings: &Settings) -> Result<Self, NetError> {
+        let (config, mut options) = match &settings.name_servers {
+            Some(servers) => (own_servers(servers), ResolverOpts::default()),
+            None => system_conf::read_system_conf()?,
+        };
+        let domain = config.domain().into_iter().cloned();
+        let mut search = config.search().to_vec();
+        if search.is_empty() {
+            search.extend(domain);
+        }
+        let dots = options.ndots;
+        options.timeout = settings.timeout;
+        options.attempts = ATTEMPTS;
+        // Asked again when their life ends and not before, so a cache could only make answers older.
+        options.cache_size = 0;
+        let runtime = TokioRuntimeProvider::default();
+        let mut builder = Resolver::builder_with_config(config, runtime);
+        *builder.options_mut() = options;
+        Ok(Self {
+            resolver: builder.build()?,
+            search,
+            dots,
+        })
+    }
+
+    /// The first of the host's full names that has an address. One that fails ends the search: a later name must not
+    /// win because an earlier one could not be asked.
+    async fn ask(&self, host: &str) -> Result<Answer, NetError> {
+        let mut answer = Answer {
+            v4: Family::None,
+            v6: Family::None,
+        };
+        for name in full_names(host, &self.search, self.dots)? {
+            let v4 = self.resolver.lookup(name.clone(), RecordType::A);
+            let v6 = self.resolver.lookup(name, RecordType::AAAA);
+            let (v4, v6) = tokio::join!(v4, v6);
+            answer = Answer {
+                v4: family(v4),
+                v6: family(v6),
+            };
+            if answer.v4 != Family::None || answer.v6 != Family::None {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn own_servers(servers: &[SocketAddr]) -> ResolverConfig {
+    let server = |address: &SocketAddr| {
+        let on_port = |mut connection: ConnectionConfig| {
+            connection.port = address.port();
+            connection
+        };
+        let connections = vec![
+            on_port(ConnectionConfig::udp()),
+            on_port(ConnectionConfig::tcp()),
+        ];
+        NameServerConfig::new(address.ip(), true, connections)
+    };
+    ResolverConfig::from_name_servers(servers.iter().map(server).collect())
+}
+
+/// The full names to try for a host, best first: as resolv.conf(5) says of `search` and `ndots`.
+fn full_names(host: &str, search: &[Name], dots: usize) -> Result<Vec<Name>, NetError> {
+    let mut own = Name::from_utf8(host)?;
+    if own.is_fqdn() {
+        return Ok(vec![own]);
+    }
+    let in_domain = |domain: &Name| own.clone().append_domain(domain).ok();
+    let mut names: Vec<Name> = search.iter().filter_map(in_domain).collect();
+    own.set_fqdn(true);
+    let place = if host.matches('.').count() >= dots {
+        0
+    } else {
+        names.len()
+    };
+    names.insert(place, own);
+    Ok(names)
+}
+
+fn family(result: Result<hickory_resolver::lookup::Lookup, NetError>) -> Family {
+    match result {
+        Ok(lookup) => {
+            let answers = lookup.answers();
+            let mut addresses: Vec<IpAddr> = answers
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
+            if addresses.is_empty() {
+                Family::None
+            } else {
+                Family::Addresses(addresses, Duration::from_secs(ttl.into()))
+            }
+        }
+        Err(error) if error.is_no_records_found() => Family::None,
+        Err(error) => Family::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hosts_file_gives_all_addresses_of_a_name() {
+        let text = "# comment\n127.0.0.1 localhost a.test # b.test\n::1\tlocalhost A.TEST\nbad c.test\n10.0.0.1 x a.test.org\n";
+        let of = |host| -> Vec<String> {
+            let all = in_hosts_file(text, host);
+            all.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(of("a.test"), ["127.0.0.1", "::1"]);
+        assert_eq!(of("b.test"), [""; 0]);
+        assert_eq!(of("c.test"), [""; 0]);
+    }
+
+    #[test]
+    fn names_with_enough_dots_are_tried_alone_first_and_full_names_alone() {
+        let search = [
+            Name::from_ascii("s1.test.").unwrap(),
+            Name::from_ascii("s2.test.").unwrap(),
+        ];
+        let names = |host| -> Vec<String> {
+            let all = full_names(host, &search, 1).unwrap();
+            all.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names("a.b"), ["a.b.", "a.b.s1.test.", "a.b.s2.test."]);
+        assert_eq!(names("a"), ["a.s1.test.", "a.s2.test.", "a."]);
+        assert_eq!(names("a.b."), ["a.b."]);
+    }
+}

@@ -76,7 +76,8 @@ pub struct ProberHandle {
 }
 
 impl ProberHandle {
-    /// Watches these endpoints and no others. What is known of an endpoint stays with its id.
+    /// Watches these endpoints and no others. What is known of an endpoint stays with its id. The same endpoints again
+    /// change nothing and do not fire `changed`, so that this may be called from what listens to it.
     pub fn set_targets(&self, targets: Vec<ProbeTarget>) {
         self.targets.send_replace(targets);
     }
@@ -198,8 +199,16 @@ impl Task {
                 self.meter.forget(target);
             }
         }
+        let placed_as = |target: &ProbeTarget| (target.admin, target.provider.clone());
+        let same = known.len() == self.known.len()
+            && known.iter().all(|(id, target)| {
+                let before = self.known.get(id).map(placed_as);
+                before == Some(placed_as(target))
+            });
         self.known = known;
-        self.announce();
+        if !same {
+            self.announce();
+        }
     }
 
     fn take_failures(&mut self, failed: &mut Vec<EndpointId>) {

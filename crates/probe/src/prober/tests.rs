@@ -374,6 +374,26 @@ async fn the_report_tells_the_time_of_the_last_check_without_a_transition() {
 }
 
 #[tokio::test]
+async fn the_same_targets_again_do_not_fire_a_change() {
+    on_local_set(async {
+        let bench = Bench::start(CHECKS_MAX);
+        let (one, two) = (Endpoint::start(200).await, Endpoint::start(200).await);
+        bench.handle.set_targets(vec![one.target(HOUR)]);
+        bench.until_state(&one.id(), ObservedState::Up).await;
+        let count = *bench.handle.changed.borrow();
+        let quicker = one.target(Duration::from_millis(10));
+        bench.handle.set_targets(vec![quicker.clone()]);
+        let before = one.seen.get();
+        eventually(|| one.seen.get() > before).await; // The new policy has arrived.
+        assert_eq!(*bench.handle.changed.borrow(), count);
+        bench.handle.set_targets(vec![quicker, two.target(HOUR)]);
+        bench.until(|report| report.endpoints.len() == 2).await;
+        assert!(*bench.handle.changed.borrow() > count);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_task_ends_with_its_last_handle() {
     on_local_set(async {
         let Bench { handle, .. } = Bench::start(CHECKS_MAX);

@@ -3,18 +3,36 @@
 //! API over a socket; then one file for each group of commands. It must never decide about traffic: it asks the admin API.
 
 pub(crate) mod args;
+mod client;
+mod config;
+mod evacuate;
+mod events;
 pub(crate) mod exit;
+mod explain;
+mod follow;
+mod history;
 mod output;
 mod reference;
+mod running;
+#[cfg(test)]
+mod samples;
+mod session;
+mod shift;
+mod state;
+mod status;
+mod text;
 pub(crate) mod values;
 
 use std::process::ExitCode;
 
+use bascule_admin::api::AdminState;
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Global};
 use exit::{CliError, CliResult, Exit};
 use output::Output;
+use running::Verb;
+use session::Session;
 
 /// Reads the command line, does it, and says how it ended.
 pub(crate) fn main() -> ExitCode {
@@ -26,7 +44,12 @@ pub(crate) fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => return daemon(&mut out, crate::run::main(&args)),
         Command::Demo(args) => return daemon(&mut out, crate::demo::main(&args)),
-        command => dispatch(command, &mut out),
+        Command::Completion { shell } => reference::completion(shell, &mut out),
+        Command::Man { dir } => reference::man(&dir, &mut out),
+        Command::Help { topic } => reference::help(&topic, &mut out),
+        Command::Version => reference::version(&mut out),
+        Command::InternalDocs { page } => reference::page(page, &mut out),
+        command => with_runtime(command, &cli.global, &mut out),
     };
     finish(&mut out, result)
 }
@@ -60,14 +83,42 @@ fn finish(out: &mut Output, result: CliResult) -> ExitCode {
     }
 }
 
-/// Commands that ask the admin API or need nobody.
-fn dispatch(command: Command, out: &mut Output) -> CliResult {
+/// Runs a command that may ask the admin API, on a runtime of one thread.
+fn with_runtime(command: Command, global: &Global, out: &mut Output) -> CliResult {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| CliError::new(Exit::Failed, format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Config(command) => config::run(&command, global, out).await,
+            command => ask(command, &mut Session::open(global, out)?).await,
+        }
+    })
+}
+
+/// Commands that ask the admin API.
+async fn ask(command: Command, session: &mut Session<'_>) -> CliResult {
     match command {
-        Command::Completion { shell } => reference::completion(shell, out),
-        Command::Man { dir } => reference::man(&dir, out),
-        Command::Help { topic } => reference::help(&topic, out),
-        Command::Version => reference::version(out),
-        Command::InternalDocs { page } => reference::page(page, out),
-        _ => Err(CliError::new(Exit::Failed, "this command is not here yet")),
+        Command::Status(args) => status::run(session, &args).await,
+        Command::Shift(args) => shift::shift(session, &args).await,
+        Command::Pause(args) => running::run(session, &args, Verb::Pause).await,
+        Command::Resume(args) => running::run(session, &args, Verb::Resume).await,
+        Command::Abort(args) => running::run(session, &args, Verb::Abort).await,
+        Command::Undo(args) => shift::undo(session, &args).await,
+        Command::History(args) => history::run(session, &args).await,
+        Command::Evacuate(args) => evacuate::evacuate(session, &args).await,
+        Command::Restore(args) => evacuate::restore(session, &args).await,
+        Command::Drain(args) => state::run(session, &args, AdminState::Drain).await,
+        Command::Ready(args) => state::run(session, &args, AdminState::Ready).await,
+        Command::Maint(args) => state::run(session, &args, AdminState::Maint).await,
+        Command::Offline(args) => state::run(session, &args, AdminState::Offline).await,
+        Command::Explain(args) => explain::run(session, &args).await,
+        Command::Events(args) => events::run(session, &args).await,
+        other => Err(CliError::new(
+            Exit::Failed,
+            format!("nobody answers {other:?}"),
+        )),
     }
 }

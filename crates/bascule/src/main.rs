@@ -3,6 +3,7 @@
 
 mod cli;
 mod demo;
+mod files;
 mod run;
 
 fn main() -> std::process::ExitCode {

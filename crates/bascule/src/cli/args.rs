@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::values::{self, DurationArg, ShareArg, TargetArg, WeightArg};
+use super::values::{self, DurationArg, ShareArg, TargetArg};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · 4 unreachable · 5 conflict: the state moved ·
@@ -186,8 +186,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS", requires = "backends")]
     pub(crate) listen: Option<String>,
     /// Backends with weight and URL, such as `aws=70@http://10.0.1.10:8080`; with `--listen`.
-    #[arg(value_name = "NAME=WEIGHT@URL", conflicts_with = "config", value_parser = values::weight)]
-    pub(crate) backends: Vec<WeightArg>,
+    #[arg(value_name = "NAME=WEIGHT@URL", conflicts_with = "config")]
+    pub(crate) backends: Vec<String>,
     /// If the file is invalid, start with the last good configuration kept in the state directory.
     #[arg(long, requires = "config")]
     pub(crate) last_good: bool,
@@ -370,6 +370,9 @@ pub(crate) struct EvacuateArgs {
     /// Start it and do not follow it.
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Write the proof document here, once there is one.
+    #[arg(long, value_name = "FILE", conflicts_with = "detach")]
+    pub(crate) evidence: Option<PathBuf>,
 }
 
 /// Arguments of `restore`.

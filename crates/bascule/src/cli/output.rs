@@ -21,6 +21,8 @@ pub(crate) struct Output {
     /// Whether somebody can be asked.
     pub(crate) interactive: bool,
     colour: bool,
+    /// Whether a line is on the screen that will be redrawn.
+    live: bool,
     out: Box<dyn Write>,
     err: Box<dyn Write>,
 }
@@ -45,6 +47,7 @@ impl Output {
             terminal: io::stdout().is_terminal(),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             colour: !no_colour && io::stderr().is_terminal(),
+            live: false,
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
         }
@@ -60,18 +63,38 @@ impl Output {
             terminal: false,
             interactive: false,
             colour: false,
+            live: false,
             out,
             err,
         }
     }
 
+    /// Nowhere: for a question whose answer is only a remark.
+    pub(crate) fn silent() -> Self {
+        Self {
+            format: Format::Table,
+            quiet: true,
+            verbose: false,
+            terminal: false,
+            interactive: false,
+            colour: false,
+            live: false,
+            out: Box::new(io::sink()),
+            err: Box::new(io::sink()),
+        }
+    }
+
+    /// Whether colour is wanted.
+    pub(crate) const fn colour(&self) -> bool {
+        self.colour
+    }
+
     /// Prints a text that was asked for, ended by a line feed.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), CliError> {
-        let end = if text.ends_with('\n') || text.is_empty() {
-            ""
-        } else {
-            "\n"
-        };
+        if text.is_empty() {
+            return Ok(());
+        }
+        let end = if text.ends_with('\n') { "" } else { "\n" };
         write!(self.out, "{text}{end}")?;
         self.out.flush()?;
         Ok(())
@@ -92,6 +115,17 @@ impl Output {
         self.text(&text)
     }
 
+    /// Prints data in its envelope on one line, whatever the format: for streams, which have no end to wait for.
+    pub(crate) fn line(&mut self, kind: &str, data: &impl Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string(&Envelope {
+            api: "v1",
+            kind,
+            data,
+        });
+        let text = text.map_err(|error| io::Error::other(error.to_string()))?;
+        self.text(&text)
+    }
+
     /// Prints data in its envelope for programs, or the text made of it for people.
     pub(crate) fn answer<T: Serialize>(
         &mut self,
@@ -104,6 +138,34 @@ impl Output {
         } else {
             self.text(&render(data))
         }
+    }
+
+    /// Draws one line in the place of the last one drawn. Only on a terminal; elsewhere a line that changes is noise.
+    pub(crate) fn live(&mut self, line: &str) -> Result<(), CliError> {
+        if !self.terminal || self.quiet {
+            return Ok(());
+        }
+        let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        let line: String = line.chars().take(columns.saturating_sub(1)).collect();
+        write!(self.out, "\r\x1b[K{line}")?;
+        self.out.flush()?;
+        self.live = true;
+        Ok(())
+    }
+
+    /// Takes the redrawn line away.
+    pub(crate) fn end_live(&mut self) {
+        if std::mem::take(&mut self.live) {
+            // Only decoration: what cannot be wiped stays.
+            drop(write!(self.out, "\r\x1b[K"));
+            drop(self.out.flush());
+        }
+    }
+
+    /// Prints a text that stays, above the redrawn line.
+    pub(crate) fn text_above_live(&mut self, text: &str) -> Result<(), CliError> {
+        self.end_live();
+        self.text(text)
     }
 
     /// Says something on standard error, unless asked to be quiet.
@@ -122,6 +184,7 @@ impl Output {
 
     /// Prints an error; for programs also as data on standard output.
     pub(crate) fn error(&mut self, error: &CliError) {
+        self.end_live();
         let (on, off) = if self.colour {
             ("\x1b[1;31m", "\x1b[0m")
         } else {

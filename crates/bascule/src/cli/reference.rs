@@ -38,6 +38,15 @@ pub(crate) fn version(out: &mut Output) -> CliResult {
 
 /// Prints help for a command, or the page of an error code.
 pub(crate) fn help(topic: &[String], out: &mut Output) -> CliResult {
+    if let [code] = topic
+        && let Some(code) = bascule_config::code(code)
+    {
+        let data = serde_json::json!({ "code": code.code, "title": code.title, "explanation": code.explanation });
+        out.answer("ErrorCode", &data, |_| {
+            format!("{}: {}\n\n{}", code.code, code.title, code.explanation)
+        })?;
+        return Ok(Exit::Ok);
+    }
     let mut command = Cli::command();
     command.build();
     let mut found = command;
@@ -68,9 +77,9 @@ pub(crate) fn help(topic: &[String], out: &mut Output) -> CliResult {
 pub(crate) fn page(page: DocsPage, out: &mut Output) -> CliResult {
     let text = match page {
         DocsPage::Cli => render_cli(),
-        DocsPage::Config | DocsPage::Errors | DocsPage::Metrics => {
-            return Err(CliError::new(Exit::Failed, "this page is not here yet"));
-        }
+        DocsPage::Config => bascule_config::config_reference(),
+        DocsPage::Errors => bascule_config::errors_reference(),
+        DocsPage::Metrics => bascule_telemetry::names::reference(),
     };
     out.text(&text)?;
     Ok(Exit::Ok)

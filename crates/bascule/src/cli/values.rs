@@ -103,40 +103,6 @@ fn percent(text: &str) -> Result<BasisPoints, String> {
         .ok_or_else(|| format!("{text} is more than 100 %"))
 }
 
-/// One `NAME=WEIGHT@URL` of `run`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WeightArg {
-    /// The backend.
-    pub(crate) backend: BackendName,
-    /// Its weight, as written: the configuration checks it.
-    pub(crate) weight: String,
-    /// Its endpoint.
-    pub(crate) url: String,
-}
-
-impl fmt::Display for WeightArg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}@{}", self.backend, self.weight, self.url)
-    }
-}
-
-/// Reads `aws=70@http://10.0.1.10:8080`.
-pub(crate) fn weight(text: &str) -> Result<WeightArg, String> {
-    let wrong =
-        || format!("`{text}` is not NAME=WEIGHT@URL; write it as aws=70@http://10.0.1.10:8080");
-    let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
-    let (weight, url) = rest.split_once('@').ok_or_else(wrong)?;
-    if weight.is_empty() || !url.contains("://") {
-        return Err(wrong());
-    }
-    let backend = BackendName::parse(name).map_err(|error| format!("`{name}`: {error}"))?;
-    Ok(WeightArg {
-        backend,
-        weight: weight.to_owned(),
-        url: url.to_owned(),
-    })
-}
-
 /// What an admin state is set on, as written: the service may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TargetArg {
@@ -273,18 +239,6 @@ mod tests {
             "provider/a b",
         ] {
             assert!(target(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn weights_of_run_hold_a_url() {
-        let read = weight("aws=70@http://user@10.0.1.10:8080").unwrap();
-        assert_eq!(
-            (read.weight.as_str(), read.url.as_str()),
-            ("70", "http://user@10.0.1.10:8080")
-        );
-        for bad in ["aws", "aws=70", "aws=@http://x", "aws=70@x", "=70@http://x"] {
-            assert!(weight(bad).is_err(), "{bad}");
         }
     }
 }

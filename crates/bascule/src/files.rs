@@ -1,0 +1,47 @@
+//! Files and environment for the configuration, which itself opens nothing. Paths that are not absolute are meant from the
+//! directory of the configuration file, wherever the process was started.
+
+use std::path::{Path, PathBuf};
+
+use bascule_config::{Source, SourceError};
+
+/// The process's files and environment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Files {
+    directory: PathBuf,
+}
+
+impl Files {
+    /// As seen from a configuration file; standard input (`-`) is seen from where the process was started.
+    pub(crate) fn of(config: &Path) -> Self {
+        Self {
+            directory: config.parent().unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+}
+
+impl Source for Files {
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        std::fs::read(self.directory.join(path)).map_err(|error| SourceError(error.to_string()))
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_meant_from_the_directory_of_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tls.crt"), "x").unwrap();
+        let files = Files::of(&dir.path().join("bascule.yaml"));
+        assert_eq!(files.read("tls.crt"), Ok(b"x".to_vec()));
+        let absolute = dir.path().join("tls.crt").display().to_string();
+        assert_eq!(files.read(&absolute), Ok(b"x".to_vec()));
+        assert!(files.read("missing").is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! **attempt**: pick → connect → forward the head, and once more where `traffic::retry::decide` says so. It executes
+//! decisions, it takes none: what failed is classified here, whether that may be tried again is decided there, and where is
+//! `pick`'s to say. A connection from the pool that turns out closed before anything was sent is no failed try.
+
+mod classify;
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_telemetry::clock;
+use bascule_traffic::Choice;
+use bascule_traffic::admit::Rejection;
+use bascule_traffic::retry::{self, Cause, Decision, Failure};
+use bascule_traffic::snapshot::Refusal;
+use bascule_traffic::spec::HostPolicy;
+use http::Response;
+use hyper::body::Incoming;
+use smallvec::SmallVec;
+
+use crate::http::forward::Outgoing;
+use crate::http::progress::{Direction, Flow, Progress};
+use crate::http::record::Exchange;
+use crate::http::refuse::Refused;
+use crate::upstream::{self, Connected, Endpoint, Loan, Source, Unanswered};
+use crate::view::ServiceView;
+
+/// The head of a response, its body to come, and the connection it comes over.
+pub(crate) type Answer = (Response<Incoming>, Loan);
+
+/// Tries until there is an answer, or it is decided that there will be none.
+pub(crate) async fn run(
+    service: &ServiceView,
+    outgoing: &mut Outgoing,
+    exchange: &mut Exchange,
+) -> Result<Answer, Refused> {
+    let policy = &service.service.spec.retry;
+    service.budget().borrow_mut().request(clock::now());
+    if policy.attempts > 1 {
+        outgoing.keep_spare();
+    }
+    let mut tried: SmallVec<[Choice; 5]> = SmallVec::new();
+    let mut next = service.first();
+    loop {
+        let Some(lease) = next else {
+            return Err(nothing_left(service).into());
+        };
+        tried.push(lease.choice);
+        exchange.trying(lease);
+        let failure = match once(service, outgoing, exchange).await {
+            Ok(answer) => return Ok(answer),
+            Err(Refused::Failed(failure)) => failure,
+            Err(refused) => return Err(refused),
+        };
+        exchange.failed(&failure);
+        let Some(choice) = service.other(&tried) else {
+            return Err(failure.into());
+        };
+        let facts = outgoing.facts(u8::try_from(tried.len()).unwrap_or(u8::MAX));
+        let mut budget = service.budget().borrow_mut();
+        let decision = retry::decide(&failure, &facts, policy, &mut budget, clock::now());
+        drop(budget);
+        if let Decision::GiveUp(reason) = decision {
+            tracing::debug!(reason = reason.as_str(), %failure, "not tried again");
+            return Err(failure.into());
+        }
+        next = service.lease(choice);
+        exchange.retrying(next.as_ref(), &failure);
+    }
+}
+
+/// One try at the endpoint the exchange has a place at.
+async fn once(
+    service: &ServiceView,
+    outgoing: &mut Outgoing,
+    exchange: &mut Exchange,
+) -> Result<Answer, Refused> {
+    let timeouts = &service.service.spec.timeouts;
+    let Some((endpoint, host)) = exchange.endpoint() else {
+        return Err(Failure::new(Cause::Internal, None).into());
+    };
+    let mut source = Source::Any;
+    loop {
+        let connected = upstream::connect(&endpoint, timeouts, source).await?;
+        exchange.connected(connected.took);
+        let sent = send(
+            connected,
+            outgoing,
+            &endpoint,
+            host,
+            exchange,
+            timeouts.response_headers,
+        );
+        match sent.await? {
+            Ok(answer) => return Ok(answer),
+            Err(unanswered) => {
+                let stale = unanswered.reused && unanswered.unsent.is_some();
+                let failure = classify::unanswered(unanswered, &endpoint, outgoing);
+                if !stale {
+                    return Err(blame(failure, &exchange.progress));
+                }
+                source = Source::Fresh;
+            }
+        }
+    }
+}
+
+/// Sends the request and waits for the head of the response: not longer than `patience` after the last byte went out.
+async fn send(
+    connected: Connected,
+    outgoing: &mut Outgoing,
+    endpoint: &Rc<Endpoint>,
+    host: HostPolicy,
+    exchange: &Exchange,
+    patience: Duration,
+) -> Result<Result<Answer, Unanswered>, Refused> {
+    let Some(request) = outgoing.take() else {
+        return Err(Failure::new(Cause::Internal, Some(endpoint.id())).into());
+    };
+    let request = outgoing.address(request, endpoint, host, connected.version());
+    let progress = &exchange.progress;
+    progress.touch();
+    let mut sent = pin!(connected.send(request, endpoint));
+    loop {
+        let deadline = progress.moved() + patience;
+        // Losing the timer loses nothing; losing the response ends the try, which closes the connection or the stream.
+        tokio::select! {
+            biased;
+            answered = &mut sent => return Ok(answered),
+            () = clock::sleep_until(deadline) => {}
+        }
+        if progress.moved() + patience <= clock::now() {
+            let failure = Failure::new(Cause::ResponseTimeout, Some(endpoint.id()));
+            return Err(blame(failure, progress));
+        }
+    }
+}
+
+/// Where the request's body is what failed, it is the client's fault, or ours to refuse, whatever the backend made of it.
+fn blame(failure: Failure, progress: &Progress) -> Refused {
+    match progress.flow(Direction::Request) {
+        Flow::TooLarge => Refused::TooLarge,
+        Flow::Broken => Failure::new(Cause::ClientMalformed, None)
+            .because(failure)
+            .into(),
+        Flow::Open | Flow::Done => failure.into(),
+    }
+}
+
+/// A snapshot that serves has something to pick; if not, the client hears what it would in the next moment.
+fn nothing_left(service: &ServiceView) -> Rejection {
+    let wait = service.service.retry_after.as_secs().max(1);
+    Rejection {
+        reason: Refusal::NoBackendUp,
+        retry_after_seconds: wait,
+    }
+}

@@ -1,0 +1,44 @@
+//! What a request without an answer means, read from hyper's error once: nothing later looks at an error again.
+
+use std::error::Error as _;
+use std::rc::Rc;
+
+use bascule_traffic::retry::{Cause, Failure};
+
+use crate::http::forward::Outgoing;
+use crate::upstream::{Endpoint, Unanswered};
+
+/// Classifies, and puts a request that was certainly not sent back to be sent again.
+pub(crate) fn unanswered(
+    unanswered: Unanswered,
+    endpoint: &Rc<Endpoint>,
+    outgoing: &mut Outgoing,
+) -> Failure {
+    let Unanswered { error, unsent, .. } = unanswered;
+    let cause = match unsent {
+        Some(request) => {
+            outgoing.put_back(request);
+            Cause::ClosedUnsent
+        }
+        None => cause_of(&error),
+    };
+    Failure::new(cause, Some(endpoint.id())).because(error)
+}
+
+fn cause_of(error: &hyper::Error) -> Cause {
+    let http2 = error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>());
+    let refused = http2.is_some_and(|error| {
+        let refused_stream = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        // Only streams above the id that a GOAWAY names end by it; they were not processed (RFC 9113 §6.8).
+        error.is_remote() && (refused_stream || error.is_go_away())
+    });
+    if refused {
+        Cause::StreamRefused
+    } else if error.is_parse() {
+        Cause::ResponseMalformed
+    } else {
+        Cause::Died
+    }
+}

@@ -1,0 +1,242 @@
+//! The one body pump: moves the frames of a body from the side they come from to the side that asks for them, for every
+//! HTTP version and both directions. It never buffers: a frame is read when the other side's engine has room for it, so
+//! a slow reader slows the writer. It counts, limits, and cleans trailers; it does not watch time (see `serve`).
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::http::expect::Gate;
+use crate::http::hop;
+use crate::http::progress::{Direction, Flow, Progress};
+use crate::http::record::Exchange;
+use crate::upstream::Loan;
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The side it comes from broke off, or sent what is no body.
+    #[error("the body broke off")]
+    Broken(#[source] hyper::Error),
+    /// It is longer than allowed.
+    #[error("the body is longer than allowed")]
+    TooLarge,
+}
+
+/// Moves one body.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    incoming: Incoming,
+    direction: Direction,
+    progress: Rc<Progress>,
+    bytes_max: u64,
+}
+
+impl Pump {
+    /// Of a body that may have at most `bytes_max`.
+    pub(crate) const fn new(
+        incoming: Incoming,
+        direction: Direction,
+        progress: Rc<Progress>,
+        bytes_max: u64,
+    ) -> Self {
+        Self {
+            incoming,
+            direction,
+            progress,
+            bytes_max,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            self.progress.starve(self.direction);
+            return Poll::Pending;
+        };
+        Poll::Ready(match next {
+            Some(Ok(frame)) => Some(self.pass(frame)),
+            Some(Err(error)) => {
+                self.progress.end(self.direction, Flow::Broken);
+                Some(Err(BodyError::Broken(error)))
+            }
+            None => {
+                self.progress.end(self.direction, Flow::Done);
+                None
+            }
+        })
+    }
+
+    fn pass(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(data) = frame.data_ref() {
+            let length = u64::try_from(data.remaining()).unwrap_or(u64::MAX);
+            self.progress.advance(self.direction, length);
+            if self.progress.bytes(self.direction) > self.bytes_max {
+                self.progress.end(self.direction, Flow::TooLarge);
+                return Err(BodyError::TooLarge);
+            }
+        } else if let Some(trailers) = frame.trailers_mut() {
+            hop::strip_trailers(trailers);
+            self.progress.touch();
+            self.progress.end(self.direction, Flow::Done);
+        }
+        Ok(frame)
+    }
+
+    /// Notes the end of a body that needed no reading to its end: the engine stops asking when it has all bytes.
+    fn note_end(&self) {
+        if self.progress.flow(self.direction) == Flow::Open && self.incoming.is_end_stream() {
+            self.progress.end(self.direction, Flow::Done);
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.note_end();
+    }
+}
+
+/// The body of a request on its way to a backend.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// None.
+    Empty,
+    /// As the client sends it.
+    Pumped(Pump),
+    /// Not read before the backend asks for it: `Expect: 100-continue`.
+    Gated(Gate, Pump),
+}
+
+impl RequestBody {
+    /// Holds the body back until the gate opens.
+    pub(crate) fn gated(self, gate: Gate) -> Self {
+        match self {
+            Self::Pumped(pump) => Self::Gated(gate, pump),
+            other => other,
+        }
+    }
+
+    /// Without a gate.
+    pub(crate) fn opened(self) -> Self {
+        match self {
+            Self::Gated(_, pump) => Self::Pumped(pump),
+            other => other,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Pumped(pump) => pump.poll(cx),
+            Self::Gated(gate, pump) => {
+                ready!(gate.poll_open(cx));
+                pump.poll(cx)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Pumped(pump) | Self::Gated(_, pump) => pump.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Pumped(pump) | Self::Gated(_, pump) => pump.incoming.size_hint(),
+        }
+    }
+}
+
+/// The body of a response on its way to the client. It owns the exchange: when the engine lets go of it, whatever the
+/// reason, the exchange is over and recorded.
+#[derive(Debug)]
+pub(crate) struct ResponseBody {
+    source: Source,
+    exchange: Box<Exchange>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Text(Option<Bytes>),
+    Backend { pump: Pump, loan: Option<Loan> },
+}
+
+impl ResponseBody {
+    /// A text of ours.
+    pub(crate) fn text(text: Bytes, exchange: Box<Exchange>) -> Self {
+        let text = Some(text).filter(|text| !text.is_empty());
+        let source = Source::Text(text);
+        Self { source, exchange }
+    }
+
+    /// What the backend sends; the connection it comes over is given back when the body has ended.
+    pub(crate) fn backend(incoming: Incoming, loan: Loan, exchange: Box<Exchange>) -> Self {
+        let progress = Rc::clone(&exchange.progress);
+        let pump = Pump::new(incoming, Direction::Response, progress, u64::MAX);
+        let loan = Some(loan);
+        let source = Source::Backend { pump, loan };
+        Self { source, exchange }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Source::Backend { pump, .. } => pump.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Text(text) => text.is_none(),
+            Source::Backend { pump, .. } => pump.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Text(text) => {
+                let length = text.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Source::Backend { pump, .. } => pump.incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        match &mut self.source {
+            Source::Text(text) => self.exchange.text_left(text.is_none()),
+            Source::Backend { pump, loan } => {
+                pump.note_end();
+                let done = pump.progress.flow(Direction::Response) == Flow::Done;
+                if let Some(loan) = loan.take().filter(|_| done) {
+                    loan.give_back();
+                }
+            }
+        }
+    }
+}

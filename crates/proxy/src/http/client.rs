@@ -1,0 +1,132 @@
+//! One client connection as its requests see it: where it comes from, what its listener allows, and how busy it is. The
+//! watch over its time lives here: how long it may be idle, take for a head, or stand still in the middle of a request.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use bascule_config::Listener;
+use bascule_model::Instant;
+use bascule_telemetry::clock;
+
+use http::Request;
+use http::header::CONTENT_LENGTH;
+use http_body::Body;
+
+use crate::http::origin::Origin;
+use crate::http::progress::Progress;
+use crate::http::raw::RawHead;
+use crate::worker::Worker;
+
+/// How often a busy connection is looked at. What is found is late by at most this.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// One client connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// The worker it belongs to.
+    pub(crate) worker: Rc<Worker>,
+    /// The listener as it was when the connection came.
+    pub(crate) listener: Rc<Listener>,
+    /// Where its requests come from.
+    pub(crate) origin: Origin,
+    /// The head that is being read; HTTP/1 only.
+    pub(crate) raw: Option<Rc<RawHead>>,
+    /// Requests running on it.
+    running: Cell<u32>,
+    /// When the last one ended, or the connection came.
+    since: Cell<Instant>,
+    /// The exchange that began last; for HTTP/1 the only one.
+    latest: RefCell<Weak<Progress>>,
+}
+
+/// How a connection stands in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Well; look again then.
+    Well(Instant),
+    /// It has had no request for too long: it is asked to go.
+    Idle,
+    /// It takes too long for a head, or stands still in the middle of a request: it is cut.
+    Overdue,
+}
+
+impl Client {
+    /// A connection that has just come.
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        listener: Rc<Listener>,
+        peer: SocketAddr,
+        raw: Option<Rc<RawHead>>,
+    ) -> Self {
+        let origin = Origin::new(peer, listener.tls.is_some(), &listener.trusted);
+        Self {
+            worker,
+            listener,
+            origin,
+            raw,
+            running: Cell::new(0),
+            since: Cell::new(clock::now()),
+            latest: RefCell::new(Weak::new()),
+        }
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self) -> Rc<Progress> {
+        self.running.set(self.running.get().saturating_add(1));
+        let progress = Rc::new(Progress::begin(clock::now()));
+        *self.latest.borrow_mut() = Rc::downgrade(&progress);
+        progress
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&self) {
+        self.running.set(self.running.get().saturating_sub(1));
+        self.since.set(clock::now());
+        if let Some(raw) = &self.raw {
+            raw.expect_next();
+        }
+    }
+
+    /// The exchange that began last, if it still runs.
+    pub(crate) fn latest(&self) -> Option<Rc<Progress>> {
+        self.latest.borrow().upgrade()
+    }
+
+    /// Whether the bytes of this request's head say more than once how long its body is.
+    pub(crate) fn is_framed_twice<B: Body>(&self, request: &Request<B>) -> bool {
+        let has_body =
+            !request.body().is_end_stream() || request.headers().contains_key(CONTENT_LENGTH);
+        self.raw
+            .as_ref()
+            .is_some_and(|raw| raw.is_framed_twice(has_body))
+    }
+
+    /// How it stands. On HTTP/2 the streams are watched one by one instead.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        let timeouts = &self.listener.timeouts;
+        if self.running.get() > 0 {
+            let watched = self.raw.is_some();
+            let progress = self.latest().filter(|_| watched);
+            return match progress {
+                Some(progress) if progress.check_stall(now) => Standing::Overdue,
+                _ => Standing::Well(now + LOOK_EVERY),
+            };
+        }
+        if let Some(begun) = self.raw.as_ref().and_then(|raw| raw.begun()) {
+            let deadline = begun + timeouts.request_headers;
+            return if deadline <= now {
+                Standing::Overdue
+            } else {
+                Standing::Well(deadline)
+            };
+        }
+        let deadline = self.since.get() + timeouts.client_idle;
+        if deadline <= now {
+            return Standing::Idle;
+        }
+        // A head may begin meanwhile; its time-out is shorter.
+        Standing::Well(deadline.min(now + timeouts.request_headers))
+    }
+}

@@ -1,0 +1,231 @@
+//! **forward**: the head of a request as the backend gets it, and the head of a response as the client gets it. A request
+//! is re-encoded, never copied: what belongs to the client's hop is gone before anything is added. The bodies are moved
+//! by the pump of [`body`](crate::http::body).
+
+use std::rc::Rc;
+
+use bascule_traffic::retry::{self, Body, RequestFacts, Written};
+use bascule_traffic::spec::HostPolicy;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, Uri};
+use http::{Method, Request, Response, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::http::body::{Pump, RequestBody, ResponseBody};
+use crate::http::check::Asked;
+use crate::http::expect::Gate;
+use crate::http::progress::Direction;
+use crate::http::record::Exchange;
+use crate::http::refuse::Refused;
+use crate::http::{hop, origin};
+use crate::upstream::{Endpoint, Loan};
+
+/// Asks, with the edge's token, to be told which backend answered.
+pub(crate) const PROBE: HeaderName = HeaderName::from_static("x-bascule-probe");
+/// Says it.
+const BACKEND: HeaderName = HeaderName::from_static("x-bascule-backend");
+
+/// A request on its way: as it will be sent to whichever endpoint, and what is kept to send it once more.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    asked: Asked,
+    request: Option<Request<RequestBody>>,
+    spare: Option<Spare>,
+    takes_trailers: bool,
+    idempotent: bool,
+    has_body: bool,
+}
+
+/// What is kept of a request without a body that may be sent again: a flat list is cheaper than a header map.
+#[derive(Debug)]
+struct Spare {
+    method: Method,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Makes a client's request one of ours.
+pub(crate) fn request(
+    request: Request<Incoming>,
+    asked: Asked,
+    exchange: &mut Exchange,
+) -> Result<Outgoing, Refused> {
+    let (mut parts, incoming) = request.into_parts();
+    let bytes_max = exchange
+        .client
+        .listener
+        .limits
+        .request_body
+        .unwrap_or(u64::MAX);
+    if incoming.size_hint().lower() > bytes_max {
+        return Err(Refused::TooLarge);
+    }
+    let takes_trailers = hop::takes_trailers(&parts.headers);
+    hop::strip(&mut parts.headers);
+    exchange.note_probe(parts.headers.remove(PROBE));
+    exchange
+        .client
+        .origin
+        .tell(&mut parts.headers, asked.host.as_ref());
+    origin::via(&mut parts.headers, parts.version);
+    exchange.give_ids(&mut parts.headers);
+    let body = if incoming.is_end_stream() {
+        RequestBody::Empty
+    } else {
+        let progress = Rc::clone(&exchange.progress);
+        RequestBody::Pumped(Pump::new(incoming, Direction::Request, progress, bytes_max))
+    };
+    let has_body = matches!(body, RequestBody::Pumped(_));
+    if !has_body {
+        say_that_no_body_follows(&parts.method, &mut parts.headers);
+    }
+    parts.extensions.clear();
+    Ok(Outgoing {
+        idempotent: retry::is_idempotent(parts.method.as_str()),
+        request: Some(Request::from_parts(parts, body)),
+        spare: None,
+        asked,
+        takes_trailers,
+        has_body,
+    })
+}
+
+/// A method that usually has a body says so when it has none (RFC 9110 §8.6); nobody waits for a body that never comes.
+fn say_that_no_body_follows(method: &Method, headers: &mut HeaderMap) {
+    headers.remove(header::EXPECT);
+    if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
+impl Outgoing {
+    /// Keeps what is needed to send it once more after it was sent, if that could be allowed at all.
+    pub(crate) fn keep_spare(&mut self) {
+        let Some(request) = self
+            .request
+            .as_ref()
+            .filter(|_| self.idempotent && !self.has_body)
+        else {
+            return;
+        };
+        let own = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+        self.spare = Some(Spare {
+            method: request.method().clone(),
+            headers: request.headers().iter().map(own).collect(),
+        });
+    }
+
+    /// Gives the request to send next: the one that was not sent, or a new one made from what was kept.
+    pub(crate) fn take(&mut self) -> Option<Request<RequestBody>> {
+        self.request.take().or_else(|| {
+            let spare = self.spare.as_ref()?;
+            let mut request = Request::new(RequestBody::Empty);
+            *request.method_mut() = spare.method.clone();
+            let headers = request.headers_mut();
+            for (name, value) in &spare.headers {
+                headers.append(name.clone(), value.clone());
+            }
+            Some(request)
+        })
+    }
+
+    /// Takes a request back of which certainly nothing was sent.
+    pub(crate) fn put_back(&mut self, request: Request<RequestBody>) {
+        self.request = Some(request.map(RequestBody::opened));
+    }
+
+    /// What the decision on another try needs to know.
+    pub(crate) fn facts(&self, attempts_done: u8) -> RequestFacts {
+        let unsent = self.request.is_some();
+        RequestFacts {
+            idempotent: self.idempotent,
+            body: match (self.has_body, unsent) {
+                (false, _) => Body::None,
+                (true, true) => Body::Unread,
+                (true, false) => Body::Streamed,
+            },
+            written: if unsent {
+                Written::Nothing
+            } else {
+                Written::Something
+            },
+            attempts_done,
+        }
+    }
+
+    /// Addresses a request to an endpoint, in the form the connection's version needs.
+    pub(crate) fn address(
+        &self,
+        mut request: Request<RequestBody>,
+        endpoint: &Endpoint,
+        policy: HostPolicy,
+        version: Version,
+    ) -> Request<RequestBody> {
+        let own = policy == HostPolicy::Endpoint || self.asked.host.is_none();
+        let host = if own {
+            endpoint.host()
+        } else {
+            self.asked.host.as_ref()
+        };
+        let is_http2 = version == Version::HTTP_2;
+        *request.version_mut() = version;
+        *request.uri_mut() = if is_http2 {
+            let own = endpoint.authority().filter(|_| own).cloned();
+            let asked = || host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+            self.absolute(endpoint, own.or_else(asked))
+        } else {
+            Uri::from(self.asked.path.clone())
+        };
+        let headers = request.headers_mut();
+        match host.filter(|_| !is_http2) {
+            Some(host) => headers.insert(header::HOST, host.clone()),
+            None => headers.remove(header::HOST),
+        };
+        if self.takes_trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            if !is_http2 {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+            }
+        }
+        self.gate(request, is_http2)
+    }
+
+    fn absolute(&self, endpoint: &Endpoint, authority: Option<Authority>) -> Uri {
+        let path = self.asked.path.clone();
+        let Some(authority) = authority else {
+            return Uri::from(path);
+        };
+        let parts = Uri::builder()
+            .scheme(endpoint.uri_scheme())
+            .authority(authority);
+        // A checked host and a parsed path always make a URI.
+        parts.path_and_query(path).build().unwrap_or_default()
+    }
+
+    fn gate(&self, mut request: Request<RequestBody>, is_http2: bool) -> Request<RequestBody> {
+        if !self.has_body || !request.headers().contains_key(header::EXPECT) {
+            return request;
+        }
+        if is_http2 {
+            request.headers_mut().remove(header::EXPECT);
+            return request;
+        }
+        let gate = Gate::before(&mut request);
+        request.map(|body| body.gated(gate))
+    }
+}
+
+/// Makes a backend's response one of ours.
+pub(crate) fn response(
+    (response, loan): (Response<Incoming>, Loan),
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    let (mut parts, incoming) = response.into_parts();
+    hop::strip(&mut parts.headers);
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    if let Some(backend) = exchange.answered(parts.status) {
+        parts.headers.insert(BACKEND, backend);
+    }
+    Response::from_parts(parts, ResponseBody::backend(incoming, loan, exchange))
+}

@@ -1,0 +1,323 @@
+//! **record**: what is known of one exchange, and what becomes of it when it is over: metrics, signals, the access log. An
+//! exchange is recorded by its drop, so on every exit path: answered, refused, cut in the middle, client gone.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_model::Instant;
+use bascule_telemetry::access::Entry;
+use bascule_telemetry::{clock, names};
+use bascule_traffic::retry::{Failure, Phase, Side};
+use bascule_traffic::spec::HostPolicy;
+use http::header::{HeaderMap, HeaderValue};
+use http::{Method, Request, StatusCode, Uri, Version};
+
+use crate::http::client::Client;
+use crate::http::ids::Ids;
+use crate::http::progress::{Direction, Flow, Progress};
+use crate::http::refuse::Refused;
+use crate::meters::Meters;
+use crate::upstream::Endpoint;
+use crate::view::{Lease, ServiceView, WorkerView};
+
+/// One request and its response.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// The connection it came over.
+    pub(crate) client: Rc<Client>,
+    /// The state it is handled by, from its beginning to its end.
+    pub(crate) view: Rc<WorkerView>,
+    /// How far it has come.
+    pub(crate) progress: Rc<Progress>,
+    method: Method,
+    target: Uri,
+    version: Version,
+    host: Option<HeaderValue>,
+    ids: Option<Ids>,
+    started: Instant,
+    service: Option<Rc<ServiceView>>,
+    lease: Option<Lease>,
+    attempts: u32,
+    /// When the current try began, and when all tries together had been with backends until then.
+    try_started: Instant,
+    upstream: Duration,
+    connect: Option<Duration>,
+    head: Option<Duration>,
+    status: Option<StatusCode>,
+    phase: Phase,
+    end: Option<(Side, Phase)>,
+    is_probe: bool,
+}
+
+impl Exchange {
+    /// A request's head has been read.
+    pub(crate) fn begin<B>(client: &Rc<Client>, request: &Request<B>) -> Box<Self> {
+        let progress = client.begin();
+        let started = progress.moved();
+        Box::new(Self {
+            view: client.worker.view(),
+            progress,
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            host: request.headers().get(http::header::HOST).cloned(),
+            ids: None,
+            started,
+            service: None,
+            lease: None,
+            attempts: 0,
+            try_started: started,
+            upstream: Duration::ZERO,
+            connect: None,
+            head: None,
+            status: None,
+            phase: Phase::Receive,
+            end: None,
+            is_probe: false,
+            client: Rc::clone(client),
+        })
+    }
+
+    /// Whether it came over HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.version == Version::HTTP_2
+    }
+
+    /// The service is known.
+    pub(crate) fn routed(&mut self, service: &Rc<ServiceView>) -> Rc<ServiceView> {
+        self.progress
+            .limit_idle(service.service.spec.timeouts.stream_idle);
+        self.service = Some(Rc::clone(service));
+        Rc::clone(service)
+    }
+
+    /// Keeps the request's ids, or gives it some.
+    pub(crate) fn give_ids(&mut self, headers: &mut HeaderMap) {
+        self.ids = Some(Ids::give(headers));
+    }
+
+    /// The client asks which backend answers; heard only with the edge's token.
+    pub(crate) fn note_probe(&mut self, token: Option<HeaderValue>) {
+        let expected = self.client.worker.probe_token.as_ref();
+        self.is_probe = token.is_some() && token.as_ref() == expected;
+    }
+
+    /// A try begins.
+    pub(crate) fn trying(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+        self.attempts = self.attempts.saturating_add(1);
+        self.phase = Phase::Connect;
+        self.connect = None;
+        self.try_started = clock::now();
+    }
+
+    /// Where the current try goes.
+    pub(crate) fn endpoint(&self) -> Option<(Rc<Endpoint>, HostPolicy)> {
+        let lease = self.lease.as_ref()?;
+        let host = lease.backend.backend()?.host;
+        Some((Rc::clone(&lease.endpoint), host))
+    }
+
+    /// There is a connection; `took` is how long making it took, nothing when it was reused.
+    pub(crate) fn connected(&mut self, took: Option<Duration>) {
+        self.phase = Phase::Await;
+        self.connect = took;
+        if let (Some(took), Some(lease)) = (took, &self.lease) {
+            lease.backend.meters.connected(took);
+        }
+    }
+
+    /// The current try failed.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        self.close_try(failure.side == Side::Upstream);
+        if failure.speaks_against_endpoint()
+            && let Some(endpoint) = &failure.endpoint
+        {
+            self.client.worker.report_failure(endpoint);
+        }
+    }
+
+    /// It is tried once more, elsewhere.
+    pub(crate) fn retrying(&self, next: Option<&Lease>, failure: &Failure) {
+        let name = |lease: Option<&Lease>| {
+            let backend = lease.and_then(|lease| lease.backend.backend());
+            backend.map_or_else(String::new, |backend| backend.name.to_string())
+        };
+        let service = self.service.as_ref();
+        let labels = [
+            (
+                "service",
+                service.map_or_else(String::new, |s| s.service.name().to_string()),
+            ),
+            ("from", name(self.lease.as_ref())),
+            ("to", name(next)),
+            ("reason", failure.cause.as_str().to_owned()),
+        ];
+        metrics::with_local_recorder(self.client.worker.recorder(), || {
+            metrics::counter!(names::RETRIES, &labels).increment(1);
+        });
+    }
+
+    /// The head of the backend's response goes to the client. Gives the backend's name where it was asked for.
+    pub(crate) fn answered(&mut self, status: StatusCode) -> Option<HeaderValue> {
+        let now = clock::now();
+        let ttfb = now.since(self.try_started);
+        self.upstream += ttfb;
+        self.status = Some(status);
+        self.head = Some(now.since(self.started));
+        self.phase = Phase::Respond;
+        self.progress.touch();
+        let lease = self.lease.as_ref()?;
+        lease.backend.meters.answered(ttfb);
+        let backend = lease.backend.backend().filter(|_| self.is_probe)?;
+        HeaderValue::from_str(backend.name.as_str()).ok()
+    }
+
+    /// It is answered by us.
+    pub(crate) fn refused(&mut self, refused: &Refused) {
+        self.status = Some(refused.status());
+        self.head = Some(clock::now().since(self.started));
+        self.end = Some(refused.end());
+        if !matches!(refused, Refused::Failed(_)) {
+            self.close_try(false);
+        }
+        let service = self.service.as_ref().map(|s| s.service.name().to_string());
+        let labels = [
+            ("service", service.unwrap_or_default()),
+            ("reason", refused.reason().to_owned()),
+        ];
+        metrics::with_local_recorder(self.client.worker.recorder(), || {
+            metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
+        });
+    }
+
+    /// Our text is let go of; whether it was taken whole.
+    pub(crate) fn text_left(&mut self, whole: bool) {
+        if !whole && self.method != Method::HEAD {
+            self.end = Some((Side::Client, Phase::Respond));
+        }
+    }
+
+    /// The current try is over. Its place is given back with the exchange: the name of the last backend is recorded.
+    fn close_try(&mut self, failed: bool) {
+        let took = clock::now().since(self.try_started);
+        if self.status.is_none() {
+            self.upstream += took;
+        }
+        if let Some(lease) = &self.lease {
+            lease.count(failed);
+            lease.backend.meters.tried(took);
+        }
+    }
+
+    /// Who ended it, and doing what; `None`: it ended well.
+    fn ended(&self) -> Option<(Side, Phase)> {
+        if self.end.is_some() {
+            return self.end;
+        }
+        if self.status.is_none() {
+            return Some((Side::Client, self.phase));
+        }
+        match self.progress.flow(Direction::Response) {
+            Flow::Done => None,
+            Flow::Broken | Flow::TooLarge => Some((Side::Upstream, Phase::Respond)),
+            Flow::Open if self.progress.is_stalled() && self.progress.response_starved() => {
+                Some((Side::Upstream, Phase::Respond))
+            }
+            Flow::Open => Some((Side::Client, Phase::Respond)),
+        }
+    }
+
+    fn meters(&self) -> &Meters {
+        let unserved = || {
+            self.service
+                .as_ref()
+                .map_or(&self.view.unrouted, |s| &s.unserved)
+        };
+        self.lease
+            .as_ref()
+            .map_or_else(unserved, |lease| &lease.backend.meters)
+    }
+
+    fn record(&mut self) {
+        let total = clock::now().since(self.started);
+        let end = self.ended();
+        let is_answer = self.status.is_some() && self.end.is_none();
+        // A try that failed, or was refused in the middle, has been counted already.
+        if is_answer || self.status.is_none() {
+            let is_error = self.status.is_some_and(|status| status.is_server_error());
+            self.close_try(is_error || end.is_some_and(|(side, _)| side == Side::Upstream));
+        }
+        let meters = self.meters();
+        meters.request(self.status, total);
+        for direction in [Direction::Request, Direction::Response] {
+            meters.bytes(direction, self.progress.bytes(direction));
+        }
+        let overhead = self.head.map(|head| head.saturating_sub(self.upstream));
+        if let Some(overhead) = overhead {
+            self.client.worker.record_overhead(overhead);
+        }
+        let failed = end.is_some() || self.status.is_some_and(|status| status.is_server_error());
+        if self
+            .client
+            .worker
+            .access
+            .as_ref()
+            .is_some_and(|log| log.wants(failed))
+        {
+            self.log(end, total, overhead);
+        }
+        self.client.end();
+    }
+
+    fn log(&self, end: Option<(Side, Phase)>, total: Duration, overhead: Option<Duration>) {
+        let Some(log) = &self.client.worker.access else {
+            return;
+        };
+        let lease = self.lease.as_ref();
+        let backend = lease.and_then(|lease| lease.backend.backend());
+        let endpoint = lease.map(|lease| lease.endpoint.id_ref().label());
+        let text = |value: &HeaderValue| value.to_str().unwrap_or("").to_owned();
+        let host = self.host.as_ref().map(text);
+        let host = host.or_else(|| self.target.authority().map(ToString::to_string));
+        let path = self.client.worker.logged_path(&self.target);
+        let client = self.client.origin.address.ip().to_string();
+        let end = end.map(|(side, phase)| format!("{}:{}", side.as_str(), phase.as_str()));
+        log.record(&Entry {
+            request_id: self
+                .ids
+                .as_ref()
+                .map_or("", |ids| ids.request.to_str().unwrap_or("")),
+            trace_id: self.ids.as_ref().map(Ids::trace_id),
+            service: self.service.as_ref().map(|s| s.service.name().as_str()),
+            backend: backend.map(|backend| backend.name.as_str()),
+            provider: backend.map(|backend| backend.provider.as_str()),
+            endpoint: endpoint.as_deref(),
+            method: self.method.as_str(),
+            path: &path,
+            status: self.status.map_or(0, |status| status.as_u16()),
+            version: match self.version {
+                Version::HTTP_10 => "1.0",
+                Version::HTTP_2 => "2",
+                _ => "1.1",
+            },
+            client: &client,
+            host: host.as_deref().unwrap_or(""),
+            bytes_in: self.progress.bytes(Direction::Request),
+            bytes_out: self.progress.bytes(Direction::Response),
+            t_connect: self.connect,
+            t_ttfb: self.head,
+            t_total: total,
+            t_overhead: overhead,
+            pick: lease.map(|lease| lease.choice.why.as_str()),
+            attempts: self.attempts,
+            end: end.as_deref().unwrap_or("ok"),
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.record();
+    }
+}

@@ -1,0 +1,183 @@
+//! What we answer ourselves: a small text that says why, `Retry-After` where coming back makes sense, and `Proxy-Status`
+//! (RFC 9209) for programs: `bascule; error=connection_refused; details="connect"`. The `details` are the reason as logs
+//! and metrics have it. It must never tell a client which endpoint failed.
+
+use bascule_traffic::admit::Rejection;
+use bascule_traffic::retry::{Cause, Failure, Phase, Side};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::http::body::ResponseBody;
+use crate::http::record::Exchange;
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Why a request is not forwarded, or what came of forwarding it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It can be read in more than one way.
+    #[error("the request is malformed")]
+    Malformed(#[from] Malformed),
+    /// A tunnel: this is no forward proxy.
+    #[error("tunnels are not offered")]
+    Connect,
+    /// A transfer coding other than chunked.
+    #[error("the transfer coding is not supported")]
+    Coding,
+    /// An expectation other than 100-continue.
+    #[error("the expectation cannot be met")]
+    Expectation,
+    /// A body longer than the listener allows.
+    #[error("the body is longer than allowed")]
+    TooLarge,
+    /// No service takes it.
+    #[error("nothing here serves this host and path")]
+    NoService,
+    /// Its service refuses everything now.
+    #[error("the service cannot be reached now")]
+    Rejected(#[from] Rejection),
+    /// It was tried and failed.
+    #[error("the request failed")]
+    Failed(#[from] Failure),
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// The host is missing, there are two, or it is none.
+    #[error("a request names exactly one valid host")]
+    Host,
+    /// The target is not a path.
+    #[error("the target is not a path")]
+    Target,
+    /// The body's length is said more than once.
+    #[error("the length of the body is said more than once")]
+    FramedTwice,
+}
+
+impl Refused {
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Coding => StatusCode::NOT_IMPLEMENTED,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoService => StatusCode::NOT_FOUND,
+            Self::Rejected(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(failure) => StatusCode::from_u16(failure.cause.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// The reason in logs, metrics and `details`.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(Malformed::Host) => "malformed_host",
+            Self::Malformed(Malformed::Target) => "malformed_target",
+            Self::Malformed(Malformed::FramedTwice) => "malformed_framing",
+            Self::Connect => "connect_method",
+            Self::Coding => "transfer_coding",
+            Self::Expectation => "expectation",
+            Self::TooLarge => "body_too_large",
+            Self::NoService => "no_service",
+            Self::Rejected(rejection) => rejection.reason.as_str(),
+            Self::Failed(failure) => failure.cause.as_str(),
+        }
+    }
+
+    /// The error type of RFC 9209 §2.3.
+    const fn error_type(&self) -> &'static str {
+        match self {
+            Self::Malformed(_)
+            | Self::Connect
+            | Self::Coding
+            | Self::Expectation
+            | Self::TooLarge => "http_request_error",
+            Self::NoService => "destination_not_found",
+            Self::Rejected(_) => "destination_unavailable",
+            Self::Failed(failure) => match failure.cause {
+                Cause::Connect => "connection_refused",
+                Cause::ConnectTimeout => "connection_timeout",
+                Cause::Tls => "tls_protocol_error",
+                Cause::Exhausted => "connection_limit_reached",
+                Cause::ClosedUnsent | Cause::StreamRefused | Cause::Died => "connection_terminated",
+                Cause::ResponseTimeout | Cause::Idle => "http_response_timeout",
+                Cause::ResponseMalformed => "http_protocol_error",
+                Cause::ResponseCut => "http_response_incomplete",
+                Cause::ClientGone | Cause::ClientMalformed => "http_request_error",
+                Cause::Internal => "proxy_internal_error",
+            },
+        }
+    }
+
+    /// Who ended the request, and doing what.
+    pub(crate) const fn end(&self) -> (Side, Phase) {
+        match self {
+            Self::Malformed(_)
+            | Self::Connect
+            | Self::Coding
+            | Self::Expectation
+            | Self::TooLarge => (Side::Client, Phase::Receive),
+            Self::NoService | Self::Rejected(_) => (Side::Us, Phase::Receive),
+            Self::Failed(failure) => (failure.side, failure.phase),
+        }
+    }
+
+    /// When to come back, in seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection.retry_after_seconds),
+            Self::Failed(failure) if failure.cause == Cause::Exhausted => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether what the connection says next can be trusted to be a request.
+    const fn poisons_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_) | Self::Connect | Self::Coding | Self::TooLarge
+        ) || matches!(self, Self::Failed(failure) if matches!(failure.side, Side::Client))
+    }
+
+    fn text(&self) -> Bytes {
+        let mut text = BytesMut::with_capacity(96);
+        text.extend_from_slice(
+            self.status()
+                .canonical_reason()
+                .unwrap_or("Error")
+                .as_bytes(),
+        );
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(self.reason().as_bytes());
+        text.put_u8(b'\n');
+        text.freeze()
+    }
+}
+
+/// Our answer.
+pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+    exchange.refused(refused);
+    let is_http2 = exchange.is_http2();
+    let mut response = Response::new(ResponseBody::text(refused.text(), exchange));
+    *response.status_mut() = refused.status();
+    let headers = response.headers_mut();
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, text);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let (error, reason) = (refused.error_type(), refused.reason());
+    let status = format!("bascule; error={error}; details=\"{reason}\"");
+    if let Ok(status) = HeaderValue::try_from(status) {
+        headers.insert(PROXY_STATUS, status);
+    }
+    if let Some(seconds) = refused.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refused.poisons_connection() && !is_http2 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

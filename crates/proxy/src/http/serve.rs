@@ -1,0 +1,259 @@
+//! **secure** and **serve**: TLS, then the engine of the HTTP version that ALPN or the connection's first bytes name. For
+//! each request the engine calls `handle`. Beside the engine runs the watch over the connection's time, and the order to
+//! drain. A panic ends the connection's task, or the HTTP/2 stream's, and nothing else.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_config::Listener;
+use bascule_net::preface::{self, Http, Rewind};
+use bascule_net::tcp::Accepted;
+use bascule_net::tls::ServerTls;
+use bascule_telemetry::{clock, spawn};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::client::{Client, Standing};
+use crate::http::handle::handle;
+use crate::http::limits;
+use crate::http::progress::Progress;
+use crate::http::raw::{RawHead, Watched};
+use crate::http::record::Exchange;
+use crate::worker::Worker;
+
+/// Resets a client may make of streams we have not seen yet. Source: h2's default against rapid reset.
+const RESETS_PENDING_MAX: usize = 20;
+/// Resets a client may make us send. Source: below h2's 1024, as against CVE-2025-8671.
+const RESETS_CAUSED_MAX: usize = 128;
+/// When a connection is looked at first.
+const LOOK_FIRST: Duration = Duration::from_secs(1);
+/// A ping on an HTTP/2 connection finds a client that is gone without a word.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Serves a client connection to its end.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
+    tls: Option<ServerTls>,
+    accepted: Accepted,
+) {
+    let Accepted {
+        stream,
+        peer,
+        permit,
+    } = accepted;
+    match tls {
+        Some(tls) => serve_tls(worker, listener, &tls, stream, peer).await,
+        None => serve_clear(worker, listener, stream, peer).await,
+    }
+    drop(permit);
+}
+
+/// In clear: HTTP/2 by prior knowledge, told by its first bytes.
+async fn serve_clear(
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let (http, stream) = match (listener.protocols.h1, listener.protocols.h2) {
+        (true, true) => {
+            let deadline = clock::now() + listener.timeouts.client_idle;
+            // Losing the sniff loses the connection, as it should.
+            let told = tokio::select! {
+                told = preface::sniff(stream) => told,
+                () = clock::sleep_until(deadline) => return,
+            };
+            // A connection that broke before it said anything: nothing was asked.
+            let Ok(told) = told else { return };
+            told
+        }
+        (true, false) => (Http::One, Rewind::nothing_read(stream)),
+        (false, _) => (Http::Two, Rewind::nothing_read(stream)),
+    };
+    engine(worker, listener, http, stream, peer).await;
+}
+
+/// Over TLS: the certificate by SNI, the version by ALPN.
+async fn serve_tls(
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
+    tls: &ServerTls,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let deadline = clock::now() + listener.timeouts.request_headers;
+    // Losing the handshake loses the connection, as it should.
+    let secured = tokio::select! {
+        secured = TlsAcceptor::from(tls.config()).accept(stream) => secured,
+        () = clock::sleep_until(deadline) => return worker.count_handshake(&listener, "failed"),
+    };
+    let Ok(stream) = secured else {
+        return worker.count_handshake(&listener, "failed");
+    };
+    let session = stream.get_ref().1;
+    let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+    worker.count_handshake(&listener, if resumed { "resumed" } else { "full" });
+    let http = match session.alpn_protocol() {
+        Some(b"h2") => Http::Two,
+        _ => Http::One,
+    };
+    if http == Http::Two || listener.protocols.h1 {
+        engine(worker, listener, http, stream, peer).await;
+    }
+}
+
+async fn engine<S>(
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
+    http: Http,
+    stream: S,
+    peer: SocketAddr,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    match http {
+        Http::One => serve_http1(worker, listener, stream, peer).await,
+        Http::Two => serve_http2(worker, listener, stream, peer).await,
+    }
+}
+
+async fn serve_http1<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let raw = Rc::new(RawHead::new(listener.limits.header_bytes));
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(&raw)));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // The watch below tells an idle client from a slow head, which hyper's timer does not.
+        .header_read_timeout(None)
+        .max_headers(listener.limits.header_count)
+        .max_header_size(listener.limits.header_bytes)
+        .max_buf_size(limits::BUFFER_BYTES.max(listener.limits.header_bytes));
+    let client = Rc::new(Client::new(worker, listener, peer, Some(raw)));
+    let of_requests = Rc::clone(&client);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let exchange = Exchange::begin(&of_requests, &request);
+        async move { Ok::<_, Infallible>(handle(exchange, request).await) }
+    });
+    let connection = builder.serve_connection(io, service);
+    watch(
+        pin!(connection),
+        http1::Connection::graceful_shutdown,
+        &client,
+    )
+    .await;
+}
+
+async fn serve_http2<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let head_bytes = u32::try_from(listener.limits.header_bytes).unwrap_or(u32::MAX);
+    let streams = listener.limits.streams_per_connection;
+    let client = Rc::new(Client::new(worker, listener, peer, None));
+    let mut builder = http2::Builder::new(Streams(Rc::clone(&client)));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(streams)
+        .max_header_list_size(head_bytes)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(RESETS_CAUSED_MAX)
+        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .initial_connection_window_size(limits::CLIENT_WINDOW)
+        .max_send_buf_size(limits::BUFFER_BYTES)
+        .keep_alive_interval(PING_EVERY);
+    let of_requests = Rc::clone(&client);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let exchange = Exchange::begin(&of_requests, &request);
+        async move { Ok::<_, Infallible>(handle(exchange, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    watch(
+        pin!(connection),
+        http2::Connection::graceful_shutdown,
+        &client,
+    )
+    .await;
+}
+
+/// Runs a connection's engine beside its watch: over an idle or slow client, and for the order to drain.
+async fn watch<C, E>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &Client)
+where
+    C: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let mut order = client.worker.drain_order();
+    let mut draining = false;
+    let mut look_at = clock::now() + client.listener.timeouts.client_idle.min(LOOK_FIRST);
+    loop {
+        // The engine keeps its own state; the other branches only wait.
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "client connection ended");
+                }
+                return;
+            }
+            _ = order.wait_for(|drain| *drain), if !draining => {
+                draining = true;
+                drain(connection.as_mut());
+            }
+            () = clock::sleep_until(look_at) => match client.standing(clock::now()) {
+                Standing::Well(until) => look_at = until,
+                Standing::Idle if draining => return,
+                Standing::Idle => {
+                    draining = true;
+                    drain(connection.as_mut());
+                    look_at = clock::now() + LOOK_FIRST;
+                }
+                Standing::Overdue => return,
+            },
+        }
+    }
+}
+
+/// Starts the tasks of an HTTP/2 connection: one a stream, each with a watch over its stream.
+#[derive(Clone)]
+struct Streams(Rc<Client>);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        // The engine calls the service and starts the stream's task in one go: the latest exchange is this stream's.
+        match self.0.latest() {
+            Some(progress) => spawn::local("stream", watch_stream(future, progress)).detach(),
+            None => spawn::local("stream", future).detach(),
+        }
+    }
+}
+
+/// Runs a stream until it ends, or has stood still for too long: then it is dropped, which resets it.
+async fn watch_stream(stream: impl Future<Output = ()>, progress: Rc<Progress>) {
+    let mut stream = pin!(stream);
+    loop {
+        let look_at = progress.deadline().unwrap_or(clock::now() + LOOK_FIRST);
+        // The stream keeps its own state; the timer only waits.
+        tokio::select! {
+            biased;
+            () = &mut stream => return,
+            () = clock::sleep_until(look_at) => if progress.check_stall(clock::now()) {
+                return;
+            },
+        }
+    }
+}

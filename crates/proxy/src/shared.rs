@@ -1,0 +1,169 @@
+//! What all workers must see, keyed by stable ids and never rebuilt with a snapshot: requests in flight by endpoint, which
+//! picks sum, and totals by backend, which signals sum. Each number has one padded cell a worker, written by that worker
+//! alone, so that no cache line moves between cores for a request. What is no longer used by any view goes with it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bascule_model::{BackendName, EndpointId, ServiceName};
+use crossbeam_utils::CachePadded;
+
+/// A number that one thread writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Cell(AtomicU64);
+
+impl Cell {
+    /// Its value.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// One more. Only by the thread that owns the cell: this is no atomic addition.
+    pub(crate) fn increment(&self) {
+        self.0.store(self.get().saturating_add(1), Relaxed);
+    }
+
+    /// One less; as [`increment`](Self::increment).
+    pub(crate) fn decrement(&self) {
+        self.0.store(self.get().saturating_sub(1), Relaxed);
+    }
+}
+
+/// One cell of some kind for each worker.
+#[derive(Debug)]
+pub(crate) struct PerWorker<T>(Box<[CachePadded<T>]>);
+
+impl<T: Default> PerWorker<T> {
+    /// Empty cells for so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| CachePadded::default()).collect())
+    }
+
+    /// The cell of one worker.
+    pub(crate) fn of(&self, worker: usize) -> Option<&T> {
+        self.0.get(worker).map(|cell| &**cell)
+    }
+
+    /// The cells of all workers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|cell| &**cell)
+    }
+}
+
+/// Requests in flight to one endpoint.
+pub(crate) type EndpointCells = PerWorker<Cell>;
+
+/// The requests in flight to one endpoint, of all workers.
+pub(crate) fn load(cells: &EndpointCells) -> u32 {
+    let sum: u64 = cells.all().map(Cell::get).sum();
+    u32::try_from(sum).unwrap_or(u32::MAX)
+}
+
+/// What one worker counts of one backend.
+#[derive(Debug, Default)]
+pub(crate) struct BackendTotals {
+    /// Tries that ended, well or not.
+    pub(crate) requests: Cell,
+    /// Of these, those that failed for the backend's fault.
+    pub(crate) errors: Cell,
+    /// Picks by share.
+    pub(crate) picks: Cell,
+    /// Requests running now.
+    pub(crate) in_flight: Cell,
+}
+
+/// Totals of one backend.
+pub(crate) type BackendCells = PerWorker<BackendTotals>;
+
+/// A backend within its service.
+pub(crate) type BackendKey = (ServiceName, BackendName);
+
+/// The cells of everything that some view uses.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    workers: usize,
+    endpoints: Mutex<BTreeMap<EndpointId, Weak<EndpointCells>>>,
+    /// Totals only grow while the process lives, also of a backend that is away for a while: kept for ever.
+    backends: Mutex<BTreeMap<BackendKey, Arc<BackendCells>>>,
+}
+
+impl Shared {
+    /// Without cells.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            endpoints: Mutex::default(),
+            backends: Mutex::default(),
+        }
+    }
+
+    /// The cells of an endpoint. Locks: only for building views.
+    pub(crate) fn endpoint(&self, id: &EndpointId) -> Arc<EndpointCells> {
+        let mut endpoints = lock(&self.endpoints);
+        if let Some(cells) = endpoints.get(id).and_then(Weak::upgrade) {
+            return cells;
+        }
+        endpoints.retain(|_, cells| cells.strong_count() > 0);
+        let cells = Arc::new(EndpointCells::new(self.workers));
+        endpoints.insert(id.clone(), Arc::downgrade(&cells));
+        cells
+    }
+
+    /// The cells of a backend. Locks: only for building views and reading signals.
+    pub(crate) fn backend(&self, key: &BackendKey) -> Arc<BackendCells> {
+        let mut backends = lock(&self.backends);
+        let new = || Arc::new(BackendCells::new(self.workers));
+        Arc::clone(backends.entry(key.clone()).or_insert_with(new))
+    }
+
+    /// Requests running now, by backend.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let backends = lock(&self.backends);
+        let totals = backends.values().flat_map(|cells| cells.all());
+        totals.map(|totals| totals.in_flight.get()).sum()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic between lock and unlock leaves a map that is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use bascule_model::Scheme;
+
+    use super::*;
+
+    fn id(port: u16) -> EndpointId {
+        EndpointId {
+            service: "s".parse().unwrap(),
+            backend: "b".parse().unwrap(),
+            scheme: Scheme::Http,
+            host: None,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+        }
+    }
+
+    #[test]
+    fn the_load_of_an_endpoint_is_the_sum_over_workers() {
+        let shared = Shared::new(3);
+        let cells = shared.endpoint(&id(1));
+        for worker in [0, 1, 1, 2] {
+            shared.endpoint(&id(1)).of(worker).unwrap().increment();
+        }
+        assert_eq!(load(&cells), 4);
+        cells.of(1).unwrap().decrement();
+        assert_eq!((load(&cells), load(&shared.endpoint(&id(2)))), (3, 0));
+    }
+
+    #[test]
+    fn cells_that_no_view_uses_go() {
+        let shared = Shared::new(1);
+        shared.endpoint(&id(1)).of(0).unwrap().increment();
+        assert_eq!(load(&shared.endpoint(&id(1))), 0);
+    }
+}

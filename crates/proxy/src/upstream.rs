@@ -1,0 +1,91 @@
+//! **connect**: gives a connection to an endpoint, one that waits in the worker's pool or a new one, and sends one request
+//! over it. Everything here belongs to one worker. It never decides whether a request is tried again; it says what was
+//! certainly not sent, so that `attempt` can. Read [`pool`] for what is kept, [`dial`] for how connections are made.
+
+mod dial;
+mod endpoint;
+mod pool;
+mod send;
+
+pub use endpoint::UpstreamTls;
+pub(crate) use endpoint::{Endpoint, tls_of};
+pub(crate) use send::{Loan, Unanswered};
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_telemetry::clock;
+use bascule_traffic::retry::{Cause, Failure};
+use bascule_traffic::spec::Timeouts;
+
+use pool::Connection;
+
+/// Where a connection may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The pool, or a new one.
+    Any,
+    /// A new one: one from the pool has just turned out closed.
+    Fresh,
+}
+
+/// A connection that is ready to send, and how long making it took; `None` when it was reused.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    connection: Connection,
+    /// The time it took.
+    pub(crate) took: Option<Duration>,
+}
+
+/// Gives a connection within the time-out, TLS included.
+pub(crate) async fn connect(
+    endpoint: &Rc<Endpoint>,
+    timeouts: &Timeouts,
+    source: Source,
+) -> Result<Connected, Failure> {
+    let started = clock::now();
+    if source == Source::Any
+        && let Some(connection) = endpoint.pool.take(started, timeouts.upstream_idle)
+    {
+        let took = None;
+        return Ok(Connected { connection, took });
+    }
+    // Losing the connecting side loses a connection that nobody has used.
+    let connection = tokio::select! {
+        made = make(endpoint, timeouts, source) => made?,
+        () = clock::sleep_until(started + timeouts.connect) => {
+            return Err(Failure::new(Cause::ConnectTimeout, Some(endpoint.id())));
+        }
+    };
+    let took = Some(clock::now().since(started));
+    Ok(Connected { connection, took })
+}
+
+/// Makes a connection. Where many requests share one, those that come while it is made wait for it.
+async fn make(
+    endpoint: &Rc<Endpoint>,
+    timeouts: &Timeouts,
+    source: Source,
+) -> Result<Connection, Failure> {
+    if !endpoint.shares_connections() {
+        return dial::dial(endpoint, timeouts.connect).await;
+    }
+    let mut may_take = source == Source::Any;
+    loop {
+        if may_take
+            && let Some(connection) = endpoint.pool.take(clock::now(), timeouts.upstream_idle)
+        {
+            return Ok(connection);
+        }
+        match endpoint.pool.begin_dial() {
+            Ok(turn) => {
+                let dialed = dial::dial(endpoint, timeouts.connect).await;
+                drop(turn);
+                return dialed;
+            }
+            Err(dialing) => dialing.await,
+        }
+        // Whatever came out of that dial is newer than what made this request ask for a fresh one.
+        may_take = true;
+    }
+}

@@ -1,0 +1,143 @@
+//! Makes a connection: TCP, TLS where the scheme says so, and the HTTP engine that ALPN or the scheme names. The engine
+//! runs in a task of its own until the connection closes.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_model::Scheme;
+use bascule_net::tcp::{self, ConnectError};
+use bascule_telemetry::{clock, spawn};
+use bascule_traffic::retry::{Cause, Failure};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+use crate::http::limits;
+use crate::tasks::LocalExecutor;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::pool::{Connection, STREAMS_MAX};
+
+/// Header lines of a response. Source: nginx and Envoy accept about as many.
+const RESPONSE_HEADERS_MAX: usize = 200;
+/// A response's head, in bytes. Some backends send large cookies.
+const RESPONSE_HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// A ping on an HTTP/2 connection with open streams finds a peer that is gone without a word.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long the answer to a ping may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes a connection to the endpoint. `timeout` is for TCP alone; the caller's is for all of it.
+pub(crate) async fn dial(
+    endpoint: &Rc<Endpoint>,
+    timeout: Duration,
+) -> Result<Connection, Failure> {
+    let failed = |cause: Cause| Failure::new(cause, Some(endpoint.id()));
+    let stream = tcp::connect(endpoint.address(), timeout)
+        .await
+        .map_err(|error| failed(cause_of(&error)).because(error))?;
+    let made = match endpoint.id_ref().scheme {
+        Scheme::Http => http1(endpoint, stream).await,
+        Scheme::H2c => http2(endpoint, stream).await,
+        Scheme::Https => {
+            let tls = endpoint.tls().ok_or_else(|| failed(Cause::Tls))?;
+            let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
+            let connecting = connector.connect(tls.name.clone(), stream);
+            let stream = connecting
+                .await
+                .map_err(|error| failed(Cause::Tls).because(error))?;
+            match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => http2(endpoint, stream).await,
+                _ => http1(endpoint, stream).await,
+            }
+        }
+    };
+    made.map_err(|error| failed(Cause::Connect).because(error))
+}
+
+async fn http1<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(limits::BUFFER_BYTES)
+        .max_headers(RESPONSE_HEADERS_MAX)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    spawn::local("upstream", async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    })
+    .detach();
+    endpoint.pool.note_unshared();
+    let reused = false;
+    Ok(Connection::Http1 { sender, reused })
+}
+
+async fn http2<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    // A client that reads slowly holds up to one window: with room for all of them, none holds up another's stream.
+    let connection_window = limits::STREAM_WINDOW.saturating_mul(STREAMS_MAX);
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .initial_connection_window_size(connection_window)
+        .max_send_buf_size(limits::BUFFER_BYTES)
+        .max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let streams_max = Rc::new(Cell::new(STREAMS_MAX));
+    let allowed = Rc::clone(&streams_max);
+    spawn::local("upstream", async move {
+        let mut connection = pin!(connection);
+        let driven = poll_fn(|cx| {
+            let polled = connection.as_mut().poll(cx);
+            if polled.is_pending() {
+                let peer = u32::try_from(connection.current_max_send_streams());
+                allowed.set(peer.unwrap_or(u32::MAX).min(STREAMS_MAX));
+            }
+            polled
+        });
+        if let Err(error) = driven.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    })
+    .detach();
+    let stream = endpoint.pool.share(sender, streams_max, clock::now());
+    let reused = false;
+    Ok(Connection::Http2 { stream, reused })
+}
+
+/// A connect that failed for want of something here says nothing of the endpoint.
+fn cause_of(error: &ConnectError) -> Cause {
+    let error = match error {
+        ConnectError::Timeout { .. } => return Cause::ConnectTimeout,
+        ConnectError::Failed { source, .. } => source,
+    };
+    let ours = [errno::EMFILE, errno::ENFILE, errno::ENOBUFS, errno::ENOMEM];
+    let is_ours = error
+        .raw_os_error()
+        .is_some_and(|code| ours.contains(&code));
+    if is_ours || error.kind() == io::ErrorKind::AddrNotAvailable {
+        Cause::Exhausted
+    } else {
+        Cause::Connect
+    }
+}
+
+/// Linux' numbers of the errors that mean: nothing left here.
+mod errno {
+    pub(super) const ENOMEM: i32 = 12;
+    pub(super) const ENFILE: i32 = 23;
+    pub(super) const EMFILE: i32 = 24;
+    pub(super) const ENOBUFS: i32 = 105;
+}

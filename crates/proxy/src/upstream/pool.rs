@@ -1,0 +1,190 @@
+//! The connections of one worker to one endpoint. HTTP/1 connections are lent to one request at a time, the last one
+//! given back first, so that what is not needed grows old and is closed; HTTP/2 connections carry many requests up to a
+//! cap. Never locked: a pool belongs to one thread.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bascule_model::Instant;
+use hyper::client::conn::{http1, http2};
+use tokio::sync::Notify;
+
+use crate::http::body::RequestBody;
+
+/// Idle HTTP/1 connections kept to one endpoint by one worker. More than ever run at once is no use; a burst must not
+/// hold descriptors until they are old.
+const IDLE_MAX: usize = 512;
+
+/// Requests that share one HTTP/2 connection. Source: the stream limit servers set by default is 100 to 128.
+pub(crate) const STREAMS_MAX: u32 = 100;
+
+/// A connection lent for one request.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    /// HTTP/1.1.
+    Http1 {
+        /// Sends one request at a time.
+        sender: http1::SendRequest<RequestBody>,
+        /// It has carried a request before.
+        reused: bool,
+    },
+    /// HTTP/2.
+    Http2 {
+        /// One place on it.
+        stream: StreamLoan,
+        /// It has carried a request before.
+        reused: bool,
+    },
+}
+
+/// An HTTP/2 connection.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    sender: http2::SendRequest<RequestBody>,
+    streams: Cell<u32>,
+    /// What the peer allows, as its engine keeps it up to date.
+    streams_max: Rc<Cell<u32>>,
+    since: Cell<Instant>,
+}
+
+/// One place on an HTTP/2 connection.
+#[derive(Debug)]
+pub(crate) struct StreamLoan(Rc<Shared>);
+
+impl StreamLoan {
+    fn new(shared: &Rc<Shared>) -> Self {
+        shared.streams.set(shared.streams.get().saturating_add(1));
+        Self(Rc::clone(shared))
+    }
+
+    /// A handle to send with.
+    pub(crate) fn sender(&self) -> http2::SendRequest<RequestBody> {
+        self.0.sender.clone()
+    }
+}
+
+impl Drop for StreamLoan {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
+        self.0.since.set(bascule_telemetry::clock::now());
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: http1::SendRequest<RequestBody>,
+    since: Instant,
+}
+
+/// The connections to one endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Rc<Shared>>>,
+    dialing: RefCell<Option<Rc<Notify>>>,
+    was_shared: Cell<bool>,
+}
+
+impl Pool {
+    /// A connection that can send now and has not been idle for too long.
+    pub(crate) fn take(&self, now: Instant, idle_max: Duration) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        let usable = |c: &Idle| c.sender.is_ready() && now.since(c.since) < idle_max;
+        if let Some(found) = idle.iter().rposition(usable) {
+            let sender = idle.remove(found).sender;
+            let reused = true;
+            return Some(Connection::Http1 { sender, reused });
+        }
+        drop(idle);
+        let shared = self.shared.borrow();
+        let usable =
+            |c: &&Rc<Shared>| !c.sender.is_closed() && c.streams.get() < c.streams_max.get();
+        shared.iter().find(usable).map(|found| Connection::Http2 {
+            stream: StreamLoan::new(found),
+            reused: true,
+        })
+    }
+
+    /// Takes an HTTP/1 connection back after a request that ended well.
+    pub(crate) fn give_back(&self, sender: http1::SendRequest<RequestBody>, now: Instant) {
+        if sender.is_closed() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= IDLE_MAX {
+            idle.remove(0);
+        }
+        idle.push(Idle { sender, since: now });
+    }
+
+    /// Adds a new HTTP/2 connection, and gives the first place on it.
+    pub(crate) fn share(
+        &self,
+        sender: http2::SendRequest<RequestBody>,
+        streams_max: Rc<Cell<u32>>,
+        now: Instant,
+    ) -> StreamLoan {
+        self.was_shared.set(true);
+        let shared = Rc::new(Shared {
+            sender,
+            streams: Cell::new(0),
+            streams_max,
+            since: Cell::new(now),
+        });
+        let loan = StreamLoan::new(&shared);
+        self.shared.borrow_mut().push(shared);
+        loan
+    }
+
+    /// The last connection made is not shared.
+    pub(crate) fn note_unshared(&self) {
+        self.was_shared.set(false);
+    }
+
+    /// Whether the last connection made is shared by many requests.
+    pub(crate) fn was_shared(&self) -> bool {
+        self.was_shared.get()
+    }
+
+    /// Closes what is closed by the other side or has been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant, idle_max: Duration) {
+        let old = |since: Instant| now.since(since) >= idle_max;
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|c| !c.sender.is_closed() && !old(c.since));
+        drop(idle);
+        let unused = |c: &Shared| c.streams.get() == 0 && old(c.since.get());
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|c| !c.sender.is_closed() && !unused(c));
+    }
+
+    /// Closes every connection that no request uses.
+    pub(crate) fn clear(&self) {
+        self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().clear();
+    }
+
+    /// The turn to dial a connection that will be shared; or, where someone dials already, the wait for that.
+    pub(crate) fn begin_dial(&self) -> Result<DialTurn<'_>, impl Future<Output = ()> + use<>> {
+        let mut dialing = self.dialing.borrow_mut();
+        if let Some(running) = &*dialing {
+            let running = Rc::clone(running);
+            return Err(async move { running.notified().await });
+        }
+        *dialing = Some(Rc::default());
+        Ok(DialTurn(self))
+    }
+}
+
+/// The turn to dial; when it ends, whoever waits looks again.
+#[derive(Debug)]
+pub(crate) struct DialTurn<'a>(&'a Pool);
+
+impl Drop for DialTurn<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.dialing.borrow_mut().take() {
+            waiting.notify_waiters();
+        }
+    }
+}

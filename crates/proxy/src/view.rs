@@ -1,0 +1,336 @@
+//! What one worker derived from a snapshot: pickers, pools, metric handles. Rebuilt when the snapshot changes, from it and
+//! the view before; whatever keeps its id keeps its credits, connections and numbers. A request holds the view it began
+//! with for its whole life, by an `Rc` of this thread.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
+use bascule_telemetry::recorder::CellRecorder;
+use bascule_traffic::retry::Budget;
+use bascule_traffic::snapshot::{Backend, Service};
+use bascule_traffic::{Choice, PickReason, Picker, Snapshot};
+
+use crate::meters::Meters;
+use crate::shared::{self, BackendCells, BackendTotals, Shared};
+use crate::upstream::{Endpoint, UpstreamTls, tls_of};
+
+/// What a view is made with, the same for all views of a worker.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    /// The worker's number, from 0.
+    pub(crate) worker: usize,
+    /// How many there are.
+    pub(crate) workers: usize,
+    /// What all of them see.
+    pub(crate) shared: Arc<Shared>,
+    /// Makes this worker's metric handles.
+    pub(crate) recorder: CellRecorder,
+}
+
+/// One worker's view of a snapshot.
+#[derive(Debug)]
+pub(crate) struct WorkerView {
+    /// The snapshot.
+    pub(crate) snapshot: Arc<Snapshot>,
+    services: Vec<Rc<ServiceView>>,
+    /// Of requests that belong to no service.
+    pub(crate) unrouted: Rc<Meters>,
+}
+
+/// One service.
+#[derive(Debug)]
+pub(crate) struct ServiceView {
+    /// Its state in the snapshot.
+    pub(crate) service: Arc<Service>,
+    /// Of requests that reached no backend.
+    pub(crate) unserved: Rc<Meters>,
+    picker: RefCell<Picker>,
+    budget: Rc<RefCell<Budget>>,
+    backends: Vec<Rc<BackendView>>,
+    worker: usize,
+}
+
+/// One backend.
+#[derive(Debug)]
+pub(crate) struct BackendView {
+    /// Its state in the snapshot.
+    service: Arc<Service>,
+    index: usize,
+    /// Its metric handles.
+    pub(crate) meters: Rc<Meters>,
+    cells: Arc<BackendCells>,
+    endpoints: Vec<Rc<Endpoint>>,
+}
+
+impl WorkerView {
+    /// The view of a snapshot, carrying over from the one before.
+    pub(crate) fn build(
+        ground: &Ground,
+        snapshot: Arc<Snapshot>,
+        tls: &UpstreamTls,
+        previous: Option<&Self>,
+    ) -> Self {
+        let known: BTreeMap<&ServiceName, &Rc<ServiceView>> = previous
+            .map(|view| {
+                view.services
+                    .iter()
+                    .map(|s| (s.service.name(), s))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let services = snapshot.services.iter().map(|service| {
+            let before = known.get(service.name()).copied();
+            ServiceView::build(ground, service, tls, before)
+        });
+        let unrouted = previous.map_or_else(
+            || Rc::new(Meters::new(&ground.recorder, "", "", "")),
+            |view| Rc::clone(&view.unrouted),
+        );
+        Self {
+            services: services.collect(),
+            unrouted,
+            snapshot,
+        }
+    }
+
+    /// **route**: the service of a request.
+    pub(crate) fn route(
+        &self,
+        listener: &ListenerName,
+        host: Option<&str>,
+        path: &str,
+    ) -> Option<&Rc<ServiceView>> {
+        let route = self.snapshot.routes.listener(listener)?.find(host, path)?;
+        self.services.get(route.service)
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        for service in &self.services {
+            let idle_max = service.service.spec.timeouts.upstream_idle;
+            let endpoints = service.backends.iter().flat_map(|b| &b.endpoints);
+            endpoints.for_each(|endpoint| endpoint.pool.sweep(now, idle_max));
+        }
+    }
+}
+
+impl ServiceView {
+    fn build(
+        ground: &Ground,
+        service: &Arc<Service>,
+        tls: &UpstreamTls,
+        previous: Option<&Rc<Self>>,
+    ) -> Rc<Self> {
+        let unchanged = |view: &Rc<Self>| Arc::ptr_eq(&view.service, service) && view.has_tls(tls);
+        if let Some(same) = previous.filter(|view| unchanged(view)) {
+            return Rc::clone(same);
+        }
+        let policy = &service.spec.retry;
+        let (worker, workers) = (ground.worker, ground.workers);
+        let new_budget = || Rc::new(RefCell::new(Budget::new(policy, worker, workers)));
+        let budget = previous.map_or_else(new_budget, |view| Rc::clone(&view.budget));
+        budget.borrow_mut().set_policy(policy, worker, workers);
+        let picker = previous.map_or_else(
+            || Picker::new(worker, service),
+            |view| Picker::carry(view.picker.borrow().clone(), service),
+        );
+        let new_meters = || {
+            Rc::new(Meters::new(
+                &ground.recorder,
+                service.name().as_str(),
+                "",
+                "",
+            ))
+        };
+        let unserved = previous.map_or_else(new_meters, |view| Rc::clone(&view.unserved));
+        let backends = service.backends.iter().enumerate().map(|(index, backend)| {
+            let same = |b: &&Rc<BackendView>| b.backend().is_some_and(|b| b.name == backend.name);
+            let before = previous.and_then(|view| view.backends.iter().find(same));
+            BackendView::build(ground, service, index, backend, tls, before)
+        });
+        Rc::new(Self {
+            backends: backends.collect(),
+            service: Arc::clone(service),
+            unserved,
+            picker: RefCell::new(picker),
+            budget,
+            worker,
+        })
+    }
+
+    /// Whether every endpoint would get the TLS side it has.
+    fn has_tls(&self, tls: &UpstreamTls) -> bool {
+        self.backends.iter().all(|backend| {
+            let spec = backend
+                .backend()
+                .and_then(|b| self.service.spec.backends.get(&b.name));
+            let same = |e: &Rc<Endpoint>| {
+                spec.is_none_or(|spec| e.has_tls(tls_of(e.id_ref(), spec, tls).as_ref()))
+            };
+            backend.endpoints.iter().all(same)
+        })
+    }
+
+    /// **pick**: for the first try.
+    pub(crate) fn first(&self) -> Option<Lease> {
+        let mut picker = self.picker.borrow_mut();
+        let choice = picker.first(&self.service, |backend, endpoint| {
+            self.load(backend, endpoint)
+        });
+        self.lease(choice?)
+    }
+
+    /// **pick**: for a further try.
+    pub(crate) fn other(&self, tried: &[Choice]) -> Option<Choice> {
+        let mut picker = self.picker.borrow_mut();
+        picker.other(&self.service, tried, |backend, endpoint| {
+            self.load(backend, endpoint)
+        })
+    }
+
+    /// Takes a place at the endpoint that was chosen.
+    pub(crate) fn lease(&self, choice: Choice) -> Option<Lease> {
+        let backend = Rc::clone(self.backends.get(choice.backend)?);
+        let endpoint = Rc::clone(backend.endpoints.get(choice.endpoint)?);
+        Some(Lease::take(choice, backend, endpoint, self.worker))
+    }
+
+    /// The service's retry budget at this worker.
+    pub(crate) fn budget(&self) -> &RefCell<Budget> {
+        &self.budget
+    }
+
+    fn load(&self, backend: usize, endpoint: usize) -> u32 {
+        let backend = self.backends.get(backend);
+        let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
+        endpoint.map_or(0, |endpoint| shared::load(&endpoint.cells))
+    }
+}
+
+impl BackendView {
+    fn build(
+        ground: &Ground,
+        service: &Arc<Service>,
+        index: usize,
+        backend: &Backend,
+        tls: &UpstreamTls,
+        previous: Option<&Rc<Self>>,
+    ) -> Rc<Self> {
+        let spec = service.spec.backends.get(&backend.name);
+        let known: BTreeMap<&EndpointId, &Rc<Endpoint>> = previous
+            .map(|view| view.endpoints.iter().map(|e| (e.id_ref(), e)).collect())
+            .unwrap_or_default();
+        let endpoints = backend.endpoints.iter().map(|endpoint| {
+            let tls = spec.and_then(|spec| tls_of(&endpoint.id, spec, tls));
+            let before = known.get(&*endpoint.id).filter(|e| e.has_tls(tls.as_ref()));
+            let carried = before.map_or_else(
+                || {
+                    let cells = ground.shared.endpoint(&endpoint.id);
+                    Rc::new(Endpoint::new(Arc::clone(&endpoint.id), cells, tls))
+                },
+                |known| Rc::clone(known),
+            );
+            if endpoint.admin == AdminState::Offline {
+                carried.pool.clear();
+            }
+            carried
+        });
+        let same_provider = |view: &&Rc<Self>| {
+            view.backend()
+                .is_some_and(|b| b.provider == backend.provider)
+        };
+        let (name, provider) = (backend.name.as_str(), backend.provider.as_str());
+        let new = || {
+            Rc::new(Meters::new(
+                &ground.recorder,
+                service.name().as_str(),
+                name,
+                provider,
+            ))
+        };
+        let meters = previous.filter(same_provider);
+        Rc::new(Self {
+            endpoints: endpoints.collect(),
+            meters: meters.map_or_else(new, |view| Rc::clone(&view.meters)),
+            cells: ground
+                .shared
+                .backend(&(service.name().clone(), backend.name.clone())),
+            service: Arc::clone(service),
+            index,
+        })
+    }
+
+    /// Its state in the snapshot.
+    pub(crate) fn backend(&self) -> Option<&Backend> {
+        self.service.backends.get(self.index)
+    }
+}
+
+/// A request's place at an endpoint. Counted in flight until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// What was chosen.
+    pub(crate) choice: Choice,
+    /// The backend.
+    pub(crate) backend: Rc<BackendView>,
+    /// The endpoint.
+    pub(crate) endpoint: Rc<Endpoint>,
+    worker: usize,
+}
+
+impl Lease {
+    fn take(
+        choice: Choice,
+        backend: Rc<BackendView>,
+        endpoint: Rc<Endpoint>,
+        worker: usize,
+    ) -> Self {
+        let lease = Self {
+            choice,
+            backend,
+            endpoint,
+            worker,
+        };
+        lease.backend.meters.pick(choice.why);
+        if let Some(in_flight) = lease.endpoint.cells.of(worker) {
+            in_flight.increment();
+        }
+        if let Some(totals) = lease.totals() {
+            totals.in_flight.increment();
+            if choice.why != PickReason::Retry {
+                totals.picks.increment();
+            }
+        }
+        lease
+    }
+
+    fn totals(&self) -> Option<&BackendTotals> {
+        self.backend.cells.of(self.worker)
+    }
+
+    /// The try has ended. `failed`: for the backend's fault.
+    pub(crate) fn count(&self, failed: bool) {
+        if let Some(totals) = self.totals() {
+            totals.requests.increment();
+            if failed {
+                totals.errors.increment();
+                self.backend.meters.error();
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.backend.meters.release();
+        if let Some(in_flight) = self.endpoint.cells.of(self.worker) {
+            in_flight.decrement();
+        }
+        if let Some(totals) = self.totals() {
+            totals.in_flight.decrement();
+        }
+    }
+}

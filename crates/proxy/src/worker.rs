@@ -1,0 +1,215 @@
+//! One worker: a thread with its own runtime, sockets, view and connections. Its main task takes orders from the edge and
+//! renews the view; each listener has a task that accepts, each client connection one that serves. Nothing here waits for
+//! another worker.
+
+mod listener;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_config::Listener;
+use bascule_model::EndpointId;
+use bascule_net::tcp::Connections;
+use bascule_telemetry::recorder::CellRecorder;
+use bascule_telemetry::{access, clock, names, spawn};
+use http::{HeaderValue, Uri};
+use tokio::sync::{mpsc, watch};
+
+use crate::edge::Hub;
+use crate::view::{Ground, WorkerView};
+use listener::Listeners;
+
+pub(crate) use listener::WorkerListener;
+
+/// How often connections that have been idle for too long are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// For waits that another thing ends.
+const FAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// The names of the tasks that a drain waits for.
+const ACCEPT: &str = "accept";
+const CLIENT: &str = "client";
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// The listeners as they should be.
+    Listeners(Vec<WorkerListener>),
+    /// Accept no more.
+    CloseListeners,
+    /// End now; what runs is cut.
+    Stop,
+}
+
+/// What a worker's thread is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Its number, and what all share.
+    pub(crate) ground: Ground,
+    /// The edge's state.
+    pub(crate) hub: Arc<Hub>,
+    /// Orders.
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    /// Rises with each publication.
+    pub(crate) published: watch::Receiver<u64>,
+    /// Whether to drain.
+    pub(crate) drain: watch::Receiver<bool>,
+    /// Its listeners.
+    pub(crate) listeners: Vec<WorkerListener>,
+    /// Its part of the access log.
+    pub(crate) access: Option<access::Worker>,
+    /// The limit on connections.
+    pub(crate) connections: Connections,
+    /// Where failures to connect are reported.
+    pub(crate) failures: mpsc::Sender<EndpointId>,
+    /// See [`Settings`](crate::Settings).
+    pub(crate) redact_query: bool,
+    /// See [`Settings`](crate::Settings).
+    pub(crate) probe_token: Option<HeaderValue>,
+}
+
+/// What the tasks of a worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    ground: Ground,
+    hub: Arc<Hub>,
+    view: RefCell<Rc<WorkerView>>,
+    drain: watch::Receiver<bool>,
+    connections: Connections,
+    failures: mpsc::Sender<EndpointId>,
+    overhead: metrics::Histogram,
+    redact_query: bool,
+    /// Its part of the access log.
+    pub(crate) access: Option<access::Worker>,
+    /// The token that asks which backend answered.
+    pub(crate) probe_token: Option<HeaderValue>,
+}
+
+/// Runs a worker on this thread until it is told to stop or has drained. `started` is called once it accepts.
+pub(crate) fn run(
+    runtime: &tokio::runtime::Runtime,
+    start: Start,
+    started: impl FnOnce(io::Result<()>),
+) {
+    let recorder = start.ground.recorder.clone();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    tokio::task::LocalSet::new().block_on(runtime, main(start, started));
+}
+
+async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
+    let (mut orders, mut published) = (start.orders, start.published);
+    // What is published from here on is noticed below; what was before is seen now.
+    published.mark_unchanged();
+    let tls = start.hub.upstream_tls.load_full();
+    let snapshot = start.hub.snapshot.load_full();
+    let view = WorkerView::build(&start.ground, snapshot, &tls, None);
+    let worker = Rc::new(Worker {
+        view: RefCell::new(Rc::new(view)),
+        ground: start.ground,
+        hub: start.hub,
+        drain: start.drain,
+        connections: start.connections,
+        failures: start.failures,
+        overhead: metrics::histogram!(names::PROXY_OVERHEAD),
+        redact_query: start.redact_query,
+        access: start.access,
+        probe_token: start.probe_token,
+    });
+    worker.confirm();
+    let mut listeners = Listeners::default();
+    started(listeners.set(&worker, start.listeners));
+    let mut drain = worker.drain_order();
+    let mut draining = false;
+    let mut sweep_at = clock::now() + SWEEP_EVERY;
+    loop {
+        // Orders and publications stay where they are until they are taken; the others only wait.
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Listeners(wanted)) => {
+                    if let Err(error) = listeners.set(&worker, wanted) {
+                        tracing::error!(event = "listen_failed", %error, "a listener could not be taken over");
+                    }
+                }
+                Some(Order::CloseListeners) => listeners.close(),
+                Some(Order::Stop) | None => return,
+            },
+            Ok(()) = published.changed() => worker.renew(),
+            Ok(_) = drain.wait_for(|drain| *drain), if !draining => {
+                draining = true;
+                listeners.close();
+            }
+            _ = spawn::ended(&[ACCEPT, CLIENT], clock::now() + FAR), if draining => return,
+            () = clock::sleep_until(sweep_at) => {
+                let now = clock::now();
+                worker.view().sweep(now);
+                sweep_at = now + SWEEP_EVERY;
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// The view to handle a request by.
+    pub(crate) fn view(&self) -> Rc<WorkerView> {
+        Rc::clone(&self.view.borrow())
+    }
+
+    /// Becomes true when connections are to be drained.
+    pub(crate) fn drain_order(&self) -> watch::Receiver<bool> {
+        self.drain.clone()
+    }
+
+    /// Makes metric handles of this worker.
+    pub(crate) const fn recorder(&self) -> &CellRecorder {
+        &self.ground.recorder
+    }
+
+    /// Uses the newest snapshot from now on, and says so.
+    fn renew(&self) {
+        let tls = self.hub.upstream_tls.load_full();
+        let snapshot = self.hub.snapshot.load_full();
+        let before = self.view();
+        let view = WorkerView::build(&self.ground, snapshot, &tls, Some(&before));
+        self.view.replace(Rc::new(view));
+        self.confirm();
+    }
+
+    fn confirm(&self) {
+        self.hub
+            .confirm(self.ground.worker, &self.view.borrow().snapshot);
+    }
+
+    /// An endpoint could not be connected to: it is checked at once. Where that cannot be said, its next check says it.
+    pub(crate) fn report_failure(&self, endpoint: &EndpointId) {
+        if let Err(error) = self.failures.try_send(endpoint.clone()) {
+            tracing::debug!(%error, %endpoint, "a failure is not reported");
+        }
+    }
+
+    /// The time we added to a request.
+    pub(crate) fn record_overhead(&self, overhead: Duration) {
+        self.overhead.record(overhead);
+    }
+
+    /// A handshake with a client ended.
+    pub(crate) fn count_handshake(&self, listener: &Listener, result: &'static str) {
+        let name = listener.name.to_string();
+        metrics::with_local_recorder(self.recorder(), || {
+            metrics::counter!(names::TLS_HANDSHAKES, "listener" => name, "result" => result)
+                .increment(1);
+        });
+    }
+
+    /// A request's target as the access log shows it.
+    pub(crate) fn logged_path<'a>(&self, target: &'a Uri) -> Cow<'a, str> {
+        match target.query() {
+            None => Cow::Borrowed(target.path()),
+            Some(_) if self.redact_query => Cow::Owned(format!("{}?…", target.path())),
+            Some(query) => Cow::Owned(format!("{}?{query}", target.path())),
+        }
+    }
+}

@@ -135,17 +135,14 @@ impl Ask {
     }
 }
 
-/// A refusal by rails, with the command that would pass where all rails agree on the row.
+/// A refusal by rails, with the command that passes all of them.
 fn with_command(mut error: CliError, args: &ShiftArgs) -> CliError {
-    let Some(document) = &error.problem else {
-        return error;
-    };
-    let places = super::client::problem::nearest_rows(document);
-    let mut rows: Vec<&BTreeMap<String, f64>> = places.iter().flatten().collect();
-    let all = rows.len() == places.len();
-    rows.dedup();
-    if let ([row], true, Exit::Refused) = (rows.as_slice(), all, error.exit) {
-        let row = text::assignments(row);
+    let row = error
+        .problem
+        .as_deref()
+        .and_then(super::client::problem::nearest_row);
+    if let (Some(row), Exit::Refused) = (row, error.exit) {
+        let row = text::assignments(&row);
         error
             .help
             .insert(0, format!("passes: bascule shift {} {row}", args.service));

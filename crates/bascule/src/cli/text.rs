@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bascule_telemetry::clock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -20,8 +21,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// The system's time and zone.
     pub(crate) fn system() -> Self {
+        let millis = i64::try_from(clock::wall().as_millis()).unwrap_or(i64::MAX);
         Self {
-            now: Timestamp::now(),
+            now: Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX),
             zone: TimeZone::system(),
         }
     }

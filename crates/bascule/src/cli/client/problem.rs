@@ -50,14 +50,16 @@ pub(crate) fn refused(reply: &Reply) -> CliError {
 type Row = BTreeMap<String, f64>;
 
 /// The nearest row that passes, place by place.
-pub(crate) fn nearest_rows(document: &Value) -> Vec<Option<Row>> {
+fn nearest_rows(document: &Value) -> Vec<Option<Row>> {
     let errors = document.get("errors").and_then(Value::as_array);
-    let row = |place: &Value| {
-        place
-            .get("nearest")
-            .and_then(|row| Row::deserialize(row).ok())
-    };
-    errors.into_iter().flatten().map(row).collect()
+    errors.into_iter().flatten().map(nearest_row).collect()
+}
+
+/// The nearest row that passes the rail of a place, or, of a whole problem, all rails.
+pub(crate) fn nearest_row(value: &Value) -> Option<Row> {
+    value
+        .get("nearest")
+        .and_then(|row| Row::deserialize(row).ok())
 }
 
 /// Several rails are told by number: each has its own line.

@@ -253,7 +253,7 @@ fn a_shift_that_a_guardrail_turned_back_exits_8_and_one_that_a_person_aborted_1(
 fn problem(status: u16, code: &str, detail: &str, errors: &Value) -> String {
     let rule = errors.pointer("/0/rule").cloned().unwrap_or(Value::Null);
     json!({"type": format!("urn:bascule:error:{code}"), "title": "t", "status": status, "detail": detail,
-        "code": code, "rule": rule, "errors": errors, "revision": 1843, "retryable": false})
+        "code": code, "rule": rule, "errors": errors, "nearest": errors.pointer("/0/nearest"), "revision": 1843, "retryable": false})
     .to_string()
 }
 

@@ -31,3 +31,32 @@ pub fn admit(service: &Service) -> Result<(), Rejection> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures::{member, service};
+    use crate::spec::Algorithm;
+
+    #[test]
+    fn a_service_that_serves_or_fails_open_lets_requests_in() {
+        let mut service = service(Algorithm::Random, &[member("aws", 10_000, 1)]);
+        assert_eq!(admit(&service), Ok(()));
+        service.mode = Mode::FailOpen;
+        assert_eq!(admit(&service), Ok(()));
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_when_to_come_back_in_whole_seconds() {
+        let mut service = service(Algorithm::Random, &[member("aws", 10_000, 1)]);
+        service.mode = Mode::Refuse(Refusal::NoBackendUp);
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (30_000, 30)] {
+            service.retry_after = Duration::from_millis(millis);
+            let rejection = admit(&service).unwrap_err();
+            assert_eq!(rejection.retry_after_seconds, seconds, "{millis} ms");
+            assert_eq!(rejection.to_string(), "refused: no_backend_up");
+        }
+    }
+}

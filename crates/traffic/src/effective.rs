@@ -132,7 +132,10 @@ impl Standing {
     #[expect(clippy::cast_precision_loss, reason = "healths are at most a billion")]
     fn factors(&self) -> Factors {
         let health = self.health() as f64 / WHOLE as f64;
-        let endpoints = self.health_risen() as f64 / self.health().max(1) as f64;
+        let endpoints = match self.health() {
+            0 => 1.0,
+            health => self.health_risen() as f64 / health as f64,
+        };
         let slow_start = self.slow_start.ratio() * endpoints;
         let product = if self.may_serve() {
             self.target.ratio() * health * slow_start

@@ -16,3 +16,6 @@ pub mod spec;
 pub use assemble::{Assembler, Input};
 pub use pick::{Choice, PickReason, Picker};
 pub use snapshot::Snapshot;
+
+#[cfg(test)]
+mod fixtures;

@@ -148,3 +148,6 @@ pub fn is_idempotent(method: &str) -> bool {
         "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,201 @@
 //! Laws of the effective row.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixtures::points;
+
+/// All of its endpoints up, nothing returning.
+fn whole(target: u16, endpoints: usize) -> Standing {
+    up(target, endpoints, endpoints)
+}
+
+fn up(target: u16, up: usize, total: usize) -> Standing {
+    Standing {
+        target: points(target),
+        off: false,
+        up,
+        up_weight: up as u64 * 10_000,
+        open: total,
+        total,
+        slow_start: BasisPoints::FULL,
+    }
+}
+
+fn serve(standings: &[Standing]) -> Vec<u16> {
+    let row = row(standings, FailOpen::Never);
+    assert_eq!(row.mode, Mode::Serve);
+    row.effective.iter().map(|share| share.get()).collect()
+}
+
+#[test]
+fn two_of_four_endpoints_up_make_30_percent_23_08() {
+    let standings = [whole(7000, 3), up(3000, 2, 4)];
+    assert_eq!(serve(&standings), [7692, 2308]);
+    let factors = row(&standings, FailOpen::Never).factors[1];
+    assert!((factors.health - 0.7).abs() < 1e-9 && (factors.product - 0.21).abs() < 1e-9);
+    assert_eq!((factors.up, factors.total), (2, 4));
+}
+
+#[test]
+fn a_few_endpoints_less_change_nothing() {
+    assert_eq!(serve(&[whole(5000, 1), up(5000, 5, 7)]), [5000, 5000]);
+}
+
+#[test]
+fn a_backend_without_an_endpoint_up_gives_its_share_to_the_others_in_proportion() {
+    assert_eq!(
+        serve(&[whole(5000, 1), whole(3000, 1), up(2000, 0, 3)]),
+        [6250, 3750, 0]
+    );
+}
+
+#[test]
+fn a_standby_takes_over_when_the_whole_row_is_lost() {
+    let standings = [up(7000, 0, 2), up(3000, 0, 2), whole(0, 1)];
+    assert_eq!(serve(&standings), [0, 0, 10_000]);
+}
+
+#[test]
+fn a_backend_that_is_off_does_not_take_over() {
+    let off = Standing {
+        off: true,
+        ..whole(0, 1)
+    };
+    for fail_open in [FailOpen::Never, FailOpen::WhenNoBackendUp] {
+        let row = row(&[up(10_000, 0, 2), off], fail_open);
+        assert_eq!(row.effective[1], BasisPoints::ZERO);
+    }
+}
+
+#[test]
+fn the_only_backend_that_is_up_gets_all_from_the_first_moment_of_its_ramp() {
+    let returning = Standing {
+        slow_start: BasisPoints::ZERO,
+        ..whole(3000, 1)
+    };
+    assert_eq!(serve(&[up(7000, 0, 1), returning]), [0, 10_000]);
+    assert_eq!(serve(&[whole(7000, 1), returning]), [10_000, 0]);
+}
+
+#[test]
+fn refusals_say_whether_people_or_faults_took_all_out() {
+    let mode = |standings: &[Standing]| row(standings, FailOpen::Never).mode;
+    let off = Standing {
+        off: true,
+        ..whole(0, 1)
+    };
+    let drained = Standing {
+        open: 0,
+        ..up(5000, 0, 2)
+    };
+    assert_eq!(mode(&[off, off]), Mode::Refuse(Refusal::AllOff));
+    assert_eq!(mode(&[off, drained]), Mode::Refuse(Refusal::AllOff));
+    assert_eq!(
+        mode(&[off, up(5000, 0, 2)]),
+        Mode::Refuse(Refusal::NoBackendUp)
+    );
+    assert_eq!(
+        mode(&[off, up(5000, 0, 0)]),
+        Mode::Refuse(Refusal::NoBackendUp),
+        "not resolved yet"
+    );
+}
+
+#[test]
+fn fail_open_divides_by_the_target_row_among_those_not_off() {
+    let off = Standing {
+        off: true,
+        ..up(5000, 0, 1)
+    };
+    let row = row(
+        &[up(3000, 0, 9), up(2000, 0, 1), off],
+        FailOpen::WhenNoBackendUp,
+    );
+    assert_eq!(row.mode, Mode::FailOpen);
+    assert_eq!(row.effective, [points(6000), points(4000), points(0)]);
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    let counts = (0_usize..6, 0_usize..6, 0_usize..6);
+    (
+        0_u16..=10_000,
+        0_u8..4,
+        counts,
+        0_u64..=10_000,
+        0_u16..=10_000,
+    )
+        .prop_map(|(target, off, (a, b, c), weight, slow_start)| {
+            let mut counts = [a, b, c];
+            counts.sort_unstable();
+            let [up, open, total] = counts;
+            let returning = usize::from(up > 1);
+            Standing {
+                target: points(target),
+                off: off == 0,
+                up,
+                up_weight: (up - returning) as u64 * 10_000 + returning as u64 * weight,
+                open,
+                total,
+                slow_start: points(if slow_start > 5000 {
+                    10_000
+                } else {
+                    slow_start
+                }),
+            }
+        })
+}
+
+fn fail_open() -> impl Strategy<Value = FailOpen> {
+    prop::sample::select(vec![FailOpen::Never, FailOpen::WhenNoBackendUp])
+}
+
+proptest! {
+    #[test]
+    fn a_row_is_exact_and_what_is_off_or_down_gets_nothing(
+        standings in prop::collection::vec(standing(), 1..12), fail_open in fail_open()
+    ) {
+        let row = row(&standings, fail_open);
+        let sum: u32 = row.effective.iter().map(|share| u32::from(share.get())).sum();
+        let refuses = matches!(row.mode, Mode::Refuse(_));
+        prop_assert_eq!(sum, if refuses { 0 } else { 10_000 });
+        for (standing, share) in standings.iter().zip(&row.effective) {
+            prop_assert!(!standing.off || share.is_zero());
+            prop_assert!(row.mode != Mode::Serve || standing.up > 0 || share.is_zero());
+            prop_assert!(standing.open > 0 || share.is_zero());
+        }
+        let someone_up = standings.iter().any(|s| !s.off && s.up > 0);
+        prop_assert_eq!(row.mode == Mode::Serve, someone_up);
+    }
+
+    #[test]
+    fn a_loss_leaves_the_others_in_proportion(
+        weights in prop::collection::vec(1_u64..1000, 2..12), lost in any::<prop::sample::Index>()
+    ) {
+        let targets = largest_remainder(&weights, 10_000).unwrap();
+        let lost = lost.index(targets.len());
+        let standing = |(n, target): (usize, &u16)| up(*target, usize::from(n != lost), 1);
+        let standings: Vec<Standing> = targets.iter().enumerate().map(standing).collect();
+        let left: f64 = standings.iter().filter(|s| s.up > 0).map(|s| f64::from(s.target.get())).sum();
+        prop_assume!(left > 0.0);
+        for (share, standing) in serve(&standings).iter().zip(&standings) {
+            let quota = f64::from(standing.target.get()) * standing.up as f64 / left * 10_000.0;
+            prop_assert!((f64::from(*share) - quota).abs() < 1.0);
+        }
+    }
+
+    #[test]
+    fn a_ramp_never_falls_and_never_overshoots(
+        standings in prop::collection::vec(standing(), 2..12), a in 0_u16..=10_000, b in 0_u16..=10_000
+    ) {
+        let share = |slow_start: u16| {
+            let mut standings = standings.clone();
+            standings[0].slow_start = points(slow_start);
+            row(&standings, FailOpen::Never).effective[0]
+        };
+        prop_assume!(standings[1..].iter().any(|s| s.weight(s.health_risen(), s.slow_start) > 0));
+        let (low, high) = (a.min(b), a.max(b));
+        prop_assert!(share(low) <= share(high));
+        prop_assert!(share(high) <= share(10_000));
+    }
+}

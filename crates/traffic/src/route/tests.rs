@@ -1,29 +1,16 @@
 //! Examples of precedence, and the law: the table finds what a naive linear matcher finds.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use bascule_model::{BackendName, ServiceName, Shares};
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::{Algorithm, FailOpen, MatchSpec, RetryPolicy, Timeouts};
+use crate::fixtures;
+use crate::spec::{MatchSpec, Role};
 
 fn spec(name: &str, listeners: &[&str], matches: Vec<MatchSpec>) -> Arc<ServiceSpec> {
-    let declared = Shares::from_weights([(BackendName::parse("a").unwrap(), 1)]).unwrap();
-    Arc::new(ServiceSpec {
-        name: ServiceName::parse(name).unwrap(),
-        listeners: listeners.iter().map(|l| l.parse().unwrap()).collect(),
-        matches,
-        backends: BTreeMap::new(),
-        declared,
-        algorithm: Algorithm::LeastRequest,
-        timeouts: Timeouts::default(),
-        retry: RetryPolicy::default(),
-        ramp: Duration::ZERO,
-        fail_open: FailOpen::Never,
-        retry_after: Duration::from_secs(1),
-    })
+    let mut spec = fixtures::spec(name, &[("a", "a", Role::Weighted(1), 1)]);
+    spec.listeners = listeners.iter().map(|l| l.parse().unwrap()).collect();
+    spec.matches = matches;
+    Arc::new(spec)
 }
 
 fn rule(host: &str, path: &str) -> MatchSpec {

@@ -1,5 +1,5 @@
 //! The table of diagnostic codes: stable, one paragraph each, for `bascule help CODE` and the errors reference. A code is
-//! never given a second meaning.
+//! never given a second meaning. E01 is shape, E02 values, E03 meaning; W03 are warnings.
 
 /// One code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,327 @@ pub struct Code {
     pub explanation: &'static str,
 }
 
+const fn entry(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
+    Code {
+        code,
+        title,
+        explanation,
+    }
+}
+
 /// All codes, ordered.
-pub const CODES: &[Code] = &[];
+pub const CODES: &[Code] = &[
+    entry(
+        "E0101",
+        "not valid YAML",
+        "The text cannot be read as YAML (or JSON, its subset). What follows the place is not looked at, so there may be more to find once it is mended. Common causes: tabs used to indent, a bracket that is not closed, a `:` without a space behind it, a text that begins with `[`, `{`, `*`, `&`, `%` or `@` and is not quoted.",
+    ),
+    entry(
+        "E0102",
+        "a key is given twice",
+        "A map has the same key twice. YAML forbids it, and programs differ in which one they take. Remove one of the two; both places are shown.",
+    ),
+    entry(
+        "E0103",
+        "a value of another shape is expected",
+        "A map, a list or a single value stands where one of the others is expected, or a key has no value at all. A list with one entry is still a list: `[h1]`. A key whose lines below are all commented out is empty: comment it out too.",
+    ),
+    entry(
+        "E0104",
+        "unknown key",
+        "The key is not one of those accepted at this place; they are listed. Nothing is ever ignored, so that a slip of the fingers cannot silently mean the default. Keys that begin with `x-` are accepted in every map and have no meaning; they can hold anchors.",
+    ),
+    entry(
+        "E0105",
+        "a required key is missing",
+        "The map needs a key that it does not have. What the key is for is said in the note.",
+    ),
+    entry(
+        "E0106",
+        "not a name",
+        "Names of listeners, services, backends and providers have 1 to 63 letters, digits, `-`, `_` and `.`, and start with a letter or digit, so that they can stand in URLs, metrics and shells as they are.",
+    ),
+    entry(
+        "E0107",
+        "a feature of YAML that is not accepted",
+        "Tags (`!!str`), merge keys (`<<`), keys that are not text, directives and more than one document in a file are not accepted: each makes a file mean something else than it seems to. Anchors and aliases for whole values are accepted.",
+    ),
+    entry(
+        "E0108",
+        "an alias that leads nowhere, or too far",
+        "An alias (`*name`) repeats the value that an anchor (`&name`) above it marked. There is no such anchor, or the value contains itself, or aliases would make the file larger than any configuration can be.",
+    ),
+    entry(
+        "E0109",
+        "the file is empty",
+        "A configuration needs at least `listen` and `services`.",
+    ),
+    entry(
+        "E0110",
+        "a key that belongs to another place",
+        "The key exists, but not here; the message says where it is and why.",
+    ),
+    entry(
+        "E0111",
+        "not UTF-8",
+        "Configuration files are UTF-8. A byte at the place shown is not part of any character.",
+    ),
+    entry(
+        "E0112",
+        "an environment variable is not set",
+        "`${NAME}` is replaced by the environment variable of that name, which is not set. Set it, or give a default: `${NAME:-default}`.",
+    ),
+    entry(
+        "E0113",
+        "not an environment reference",
+        "Inside texts `${` begins a reference: `${NAME}` or `${NAME:-default}`, where a name has letters, digits and `_`. A literal `${` is written `$${`.",
+    ),
+    entry(
+        "E0114",
+        "the file is too large",
+        "A file may hold 200 000 values, aliases counted as often as they are used.",
+    ),
+    entry(
+        "E0120",
+        "a construct that cannot be rewritten safely",
+        "`bascule config fmt` changes order and spacing only where it can prove that nothing is lost. Here it cannot, so the file is left as it is.",
+    ),
+    entry(
+        "E0190",
+        "a key that is not available yet",
+        "The key is part of the configuration's shape, but what it does does not exist in this version. It is refused instead of ignored, so that nobody relies on something that does not happen. Leave it out.",
+    ),
+    entry(
+        "E0191",
+        "a value that is not available yet",
+        "The value is part of the configuration's shape, but what it does does not exist in this version. It is refused instead of ignored. Use one of the accepted values.",
+    ),
+    entry(
+        "E0199",
+        "a defect of the program",
+        "The configuration was refused without a recorded reason. This is a defect of bascule; please report it with the file.",
+    ),
+    entry(
+        "E0201",
+        "a value of another kind",
+        "Text, a number, or true or false is expected, and another of them is there. By YAML 1.2 `yes`, `no`, `on` and `off` are texts, a quoted number is text, and an unquoted number is not text. Where only one thing can be meant, a fix is offered.",
+    ),
+    entry(
+        "E0202",
+        "a unit is missing or unknown",
+        "Times, sizes, percentages and rates carry their unit: `3s`, `500ms`, `64KiB`, `10%`, `10/s`. A number alone is never guessed.",
+    ),
+    entry(
+        "E0203",
+        "a value out of range",
+        "The value is below the least or above the most that makes sense for this key; the range is shown.",
+    ),
+    entry(
+        "E0204",
+        "not one of the accepted words",
+        "The key takes one of a few words; they are listed.",
+    ),
+    entry(
+        "E0205",
+        "not an address",
+        "Listeners take `:8080` (all addresses, IPv6 and IPv4), `127.0.0.1:8080` or `\"[::1]:8080\"`; port 0 is any free port. `admin.listen` and `metrics.listen` need an address, as they should not be open by accident. Host names are not accepted: what they mean may change.",
+    ),
+    entry(
+        "E0206",
+        "not an endpoint",
+        "An endpoint is a URL of scheme, address or host name, and port: `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000` (HTTP/2 in clear text). It has no path, query or user name. Without a port it is 80, for https 443.",
+    ),
+    entry(
+        "E0207",
+        "not a network",
+        "A network is an address with the length of its prefix, and no bit set behind it: `10.0.0.0/8`, `fd00::/8`. A single address is `10.0.0.1/32`.",
+    ),
+    entry(
+        "E0208",
+        "not a host",
+        "A host is a name without port, or `*.` and a name; letters outside ASCII are written in their xn-- form. To match every host leave `hosts` out.",
+    ),
+    entry(
+        "E0209",
+        "not a path",
+        "A path starts with `/`; characters that URLs do not allow are percent-encoded. Matches look at the path without query. A prefix is matched by whole segments and ends without `/`.",
+    ),
+    entry(
+        "E0210",
+        "not a range of shares",
+        "Bounds are the least and the most share of a backend: `20%..80%`.",
+    ),
+    entry(
+        "E0211",
+        "a time of zero",
+        "A time-out of zero would fail everything, and an interval of zero would never wait. Nothing here can be switched off by zero.",
+    ),
+    entry(
+        "E0213",
+        "not a status",
+        "A status is from 100 to 599, or a range of them: `200-299`.",
+    ),
+    entry(
+        "E0214",
+        "an empty list or map",
+        "At least one entry is needed. To get the default, leave the key out.",
+    ),
+    entry(
+        "E0215",
+        "a text that is empty or holds control characters",
+        "The key needs a text on one line.",
+    ),
+    entry(
+        "E0301",
+        "no backend has a weight",
+        "Weights are relative, 0 is off, and standby backends have none. With no weight above zero nobody would get anything. To take a service out, remove it.",
+    ),
+    entry(
+        "E0302",
+        "a standby backend with a weight",
+        "A backend with `role: standby` has no share in normal rows; a weight says that it has one. Keep one of the two.",
+    ),
+    entry(
+        "E0303",
+        "off and standby at once",
+        "`weight: 0` is off: the backend gets nothing, whatever else fails. `role: standby` holds it ready to receive. Keep one of the two.",
+    ),
+    entry(
+        "E0304",
+        "a backend without weight and role",
+        "How much a backend gets is never guessed. Give it a `weight`, relative to the others, or `role: standby`.",
+    ),
+    entry(
+        "E0305",
+        "a service that does not say which listener",
+        "With one listener every service is reached through it. With several each service names its own: `listen: [web]`.",
+    ),
+    entry(
+        "E0306",
+        "a listener without a service",
+        "No service is reached through the listener, so that every request there could only be refused.",
+    ),
+    entry(
+        "E0307",
+        "an unknown listener",
+        "The service names a listener that `listen` does not have.",
+    ),
+    entry(
+        "E0308",
+        "the same match twice",
+        "Two services (or one, twice) match the same host and path on one listener, so that no rule could tell whose a request is.",
+    ),
+    entry(
+        "E0309",
+        "two services without a match",
+        "A service without `match` takes what no other takes; on one listener only one can.",
+    ),
+    entry(
+        "E0310",
+        "the same endpoint twice",
+        "A backend names an endpoint twice. Shares belong to backends, and inside one every endpoint counts once.",
+    ),
+    entry(
+        "E0311",
+        "the same address twice",
+        "Two listeners (or one and the admin or metrics listener) would use the same address and port. `:80` is all addresses, so it collides with every other one of that port.",
+    ),
+    entry(
+        "E0312",
+        "an unknown backend",
+        "`bounds` names a backend that the service does not have.",
+    ),
+    entry(
+        "E0313",
+        "bounds that no split keeps",
+        "Shares add up to 100 %. The lower bounds add up to more, or the upper ones to less.",
+    ),
+    entry(
+        "E0315",
+        "an override that would outlast its limit",
+        "`override_ttl.default` is what an override lasts when nothing is said, so it cannot be longer than `override_ttl.max`.",
+    ),
+    entry(
+        "E0316",
+        "more providers must stay than there are",
+        "`safety.min_providers` counts providers that have a share or stand by. The service has fewer, so that every shift would be refused.",
+    ),
+    entry(
+        "E0317",
+        "an HTTP check without a path",
+        "`host` and `expect` speak of the answer to an HTTP request, which is made only when the check has a `path`.",
+    ),
+    entry(
+        "E0318",
+        "prefix and exact at once",
+        "A path is matched by `prefix` or by `exact`. For both write two entries of `match`.",
+    ),
+    entry(
+        "E0330",
+        "a file that cannot be read",
+        "Certificates, keys, roots and tokens are read when the configuration is loaded, by the user that bascule runs as. A path that is not absolute is meant from the directory of the configuration file.",
+    ),
+    entry(
+        "E0331",
+        "a file without a certificate",
+        "The file must hold at least one PEM block `CERTIFICATE`.",
+    ),
+    entry(
+        "E0332",
+        "a file without a private key",
+        "The file must hold a PEM block of a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
+    ),
+    entry(
+        "W0311",
+        "a slow check",
+        "The interval times the failures in a row is what it takes to find a dead endpoint that gets no traffic. At 30 s and above a failover is slow. The built-in check needs 9 s, and much less once traffic sees a failure.",
+    ),
+    entry(
+        "W0312",
+        "a check that may outlast its interval",
+        "The time-out is longer than the interval, so that checks come less often than the interval says.",
+    ),
+    entry(
+        "W0313",
+        "a declared share out of its bounds",
+        "The share that the weights give is out of the bounds of the same file. Bounds hold for shifts; the declared row is taken as it is. One of the two is probably not what was meant.",
+    ),
+    entry(
+        "W0314",
+        "roots that nobody uses",
+        "`ca_file` is for endpoints with `https`, and the backend has none.",
+    ),
+    entry(
+        "W0315",
+        "one endpoint in two backends",
+        "Backends are what can be lost separately. An endpoint that is in two of them is lost for both.",
+    ),
+    entry(
+        "W0316",
+        "everybody is trusted",
+        "`trusted` says whose `Forwarded` and `X-Forwarded-*` are believed. With a network of length 0 every client can say who it is.",
+    ),
+    entry(
+        "W0317",
+        "tokens in clear text",
+        "The admin API has no TLS. On an address that others can reach, tokens cross the network readable.",
+    ),
+];
 
 /// The code with this name, in any case.
 #[must_use]
 pub fn code(name: &str) -> Option<&'static Code> {
     CODES.iter().find(|c| c.code.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_ordered_and_distinct() {
+        assert!(CODES.is_sorted_by(|a, b| a.code < b.code));
+        assert_eq!(code("e0104").map(|c| c.code), Some("E0104"));
+        assert_eq!(code("E9999"), None);
+    }
 }

@@ -153,6 +153,26 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// Errors first, each in the order of the file, none twice: an alias can show the same mistake at each use.
+    pub(crate) fn new(file: Arc<str>, text: Arc<str>, mut items: Vec<Diagnostic>) -> Self {
+        items.sort_by(|a, b| {
+            let order = |d: &Diagnostic| (d.severity, d.span, d.code);
+            order(a).cmp(&order(b))
+        });
+        items.dedup_by(|a, b| a.code == b.code && a.span == b.span && a.message == b.message);
+        Self { file, text, items }
+    }
+
+    /// A refusal without a reason would be a defect of this crate; it is said as such, never hidden.
+    pub(crate) fn never_silent(mut self) -> Self {
+        if self.count(Severity::Error) == 0 {
+            let message = "the configuration could not be built, and no reason was recorded";
+            self.items
+                .push(Diagnostic::error("E0199", Span::default(), "", message));
+        }
+        self
+    }
+
     /// How many of each severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {

@@ -4,12 +4,24 @@
 //! resolved) → `build` (to types) → `meaning` (references and sense).
 
 pub mod args;
+mod build;
 pub mod codes;
 pub mod config;
 pub mod diagnostic;
+mod env;
+pub mod fix;
+mod form;
+mod lower;
+mod meaning;
+mod node;
 pub mod origin;
+mod read;
+mod similar;
 pub mod source;
+mod table;
 pub mod text;
+mod write;
+mod yaml;
 
 use std::sync::Arc;
 
@@ -20,6 +32,7 @@ pub use config::{
     LogFormat, LogLevel, Protocols, Runtime, Shutdown, TlsListener,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity};
+pub use fix::fix;
 pub use origin::{Origins, Place, Span};
 pub use source::{MemorySource, Source, SourceError};
 pub use text::Style;
@@ -38,13 +51,27 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong in it, warnings included.
 pub fn load(file: &str, text: &str, source: &dyn Source) -> Result<Loaded, Diagnostics> {
-    let _ = source;
-    let item = Diagnostic::error("E0101", Span::default(), "", "the parser is not there yet");
-    Err(Diagnostics {
-        file: Arc::from(file),
-        text: Arc::from(text),
-        items: vec![item],
-    })
+    let file: Arc<str> = Arc::from(file);
+    let (root, mut items) = yaml::parse(text);
+    let config = root.and_then(|root| {
+        let lowered = lower::lower(&root, &table::ROOT, source);
+        items.extend(lowered.problems);
+        let origins = Origins {
+            file: Arc::clone(&file),
+            spans: lowered.origins,
+        };
+        let (config, problems) = build::build(&lowered.root, source, origins);
+        items.extend(problems);
+        config
+    });
+    let diagnostics = Diagnostics::new(file, Arc::from(text), items);
+    match config {
+        Some(config) if diagnostics.count(Severity::Error) == 0 => Ok(Loaded {
+            config,
+            warnings: diagnostics,
+        }),
+        _ => Err(diagnostics.never_silent()),
+    }
 }
 
 /// Reads a configuration from bytes, which must be UTF-8.
@@ -52,7 +79,21 @@ pub fn load(file: &str, text: &str, source: &dyn Source) -> Result<Loaded, Diagn
 /// # Errors
 /// As [`load`].
 pub fn load_bytes(file: &str, bytes: &[u8], source: &dyn Source) -> Result<Loaded, Diagnostics> {
-    load(file, &String::from_utf8_lossy(bytes), source)
+    match std::str::from_utf8(bytes) {
+        Ok(text) => load(file, text, source),
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let text = String::from_utf8_lossy(bytes);
+            let span = origin::at_end_of(&String::from_utf8_lossy(valid));
+            let item = Diagnostic::error("E0111", span, "", "the file is not UTF-8")
+                .label("a byte here is not part of a character");
+            Err(Diagnostics::new(
+                Arc::from(file),
+                Arc::from(&*text),
+                vec![item],
+            ))
+        }
+    }
 }
 
 /// The text in canonical order and spacing, comments kept.
@@ -61,13 +102,6 @@ pub fn load_bytes(file: &str, bytes: &[u8], source: &dyn Source) -> Result<Loade
 /// All that keeps it from being read, or the construct that cannot be moved without losing something.
 pub fn fmt(file: &str, text: &str) -> Result<String, Diagnostics> {
     load(file, text, &MemorySource::default()).map(|_| text.to_owned())
-}
-
-/// The text with every safe fix applied.
-#[must_use]
-pub fn fix(text: &str, diagnostics: &Diagnostics) -> String {
-    let _ = diagnostics;
-    text.to_owned()
 }
 
 /// The JSON Schema (2020-12) of a configuration file.

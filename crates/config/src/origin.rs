@@ -73,3 +73,20 @@ impl Origins {
 pub(crate) fn escape(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")
 }
+
+/// The empty span behind a text.
+pub(crate) fn at_end_of(text: &str) -> Span {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let line = number(text.matches('\n').count()).saturating_add(1);
+    let column = number(last.chars().count()).saturating_add(1);
+    let at = text.len();
+    Span {
+        start: at,
+        end: at,
+        line,
+        column,
+        end_line: line,
+        end_column: column,
+    }
+}

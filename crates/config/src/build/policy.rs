@@ -1,0 +1,159 @@
+//! Policies that a service can take from `defaults`, key by key: checks, time-outs, retries, the ramp. And the rails of a
+//! service, which have no defaults in the file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
+use bascule_model::BackendName;
+use bascule_plan::{Bounds, Guardrails, ServicePolicy};
+use bascule_traffic::spec::{Algorithm, FailOpen, RetryPolicy, RetryWhen, Timeouts};
+
+use crate::form::Value;
+use crate::lower::Item;
+use crate::read::Layers;
+
+pub(super) const RAMP: Duration = Duration::from_secs(5);
+
+pub(super) fn check(check: Layers<'_>) -> CheckPolicy {
+    let built_in = CheckPolicy::default();
+    let interval = check.duration("interval").unwrap_or(built_in.interval);
+    let kind = match check.text("path") {
+        None => CheckKind::Tcp,
+        Some(path) => CheckKind::Http {
+            path: path.to_owned(),
+            host: check.text("host").map(str::to_owned),
+            expect: statuses(check.inside("expect").get("status")),
+        },
+    };
+    CheckPolicy {
+        kind,
+        interval,
+        interval_fast: CheckPolicy::fast(interval),
+        timeout: check.duration("timeout").unwrap_or(built_in.timeout),
+        fall: check.integer("fall").unwrap_or(built_in.fall),
+        rise: check.integer("rise").unwrap_or(built_in.rise),
+        jitter: check.percent("jitter").unwrap_or(built_in.jitter),
+    }
+}
+
+fn statuses(item: Option<&Item>) -> Vec<StatusRange> {
+    let items = item.map(Item::items).unwrap_or_default();
+    let status = |item: &Item| match item.value() {
+        Some(Value::Status(range)) => Some(*range),
+        _ => None,
+    };
+    let ranges: Vec<StatusRange> = items.iter().filter_map(status).collect();
+    if ranges.is_empty() {
+        vec![StatusRange {
+            first: 200,
+            last: 200,
+        }]
+    } else {
+        ranges
+    }
+}
+
+pub(super) fn timeouts(times: Layers<'_>) -> Timeouts {
+    let built_in = Timeouts::default();
+    Timeouts {
+        connect: times.duration("connect").unwrap_or(built_in.connect),
+        response_headers: times
+            .duration("response_headers")
+            .unwrap_or(built_in.response_headers),
+        upstream_idle: times
+            .duration("upstream_idle")
+            .unwrap_or(built_in.upstream_idle),
+        stream_idle: times
+            .duration("stream_idle")
+            .unwrap_or(built_in.stream_idle),
+    }
+}
+
+pub(super) fn retry(retry: Layers<'_>) -> RetryPolicy {
+    let built_in = RetryPolicy::default();
+    let budget = retry.inside("budget");
+    RetryPolicy {
+        attempts: retry.integer("attempts").unwrap_or(built_in.attempts),
+        budget_ratio: budget.percent("ratio").unwrap_or(built_in.budget_ratio),
+        budget_min_per_second: budget.rate("min").unwrap_or(built_in.budget_min_per_second),
+        when: retry.get("when").map_or(built_in.when, retry_when),
+        other_provider: retry
+            .boolean("other_provider")
+            .unwrap_or(built_in.other_provider),
+    }
+}
+
+fn retry_when(item: &Item) -> RetryWhen {
+    let named = |word: &str| {
+        item.items()
+            .iter()
+            .any(|i| matches!(i.value(), Some(Value::Word(w)) if *w == word))
+    };
+    RetryWhen {
+        connect_failure: named("connect_failure"),
+        reset_before_response: named("reset_before_response"),
+        refused_stream: named("refused_stream"),
+    }
+}
+
+pub(super) fn algorithm(service: Layers<'_>) -> Algorithm {
+    match service.inside("balance").word("algorithm") {
+        Some("round_robin") => Algorithm::RoundRobin,
+        Some("random") => Algorithm::Random,
+        _ => Algorithm::LeastRequest,
+    }
+}
+
+pub(super) fn fail_open(service: Layers<'_>) -> FailOpen {
+    match service.inside("safety").word("fail_open") {
+        Some("when_no_backend_up") => FailOpen::WhenNoBackendUp,
+        _ => FailOpen::Never,
+    }
+}
+
+pub(super) fn rails(service: Layers<'_>) -> ServicePolicy {
+    let built_in = ServicePolicy::default();
+    let step = service.inside("controller").inside("step");
+    let guardrails = service.inside("guardrails");
+    let safety = service.inside("safety");
+    let ttl = safety.inside("override_ttl");
+    let (ttl_default, ttl_max) = (ttl.duration("default"), ttl.duration("max"));
+    let shorter = |max: Duration| built_in.override_ttl.min(max);
+    let longer = |default: Duration| built_in.override_ttl_max.max(default);
+    ServicePolicy {
+        step: step.percent("max").unwrap_or(built_in.step),
+        bake: step.duration("every").unwrap_or(built_in.bake),
+        guardrails: Guardrails {
+            receiver_p95_rise: guardrails
+                .ratio("receiver_p95")
+                .unwrap_or(built_in.guardrails.receiver_p95_rise),
+            receiver_errors: guardrails
+                .percent("receiver_errors")
+                .unwrap_or(built_in.guardrails.receiver_errors),
+            hold: guardrails
+                .duration("hold")
+                .unwrap_or(built_in.guardrails.hold),
+        },
+        bounds: bounds(service.inside("controller").get("bounds")),
+        min_providers: safety
+            .integer("min_providers")
+            .unwrap_or(built_in.min_providers),
+        max_step: safety.percent("max_step"),
+        override_ttl: ttl_default.unwrap_or(ttl_max.map_or(built_in.override_ttl, shorter)),
+        override_ttl_max: ttl_max.unwrap_or(ttl_default.map_or(built_in.override_ttl_max, longer)),
+        drain_deadline: service
+            .inside("session")
+            .duration("drain_deadline")
+            .unwrap_or(built_in.drain_deadline),
+    }
+}
+
+fn bounds(item: Option<&Item>) -> BTreeMap<BackendName, Bounds> {
+    let fields = item.map(Item::fields).unwrap_or_default();
+    let bound = |field: &crate::lower::Field| match field.item.value() {
+        Some(Value::Bounds(bounds)) => Some((BackendName::parse(&field.name).ok()?, *bounds)),
+        _ => None,
+    };
+    fields.iter().filter_map(bound).collect()
+}

@@ -1,0 +1,356 @@
+//! What a single value may be: one [`Form`] a key, each with the function that reads it and the words that describe it.
+//! A form decides whether a scalar is a value and says how to mend it if not; it knows nothing of other keys.
+//! `form/unit` has numbers with units, `form/address` has addresses, URLs, hosts and paths.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bascule_health::policy::StatusRange;
+use bascule_model::BasisPoints;
+use bascule_plan::Bounds;
+use bascule_traffic::spec::{EndpointUrl, HostPattern};
+use ipnet::IpNet;
+
+use crate::config::ListenAddress;
+use crate::node::{Core, Scalar};
+use crate::{similar, write};
+
+pub(crate) mod address;
+pub(crate) mod unit;
+
+/// What a single value may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// Any text that is not empty.
+    Text,
+    /// The path of a file.
+    File,
+    /// A name, as `bascule_model::name` says.
+    Name,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number, both ends included.
+    Integer(u64, u64),
+    /// As `Integer`, or `auto`.
+    IntegerOrAuto(u64, u64),
+    /// A number from 0 to 1.
+    Ratio,
+    /// A time with unit; both ends included.
+    Duration(Duration, Duration),
+    /// Bytes with unit; both ends included.
+    Size(u64, u64),
+    /// Percent, both ends included.
+    Percent(BasisPoints, BasisPoints),
+    /// Percent with `+`: how much more.
+    Rise,
+    /// Percent, `..`, percent.
+    PercentRange,
+    /// A number a second; both ends included.
+    Rate(u32, u32),
+    /// A status, or `200-299`.
+    Status,
+    /// `:8080`, or an address with port; port 0 is any.
+    Listen,
+    /// An address with port.
+    Socket,
+    /// `http`, `https` or `h2c` with an address or name.
+    Url,
+    /// A network.
+    Network,
+    /// A host of a match: a name, or `*.` and a name.
+    Host,
+    /// A path of a match.
+    Path,
+    /// A path by whole segments.
+    Prefix,
+    /// The `Host` of a request: a name or address, with port if need be.
+    Authority,
+    /// A path with query: what a check asks for.
+    Target,
+    /// One of these words; the second list is refused as not available yet.
+    Choice(&'static [&'static str], &'static [Later]),
+}
+
+/// A key or value that the configuration will have, and does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Later {
+    /// As it will be written.
+    pub(crate) name: &'static str,
+    /// What it will do, as the end of "… is not available yet".
+    pub(crate) feature: &'static str,
+}
+
+/// A value that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Word(&'static str),
+    Bool(bool),
+    Integer(u64),
+    Auto,
+    Ratio(f64),
+    Duration(Duration),
+    Size(u64),
+    Percent(BasisPoints),
+    Rise(f64),
+    Bounds(Bounds),
+    Rate(u32),
+    Status(StatusRange),
+    Listen(ListenAddress),
+    Socket(SocketAddr),
+    Url(EndpointUrl),
+    Network(IpNet),
+    Host(HostPattern),
+}
+
+/// Why a scalar is not a value, and what it could be instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) label: String,
+    /// How to mend it; boxed, as a result should stay small.
+    pub(crate) advice: Box<Advice>,
+}
+
+/// How to mend a value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Advice {
+    pub(crate) help: Option<String>,
+    pub(crate) note: Option<String>,
+    /// The text that would be right and can only have been meant; not yet quoted for YAML.
+    pub(crate) fix: Option<Replacement>,
+}
+
+/// A text to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Replacement {
+    /// A text; quoted where YAML needs it.
+    Text(String),
+    /// A number or `true`: never quoted.
+    Plain(String),
+}
+
+impl Problem {
+    pub(crate) fn new(
+        code: &'static str,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        let (message, label) = (message.into(), label.into());
+        Self {
+            code,
+            message,
+            label,
+            advice: Box::default(),
+        }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.advice.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.advice.note = Some(note.into());
+        self
+    }
+
+    /// A safe fix; where there is no other help it is named as help.
+    pub(crate) fn fix(mut self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.advice
+            .help
+            .get_or_insert_with(|| format!("write `{}`", write::text(&text)));
+        self.advice.fix = Some(Replacement::Text(text));
+        self
+    }
+
+    pub(crate) fn fix_plain(mut self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.advice
+            .help
+            .get_or_insert_with(|| format!("write `{text}` without quotes"));
+        self.advice.fix = Some(Replacement::Plain(text));
+        self
+    }
+
+    pub(crate) fn without_fix(mut self) -> Self {
+        self.advice.fix = None;
+        self
+    }
+}
+
+impl Form {
+    /// Reads a scalar.
+    pub(crate) fn read(self, scalar: &Scalar) -> Result<Value, Problem> {
+        let text = scalar.text.as_str();
+        match self {
+            Self::Bool => boolean(scalar).map(Value::Bool),
+            Self::Integer(min, max) => integer(scalar, min, max).map(Value::Integer),
+            Self::IntegerOrAuto(min, max) => match text {
+                "auto" => Ok(Value::Auto),
+                _ => integer(scalar, min, max)
+                    .map(Value::Integer)
+                    .map_err(|p| p.note("accepted here: `auto`, or a number")),
+            },
+            Self::Ratio => ratio(scalar).map(Value::Ratio),
+            Self::Choice(words, later) => choice(text, words, later),
+            Self::Status => unit::status(text).map(Value::Status),
+            Self::Listen => address::listen(scalar).map(Value::Listen),
+            Self::Duration(min, max) => unit::duration(text, min, max).map(Value::Duration),
+            Self::Size(min, max) => unit::size(text, min, max).map(Value::Size),
+            Self::Percent(min, max) => unit::percent(text, min, max).map(Value::Percent),
+            Self::Rise => unit::rise(text).map(Value::Rise),
+            Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
+            Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),
+            Self::Text | Self::File | Self::Name => plain_text(scalar).map(Value::Text),
+            Self::Socket => string(scalar).and_then(address::socket).map(Value::Socket),
+            Self::Url => string(scalar).and_then(address::url).map(Value::Url),
+            Self::Network => string(scalar)
+                .and_then(address::network)
+                .map(Value::Network),
+            Self::Host => string(scalar).and_then(address::host).map(Value::Host),
+            Self::Path => string(scalar).and_then(address::path).map(Value::Text),
+            Self::Prefix => string(scalar).and_then(address::prefix).map(Value::Text),
+            Self::Authority => string(scalar).and_then(address::authority).map(Value::Text),
+            Self::Target => string(scalar).and_then(address::target).map(Value::Text),
+        }
+    }
+}
+
+/// The text of a scalar that must be text.
+fn string(scalar: &Scalar) -> Result<&str, Problem> {
+    if scalar.core == Core::Text {
+        return Ok(&scalar.text);
+    }
+    let text = &scalar.text;
+    Err(Problem::new(
+        "E0201",
+        format!("`{text}` is not text"),
+        "this is not text in YAML",
+    )
+    .fix(text))
+}
+
+fn plain_text(scalar: &Scalar) -> Result<String, Problem> {
+    let text = string(scalar)?;
+    if text.is_empty() {
+        return Err(Problem::new(
+            "E0215",
+            "the text is empty",
+            "nothing between the quotes",
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        let label = "holds a line break or another control character";
+        return Err(Problem::new(
+            "E0215",
+            "the text holds a control character",
+            label,
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn boolean(scalar: &Scalar) -> Result<bool, Problem> {
+    if let Core::Bool(value) = scalar.core {
+        return Ok(value);
+    }
+    let text = &scalar.text;
+    let problem = Problem::new(
+        "E0201",
+        format!("`{text}` is not true or false"),
+        "not true or false",
+    );
+    Err(match text.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "y" | "true" => problem.fix_plain("true"),
+        "no" | "off" | "n" | "false" => problem.fix_plain("false"),
+        _ => problem.note("accepted here: true, false"),
+    })
+}
+
+fn integer(scalar: &Scalar, min: u64, max: u64) -> Result<u64, Problem> {
+    let text = &scalar.text;
+    let range = format!("a whole number from {min} to {max}");
+    match scalar.core {
+        Core::Integer(value) => match u64::try_from(value) {
+            Ok(value) if (min..=max).contains(&value) => Ok(value),
+            _ => Err(Problem::new(
+                "E0203",
+                format!("`{text}` is out of range"),
+                format!("not {range}"),
+            )),
+        },
+        _ => {
+            let problem = Problem::new(
+                "E0201",
+                format!("`{text}` is not a whole number"),
+                format!("not {range}"),
+            );
+            let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+            let quoted = text
+                .parse::<u64>()
+                .is_ok_and(|v| digits && (min..=max).contains(&v));
+            let problem = match quoted {
+                true => problem.fix_plain(text.trim_start_matches('0').to_owned()),
+                false => problem,
+            };
+            Err(match text.strip_suffix('%') {
+                Some(bare) if bare.parse::<u64>().is_ok_and(|v| (min..=max).contains(&v)) => {
+                    problem.fix_plain(bare)
+                }
+                _ => problem,
+            })
+        }
+    }
+}
+
+fn ratio(scalar: &Scalar) -> Result<f64, Problem> {
+    let text = &scalar.text;
+    let value = match scalar.core {
+        Core::Integer(0) => 0.0,
+        Core::Integer(1) => 1.0,
+        Core::Integer(_) => f64::NAN,
+        Core::Float(value) => value,
+        _ => {
+            let problem = Problem::new(
+                "E0201",
+                format!("`{text}` is not a number"),
+                "not a number from 0 to 1",
+            );
+            return Err(problem);
+        }
+    };
+    if (0.0..=1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(Problem::new(
+        "E0203",
+        format!("`{text}` is out of range"),
+        "not a number from 0 to 1",
+    ))
+}
+
+fn choice(text: &str, words: &'static [&'static str], later: &[Later]) -> Result<Value, Problem> {
+    if let Some(word) = words.iter().find(|word| **word == text) {
+        return Ok(Value::Word(word));
+    }
+    let accepted = format!("accepted here: {}", words.join(", "));
+    if let Some(later) = later.iter().find(|later| later.name == text) {
+        let message = format!("`{text}` is not available yet: {}", later.feature);
+        return Err(
+            Problem::new("E0191", message, "will be accepted by a later version").note(accepted),
+        );
+    }
+    let problem = Problem::new(
+        "E0204",
+        format!("`{text}` is not accepted here"),
+        "not one of the accepted words",
+    )
+    .note(accepted);
+    Err(match similar::nearest(text, words.iter().copied()) {
+        Some(word) => problem.help(format!("did you mean `{word}`?")).fix(word),
+        None => problem,
+    })
+}

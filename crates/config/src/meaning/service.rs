@@ -1,0 +1,312 @@
+//! The inside of one service: bounds, safety rules, checks.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bascule_model::{BackendName, BasisPoints, Shares};
+use bascule_plan::Bounds;
+
+use super::{backends, services};
+use crate::diagnostic::Diagnostic;
+use crate::form::Value;
+use crate::form::unit::show_duration;
+use crate::lower::{Field, Item};
+use crate::read::Layers;
+use crate::similar;
+
+/// Above this a check is warned of: three times what the built-in check needs to find a dead endpoint.
+const DETECT_MAX: Duration = Duration::from_secs(30);
+
+pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec<Diagnostic>) {
+    backends::check(service, problems);
+    bounds(service, problems);
+    providers(service, problems);
+    override_ttl(service, problems);
+    paths(service, problems);
+    let own = service.item.get("check");
+    let layers = Layers::new(own, defaults.and_then(|d| d.get("check")));
+    if let Some(own) = own.filter(|_| layers.get("path").is_none()) {
+        only_with_path(own, problems);
+    }
+    check_times(layers, problems);
+}
+
+/// What `defaults` alone can be wrong about.
+pub(super) fn defaults(root: &Item, problems: &mut Vec<Diagnostic>) {
+    let Some(check) = root.get("defaults").and_then(|d| d.get("check")) else {
+        return;
+    };
+    let asks = |field: &Field| field.item.get("check").is_some_and(|c| c.has("path"));
+    if !check.has("path") && !services(root).iter().any(asks) {
+        only_with_path(check, problems);
+    }
+}
+
+fn only_with_path(check: &Item, problems: &mut Vec<Diagnostic>) {
+    for name in ["host", "expect"] {
+        let Some(field) = check.field(name) else {
+            continue;
+        };
+        let message = format!("`{name}` has no use without `path`");
+        let problem = Diagnostic::error("E0317", field.key_span, &field.item.pointer, message)
+            .label("a TCP connect has no answer to look at")
+            .help("add `path`, such as `path: /healthz`");
+        problems.push(problem);
+    }
+}
+
+fn check_times(check: Layers<'_>, problems: &mut Vec<Diagnostic>) {
+    let interval = check.duration("interval").unwrap_or(Duration::from_secs(3));
+    let timeout = check.duration("timeout").unwrap_or(Duration::from_secs(1));
+    let fall: u32 = check.integer("fall").unwrap_or(3);
+    let detect = interval.saturating_mul(fall);
+    let place = check.get("interval").or_else(|| check.get("fall"));
+    if let Some(item) = place.filter(|_| detect >= DETECT_MAX) {
+        let plural = if fall == 1 { "failure" } else { "failures" };
+        let label = format!(
+            "{} × {fall} {plural} = {} to detect",
+            show_duration(interval),
+            show_duration(detect)
+        );
+        let message = "a dead endpoint is found late";
+        let problem = Diagnostic::warning("W0311", item.span, &item.pointer, message)
+            .label(label)
+            .help("interval: 3s");
+        problems.push(problem);
+    }
+    if let Some(item) = check
+        .get("timeout")
+        .or_else(|| check.get("interval"))
+        .filter(|_| timeout > interval)
+    {
+        let label = format!(
+            "{} is longer than the interval of {}",
+            show_duration(timeout),
+            show_duration(interval)
+        );
+        let problem = Diagnostic::warning(
+            "W0312",
+            item.span,
+            &item.pointer,
+            "a check may take longer than the interval",
+        )
+        .label(label);
+        problems.push(problem);
+    }
+}
+
+fn override_ttl(service: &Field, problems: &mut Vec<Diagnostic>) {
+    let ttl = Layers::only(Some(&service.item))
+        .inside("safety")
+        .inside("override_ttl");
+    let (Some(default), Some(max)) = (ttl.duration("default"), ttl.duration("max")) else {
+        return;
+    };
+    let (Some(item), Some(limit)) = (ttl.get("default"), ttl.get("max")) else {
+        return;
+    };
+    if default > max {
+        let message = "the default of an override is longer than its limit";
+        let problem = Diagnostic::error("E0315", item.span, &item.pointer, message)
+            .label(format!(
+                "{} is above {}",
+                show_duration(default),
+                show_duration(max)
+            ))
+            .related(limit.span, "the limit");
+        problems.push(problem);
+    }
+}
+
+fn paths(service: &Field, problems: &mut Vec<Diagnostic>) {
+    let list = service
+        .item
+        .get("match")
+        .map(Item::items)
+        .unwrap_or_default();
+    for path in list.iter().filter_map(|entry| entry.get("path")) {
+        let (exact, prefix) = (path.field("exact"), path.field("prefix"));
+        let Some(first) = exact.or(prefix) else {
+            if !path.is_bad() {
+                let problem =
+                    Diagnostic::error("E0105", path.span, &path.pointer, "`path` says nothing")
+                        .label("needs `prefix` or `exact`");
+                problems.push(problem);
+            }
+            continue;
+        };
+        if let (Some(exact), Some(prefix)) = (exact, prefix) {
+            let second = if exact.key_span > prefix.key_span {
+                exact
+            } else {
+                prefix
+            };
+            let other = if second.name == first.name {
+                prefix
+            } else {
+                first
+            };
+            let message = "a path is matched by `prefix` or by `exact`, not both";
+            let problem =
+                Diagnostic::error("E0318", second.key_span, &second.item.pointer, message)
+                    .related(other.key_span, "the other");
+            problems.push(problem);
+        }
+    }
+}
+
+/// A backend with its weight, whether it is off, and its bounds.
+type Row = (BackendName, u64, bool, Bounds);
+
+/// The backends that may have a share: (name, whether off, provider). `None` while one of them is undecided.
+fn sharing(service: &Field) -> Option<Vec<(BackendName, u64, bool, String)>> {
+    let fields = service.item.get("backends").map(Item::fields)?;
+    let one = |field: &Field| {
+        let map = Layers::only(Some(&field.item));
+        let standby = map.word("role").is_some();
+        let weight = if standby { 0 } else { map.integer("weight")? };
+        let provider = map.text("provider").unwrap_or(&field.name).to_owned();
+        Some((
+            BackendName::parse(&field.name).ok()?,
+            weight,
+            !standby && weight == 0,
+            provider,
+        ))
+    };
+    fields.iter().map(one).collect()
+}
+
+fn providers(service: &Field, problems: &mut Vec<Diagnostic>) {
+    let safety = Layers::only(Some(&service.item)).inside("safety");
+    let (Some(wanted), Some(item)) = (
+        safety.integer::<usize>("min_providers"),
+        safety.get("min_providers"),
+    ) else {
+        return;
+    };
+    let Some(rows) = sharing(service) else { return };
+    let providers: BTreeSet<&str> = rows
+        .iter()
+        .filter(|(_, _, off, _)| !off)
+        .map(|(.., provider)| provider.as_str())
+        .collect();
+    if wanted > providers.len() {
+        let names: Vec<&str> = providers.iter().copied().collect();
+        let message = format!(
+            "{wanted} providers must stay, and there are {}",
+            providers.len()
+        );
+        let problem = Diagnostic::error("E0316", item.span, &item.pointer, message)
+            .label(format!("not off: {}", names.join(", ")));
+        problems.push(problem);
+    }
+}
+
+fn bounds(service: &Field, problems: &mut Vec<Diagnostic>) {
+    let Some(field) = service
+        .item
+        .get("controller")
+        .and_then(|c| c.field("bounds"))
+    else {
+        return;
+    };
+    let backends = service
+        .item
+        .get("backends")
+        .map(Item::fields)
+        .unwrap_or_default();
+    for bound in field.item.fields().iter().filter(|_| !backends.is_empty()) {
+        if !backends.iter().any(|backend| backend.name == bound.name) {
+            problems.push(no_backend(service, bound, backends, field.item.fields()));
+        }
+    }
+    let bound_of = |name: &str| match field.item.get(name).map(Item::value) {
+        Some(Some(Value::Bounds(bounds))) => Some(*bounds),
+        Some(_) => None,
+        None => Some(Bounds {
+            min: BasisPoints::ZERO,
+            max: BasisPoints::FULL,
+        }),
+    };
+    let Some(rows) = sharing(service) else { return };
+    let with_bounds = |(name, weight, off, _): (BackendName, u64, bool, String)| {
+        bound_of(name.as_str()).map(|bounds| (name, weight, off, bounds))
+    };
+    let Some(rows) = rows
+        .into_iter()
+        .map(with_bounds)
+        .collect::<Option<Vec<_>>>()
+    else {
+        return;
+    };
+    let least: u32 = rows
+        .iter()
+        .filter(|r| !r.2)
+        .map(|r| u32::from(r.3.min.get()))
+        .sum();
+    let most: u32 = rows.iter().map(|r| u32::from(r.3.max.get())).sum();
+    let wrong = match (least, most) {
+        (least, _) if least > 10_000 => {
+            Some(format!("the lower bounds add up to {}", percent(least)))
+        }
+        (_, most) if most < 10_000 => Some(format!("the upper bounds add up to {}", percent(most))),
+        _ => None,
+    };
+    if let Some(label) = wrong {
+        let problem = Diagnostic::error(
+            "E0313",
+            field.key_span,
+            &field.item.pointer,
+            "no split keeps all bounds",
+        )
+        .label(label)
+        .note("shares add up to 100 %");
+        problems.push(problem);
+        return;
+    }
+    declared_in_bounds(field, &rows, problems);
+}
+
+/// A warning for each declared share that is out of its bounds.
+fn declared_in_bounds(field: &Field, rows: &[Row], problems: &mut Vec<Diagnostic>) {
+    let weights = rows.iter().map(|r| (r.0.clone(), r.1));
+    let Ok(declared) = Shares::from_weights(weights) else {
+        return;
+    };
+    for (name, _, off, bounds) in rows {
+        let share = declared.get(name).unwrap_or_default();
+        let inside = *off || (bounds.min..=bounds.max).contains(&share);
+        if let Some(item) = field.item.get(name.as_str()).filter(|_| !inside) {
+            let message = format!("the declared share of `{name}` is out of its bounds");
+            let problem = Diagnostic::warning("W0313", item.span, &item.pointer, message)
+                .label(format!("its weight gives {share}%"))
+                .note("bounds hold for shifts; the declared weights are taken as they are");
+            problems.push(problem);
+        }
+    }
+}
+
+fn percent(points: u32) -> String {
+    format!("{}.{:02}%", points / 100, points % 100)
+}
+
+fn no_backend(service: &Field, bound: &Field, backends: &[Field], bounds: &[Field]) -> Diagnostic {
+    let names: Vec<&str> = backends.iter().map(|b| b.name.as_str()).collect();
+    let message = format!("backend `{}` is not defined", bound.name);
+    let label = format!(
+        "services.{}.backends has {}",
+        service.name,
+        names.join(", ")
+    );
+    let problem =
+        Diagnostic::error("E0312", bound.key_span, &bound.item.pointer, message).label(label);
+    match similar::nearest(&bound.name, names.iter().copied()) {
+        Some(meant) if bounds.iter().any(|b| b.name == meant) => {
+            problem.help(format!("did you mean `{meant}`?"))
+        }
+        Some(meant) => problem
+            .help(format!("did you mean `{meant}`?"))
+            .fix(bound.key_span, meant),
+        None => problem,
+    }
+}

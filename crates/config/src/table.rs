@@ -1,0 +1,529 @@
+//! The table of keys: every key of a configuration with its form, default, reload behaviour and meaning, and every key
+//! that will exist later. One truth for reading, the schema, the reference and `fmt`. It decides which keys there are;
+//! what they mean together is decided in [`meaning`](crate::meaning). The order is the canonical order.
+//!
+//! The whole table is longer than most files: a table is best read in one piece (`table/service` has the services).
+
+use std::time::Duration;
+
+use bascule_model::BasisPoints;
+
+use crate::form::{Form, Later};
+
+pub(crate) mod service;
+
+/// A map with fixed keys.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// As in "not a key of a backend".
+    pub(crate) what: &'static str,
+    /// Its heading in the reference, and its name in the schema.
+    pub(crate) id: &'static str,
+    /// Its keys, in canonical order.
+    pub(crate) keys: &'static [Key],
+    /// Keys that are not available yet.
+    pub(crate) later: &'static [Later],
+    /// Keys that people look for here, and where they are.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// One key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) holds: Type,
+    /// The default in words; empty: none.
+    pub(crate) default: &'static str,
+    pub(crate) need: Need,
+    pub(crate) reload: Reload,
+    pub(crate) doc: &'static str,
+}
+
+/// Whether a key must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Required,
+    Optional,
+}
+
+/// When a change of a key takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reload {
+    /// With the reload; what runs is not touched.
+    Live,
+    /// With the next start; a reload that changes it says so.
+    Start,
+}
+
+/// What a key holds.
+#[derive(Debug)]
+pub(crate) enum Type {
+    /// A map with fixed keys.
+    Map(&'static Shape),
+    /// A map with names that people choose, at least so many.
+    Names(&'static str, &'static Type, usize),
+    /// A list, at least so many.
+    List(&'static Type, usize),
+    /// A single value.
+    Value(Form),
+}
+
+use Reload::{Live, Start};
+
+pub(crate) const fn optional(
+    name: &'static str,
+    holds: Type,
+    default: &'static str,
+    reload: Reload,
+    doc: &'static str,
+) -> Key {
+    Key {
+        name,
+        holds,
+        default,
+        need: Need::Optional,
+        reload,
+        doc,
+    }
+}
+
+pub(crate) const fn required(name: &'static str, holds: Type, doc: &'static str) -> Key {
+    Key {
+        name,
+        holds,
+        default: "",
+        need: Need::Required,
+        reload: Live,
+        doc,
+    }
+}
+
+pub(crate) const fn later(name: &'static str, feature: &'static str) -> Later {
+    Later { name, feature }
+}
+
+pub(crate) const fn shape(what: &'static str, id: &'static str, keys: &'static [Key]) -> Shape {
+    Shape {
+        what,
+        id,
+        keys,
+        later: &[],
+        elsewhere: &[],
+    }
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Times that must not be zero: at most a day for everything that somebody waits for.
+pub(crate) const WAIT: Type = Type::Value(Form::Duration(millis(1), millis(86_400_000)));
+/// Times that may be zero.
+pub(crate) const WAIT_OR_NONE: Type = Type::Value(Form::Duration(millis(0), millis(86_400_000)));
+/// Times that span days: at most a year.
+pub(crate) const SPAN: Type = Type::Value(Form::Duration(millis(1_000), millis(31_536_000_000)));
+pub(crate) const PERCENT: Type = Type::Value(Form::Percent(BasisPoints::ZERO, BasisPoints::FULL));
+/// Percent above zero.
+pub(crate) const SOME_PERCENT: Type =
+    Type::Value(Form::Percent(BasisPoints::saturating(1), BasisPoints::FULL));
+pub(crate) const FILE: Type = Type::Value(Form::File);
+pub(crate) const BOOL: Type = Type::Value(Form::Bool);
+
+/// A whole file.
+pub(crate) static ROOT: Shape = Shape {
+    later: &[later("tracing", "export of traces over OTLP")],
+    ..shape(
+        "a configuration",
+        "configuration",
+        &[
+            optional(
+                "version",
+                Type::Value(Form::Integer(1, 1)),
+                "1",
+                Live,
+                "The version of this shape.",
+            ),
+            optional(
+                "state_dir",
+                FILE,
+                "the XDG state directory",
+                Start,
+                "Where overrides, admin states, the last good configuration and the journal are kept.",
+            ),
+            required(
+                "listen",
+                Type::Names("listener", &Type::Map(&LISTENER), 1),
+                "Where clients connect, by name.",
+            ),
+            optional("admin", Type::Map(&ADMIN), "", Start, "The admin API."),
+            optional(
+                "metrics",
+                Type::Map(&METRICS),
+                "",
+                Start,
+                "A read-only listener for /metrics, /livez and /readyz. The admin socket and listener serve them too.",
+            ),
+            optional("log", Type::Map(&LOG), "", Start, "The log."),
+            optional("runtime", Type::Map(&RUNTIME), "", Start, "Threads."),
+            optional(
+                "shutdown",
+                Type::Map(&SHUTDOWN),
+                "",
+                Live,
+                "How the process stops.",
+            ),
+            optional(
+                "defaults",
+                Type::Map(&DEFAULTS),
+                "",
+                Live,
+                "What services have that do not say otherwise, key by key; and what counts before a service is known.",
+            ),
+            required(
+                "services",
+                Type::Names("service", &Type::Map(&service::SERVICE), 1),
+                "What clients ask for, by name.",
+            ),
+        ],
+    )
+};
+
+static LISTENER: Shape = Shape {
+    later: &[
+        later(
+            "service",
+            "listeners that belong to one service (UDP and TCP)",
+        ),
+        later("proxy_protocol", "the PROXY protocol"),
+    ],
+    ..shape(
+        "a listener",
+        "listen.NAME",
+        &[
+            required(
+                "address",
+                Type::Value(Form::Listen),
+                "Where it listens. `:8080` is all addresses, IPv6 and IPv4; port 0 is any free port.",
+            ),
+            optional(
+                "kind",
+                Type::Value(Form::Choice(
+                    &["http"],
+                    &[
+                        later("tls_passthrough", "routing TLS by SNI, bytes untouched"),
+                        later("udp", "UDP sessions"),
+                        later("tcp", "plain TCP"),
+                    ],
+                )),
+                "http",
+                Live,
+                "What it carries.",
+            ),
+            optional(
+                "tls",
+                Type::Map(&TLS),
+                "clear text",
+                Live,
+                "Certificates; without it the listener speaks clear text.",
+            ),
+            optional(
+                "protocols",
+                Type::List(
+                    &Type::Value(Form::Choice(
+                        &["h1", "h2"],
+                        &[later("h3", "HTTP/3 over QUIC")],
+                    )),
+                    1,
+                ),
+                "[h1, h2]",
+                Live,
+                "What it speaks. In clear text HTTP/2 is told by its preface, with TLS by ALPN.",
+            ),
+            optional(
+                "trusted",
+                Type::List(&Type::Value(Form::Network), 0),
+                "nobody",
+                Live,
+                "Peers whose `Forwarded` and `X-Forwarded-*` are believed; from all others they are replaced.",
+            ),
+        ],
+    )
+};
+
+static TLS: Shape = shape(
+    "`tls`",
+    "listen.NAME.tls",
+    &[required(
+        "certificates",
+        Type::List(&Type::Map(&CERTIFICATE), 1),
+        "Chosen by SNI; the first where none fits. Files are read again at each reload.",
+    )],
+);
+
+static CERTIFICATE: Shape = shape(
+    "a certificate",
+    "listen.NAME.tls.certificates[]",
+    &[
+        required(
+            "cert_file",
+            FILE,
+            "PEM file of the chain, the server's own certificate first.",
+        ),
+        required("key_file", FILE, "PEM file of its private key."),
+    ],
+);
+
+static ADMIN: Shape = Shape {
+    later: &[later("roles", "roles for people and tokens")],
+    ..shape(
+        "`admin`",
+        "admin",
+        &[
+            optional(
+                "socket",
+                FILE,
+                "bascule/admin.sock in $XDG_RUNTIME_DIR",
+                Start,
+                "The unix socket; always on, mode 0660, the peer's uid decides.",
+            ),
+            optional(
+                "listen",
+                Type::Value(Form::Socket),
+                "off",
+                Start,
+                "A TCP listener; read-only without a token.",
+            ),
+            optional(
+                "auth",
+                Type::Map(&AUTH),
+                "",
+                Start,
+                "Who may change things over TCP.",
+            ),
+        ],
+    )
+};
+
+static AUTH: Shape = Shape {
+    later: &[later(
+        "mtls_ca_file",
+        "client certificates for the admin API",
+    )],
+    ..shape(
+        "`auth`",
+        "admin.auth",
+        &[optional(
+            "tokens_file",
+            FILE,
+            "nobody",
+            Start,
+            "File of tokens that may change things over TCP.",
+        )],
+    )
+};
+
+static METRICS: Shape = shape(
+    "`metrics`",
+    "metrics",
+    &[optional(
+        "listen",
+        Type::Value(Form::Socket),
+        "off",
+        Start,
+        "Its address.",
+    )],
+);
+
+static LOG: Shape = shape(
+    "`log`",
+    "log",
+    &[
+        optional(
+            "level",
+            Type::Value(Form::Choice(
+                &["error", "warn", "info", "debug", "trace"],
+                &[],
+            )),
+            "info",
+            Start,
+            "What is logged at all.",
+        ),
+        optional(
+            "format",
+            Type::Value(Form::Choice(&["json", "text"], &[])),
+            "json",
+            Start,
+            "One JSON object a line, or lines for people.",
+        ),
+        optional("access", Type::Map(&ACCESS), "", Start, "The access log."),
+    ],
+);
+
+static ACCESS: Shape = shape(
+    "`access`",
+    "log.access",
+    &[
+        optional(
+            "sample",
+            Type::Value(Form::Ratio),
+            "1.0",
+            Start,
+            "The part of requests that get a line.",
+        ),
+        optional(
+            "redact_query",
+            BOOL,
+            "true",
+            Start,
+            "Whether the query is left out, as it may hold secrets.",
+        ),
+    ],
+);
+
+static RUNTIME: Shape = shape(
+    "`runtime`",
+    "runtime",
+    &[optional(
+        "workers",
+        Type::Value(Form::IntegerOrAuto(1, 1024)),
+        "auto",
+        Start,
+        "Data-plane threads; auto: one for each core that the process may use.",
+    )],
+);
+
+static SHUTDOWN: Shape = shape(
+    "`shutdown`",
+    "shutdown",
+    &[
+        optional(
+            "delay",
+            WAIT_OR_NONE,
+            "0s",
+            Live,
+            "From `/readyz` saying 503 to the listeners closing.",
+        ),
+        optional(
+            "deadline",
+            WAIT,
+            "30s",
+            Live,
+            "How long running requests are waited for after that.",
+        ),
+    ],
+);
+
+static DEFAULTS: Shape = shape(
+    "`defaults`",
+    "defaults",
+    &[
+        optional(
+            "check",
+            Type::Map(&service::CHECK),
+            "",
+            Live,
+            "How endpoints are checked.",
+        ),
+        optional(
+            "ramp",
+            Type::Map(&service::RAMP),
+            "",
+            Live,
+            "How fast a returning endpoint or backend gets its share back.",
+        ),
+        optional(
+            "timeouts",
+            Type::Map(&TIMEOUTS),
+            "",
+            Live,
+            "Limits of time.",
+        ),
+        optional(
+            "retry",
+            Type::Map(&service::RETRY),
+            "",
+            Live,
+            "When a request is tried again.",
+        ),
+        optional(
+            "limits",
+            Type::Map(&LIMITS),
+            "",
+            Live,
+            "Limits of size and number.",
+        ),
+    ],
+);
+
+static TIMEOUTS: Shape = shape(
+    "`timeouts`",
+    "defaults.timeouts",
+    &[
+        optional("connect", WAIT, "1s", Live, service::CONNECT),
+        optional(
+            "request_headers",
+            WAIT,
+            "10s",
+            Live,
+            "From the first byte of a request to the end of its head.",
+        ),
+        optional(
+            "response_headers",
+            WAIT,
+            "60s",
+            Live,
+            service::RESPONSE_HEADERS,
+        ),
+        optional(
+            "client_idle",
+            WAIT,
+            "75s",
+            Live,
+            "A client connection without requests is closed after it. Above the 60 s of cloud balancers in front, so that they close first.",
+        ),
+        optional("upstream_idle", WAIT, "30s", Live, service::UPSTREAM_IDLE),
+        optional("stream_idle", WAIT, "5m", Live, service::STREAM_IDLE),
+    ],
+);
+
+static LIMITS: Shape = shape(
+    "`limits`",
+    "defaults.limits",
+    &[
+        optional(
+            "connections",
+            Type::Value(Form::Integer(1, 10_000_000)),
+            "100000",
+            Live,
+            "Client connections of the whole process.",
+        ),
+        optional(
+            "header_bytes",
+            Type::Value(Form::Size(1 << 10, 1 << 20)),
+            "16KiB",
+            Live,
+            "The head of a request.",
+        ),
+        optional(
+            "header_count",
+            Type::Value(Form::Integer(1, 1_000)),
+            "100",
+            Live,
+            "Header lines of a request.",
+        ),
+        optional(
+            "request_body",
+            Type::Value(Form::Size(1, 1 << 50)),
+            "no limit",
+            Live,
+            "The body of a request.",
+        ),
+        optional(
+            "streams_per_connection",
+            Type::Value(Form::Integer(1, 10_000)),
+            "100",
+            Live,
+            "HTTP/2 streams that a client may have open on one connection.",
+        ),
+    ],
+);

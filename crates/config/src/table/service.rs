@@ -1,0 +1,565 @@
+//! The part of the table that speaks of services. See [`table`](super) for what an entry is.
+
+use bascule_model::BasisPoints;
+
+use super::Reload::Live;
+use super::{
+    FILE, PERCENT, SOME_PERCENT, SPAN, Shape, Type, WAIT, WAIT_OR_NONE, later, optional, required,
+    shape,
+};
+use crate::form::Form;
+
+pub(crate) const CONNECT: &str = "To connect to an endpoint, TLS included.";
+pub(crate) const RESPONSE_HEADERS: &str =
+    "From the end of the request to the head of the response.";
+pub(crate) const UPSTREAM_IDLE: &str =
+    "A connection to an endpoint without requests is closed after it.";
+pub(crate) const STREAM_IDLE: &str =
+    "A request on which no byte moves in either direction is cut after it.";
+
+pub(crate) static SERVICE: Shape = Shape {
+    later: &[
+        later("affinity", "affinity of clients to a backend"),
+        later("class", "classes of traffic"),
+        later("client_groups", "groups of clients"),
+        later("slo", "service level objectives"),
+        later("apply", "applying shares to DNS and cloud load balancers"),
+        later("practice", "scheduled practice evacuations"),
+    ],
+    ..shape(
+        "a service",
+        "services.NAME",
+        &[
+            optional(
+                "listen",
+                Type::List(&Type::Value(Form::Name), 1),
+                "the only listener",
+                Live,
+                "The listeners it is reached through; must be given where there are several.",
+            ),
+            optional(
+                "match",
+                Type::List(&Type::Map(&MATCH), 1),
+                "whatever no other service takes",
+                Live,
+                "What it takes there: a request that fits one of the entries. An exact host wins over a wildcard, a longer wildcard over a shorter, an exact path over a prefix, a longer prefix over a shorter.",
+            ),
+            optional(
+                "balance",
+                Type::Map(&BALANCE),
+                "",
+                Live,
+                "How an endpoint is chosen inside a backend.",
+            ),
+            optional(
+                "check",
+                Type::Map(&CHECK),
+                "",
+                Live,
+                "How its endpoints are checked.",
+            ),
+            optional(
+                "ramp",
+                Type::Map(&RAMP),
+                "",
+                Live,
+                "How fast a returning endpoint or backend gets its share back.",
+            ),
+            optional(
+                "timeouts",
+                Type::Map(&TIMEOUTS),
+                "",
+                Live,
+                "Limits of time.",
+            ),
+            optional(
+                "retry",
+                Type::Map(&RETRY),
+                "",
+                Live,
+                "When a request is tried again.",
+            ),
+            optional("session", Type::Map(&SESSION), "", Live, "Long requests."),
+            required(
+                "backends",
+                Type::Names("backend", &Type::Map(&BACKEND), 1),
+                "Its share-holders by name: one provider in one region each.",
+            ),
+            optional(
+                "controller",
+                Type::Map(&CONTROLLER),
+                "",
+                Live,
+                "How shares move.",
+            ),
+            optional(
+                "guardrails",
+                Type::Map(&GUARDRAILS),
+                "",
+                Live,
+                "What stops a ramp: measured at the receivers, the backends whose share grows.",
+            ),
+            optional(
+                "safety",
+                Type::Map(&SAFETY),
+                "",
+                Live,
+                "What a person's change must keep.",
+            ),
+        ],
+    )
+};
+
+static MATCH: Shape = shape(
+    "a match",
+    "services.NAME.match[]",
+    &[
+        optional(
+            "hosts",
+            Type::List(&Type::Value(Form::Host), 1),
+            "every host",
+            Live,
+            "Names without port; `*.example.org` takes one or more labels in front.",
+        ),
+        optional("path", Type::Map(&PATH), "every path", Live, "The path."),
+    ],
+);
+
+static PATH: Shape = shape(
+    "`path`",
+    "services.NAME.match[].path",
+    &[
+        optional(
+            "prefix",
+            Type::Value(Form::Prefix),
+            "/",
+            Live,
+            "This path and all below it, by whole segments: `/a` takes `/a` and `/a/b`, not `/ab`.",
+        ),
+        optional(
+            "exact",
+            Type::Value(Form::Path),
+            "",
+            Live,
+            "This path only. Not together with `prefix`.",
+        ),
+    ],
+);
+
+static BALANCE: Shape = shape(
+    "`balance`",
+    "services.NAME.balance",
+    &[optional(
+        "algorithm",
+        Type::Value(Form::Choice(
+            &["least_request", "round_robin", "random"],
+            &[
+                later("peak_ewma", "choosing by latency"),
+                later("maglev", "choosing by key"),
+                later("rendezvous", "choosing by key"),
+            ],
+        )),
+        "least_request",
+        Live,
+        "The fewest requests in flight, one after the other, or any.",
+    )],
+);
+
+pub(crate) static CHECK: Shape = shape(
+    "`check`",
+    "defaults.check, services.NAME.check",
+    &[
+        optional(
+            "path",
+            Type::Value(Form::Target),
+            "a TCP connect",
+            Live,
+            "Asks for this path over HTTP; without it a connect (for `https` with the handshake) is enough.",
+        ),
+        optional(
+            "host",
+            Type::Value(Form::Authority),
+            "the endpoint's name and port",
+            Live,
+            "The `Host` sent. Needs `path`.",
+        ),
+        optional(
+            "interval",
+            WAIT,
+            "3s",
+            Live,
+            "Between two checks; 500 ms (or this, if shorter) while in transition.",
+        ),
+        optional(
+            "timeout",
+            WAIT,
+            "1s",
+            Live,
+            "A check that takes longer has failed.",
+        ),
+        optional(
+            "fall",
+            Type::Value(Form::Integer(1, 100)),
+            "3",
+            Live,
+            "Failures in a row that make an endpoint down.",
+        ),
+        optional(
+            "rise",
+            Type::Value(Form::Integer(1, 100)),
+            "2",
+            Live,
+            "Passes in a row that make it up again.",
+        ),
+        optional(
+            "jitter",
+            Type::Value(Form::Percent(
+                BasisPoints::ZERO,
+                BasisPoints::saturating(5_000),
+            )),
+            "10%",
+            Live,
+            "Each wait is shortened or lengthened by up to this part.",
+        ),
+        optional(
+            "expect",
+            Type::Map(&EXPECT),
+            "",
+            Live,
+            "What passes. Needs `path`.",
+        ),
+    ],
+);
+
+static EXPECT: Shape = shape(
+    "`expect`",
+    "defaults.check.expect, services.NAME.check.expect",
+    &[optional(
+        "status",
+        Type::List(&Type::Value(Form::Status), 1),
+        "[200]",
+        Live,
+        "Statuses that pass: `200`, or `200-299`.",
+    )],
+);
+
+pub(crate) static RAMP: Shape = shape(
+    "`ramp`",
+    "defaults.ramp, services.NAME.ramp",
+    &[optional(
+        "duration",
+        WAIT_OR_NONE,
+        "5s",
+        Live,
+        "Linear from nothing to all.",
+    )],
+);
+
+static TIMEOUTS: Shape = Shape {
+    elsewhere: &[
+        (
+            "request_headers",
+            "it counts before a service is known: `defaults.timeouts` has it",
+        ),
+        (
+            "client_idle",
+            "it counts before a service is known: `defaults.timeouts` has it",
+        ),
+    ],
+    ..shape(
+        "`timeouts` of a service",
+        "services.NAME.timeouts",
+        &[
+            optional("connect", WAIT, "1s", Live, CONNECT),
+            optional("response_headers", WAIT, "60s", Live, RESPONSE_HEADERS),
+            optional("upstream_idle", WAIT, "30s", Live, UPSTREAM_IDLE),
+            optional("stream_idle", WAIT, "5m", Live, STREAM_IDLE),
+        ],
+    )
+};
+
+pub(crate) static RETRY: Shape = shape(
+    "`retry`",
+    "defaults.retry, services.NAME.retry",
+    &[
+        optional(
+            "attempts",
+            Type::Value(Form::Integer(1, 5)),
+            "2",
+            Live,
+            "Tries in all, the first included; 1 is never again.",
+        ),
+        optional(
+            "when",
+            Type::List(
+                &Type::Value(Form::Choice(
+                    &["connect_failure", "reset_before_response", "refused_stream"],
+                    &[
+                        later("500", "retries by status"),
+                        later("502", "retries by status"),
+                        later("503", "retries by status"),
+                        later("504", "retries by status"),
+                        later("429", "retries by status"),
+                    ],
+                )),
+                1,
+            ),
+            "all three",
+            Live,
+            "The failures that are tried again. What may have arrived and is not idempotent is never sent twice.",
+        ),
+        optional(
+            "budget",
+            Type::Map(&BUDGET),
+            "",
+            Live,
+            "How many retries there may be, over ten seconds.",
+        ),
+        optional(
+            "other_provider",
+            super::BOOL,
+            "true",
+            Live,
+            "Whether the next try prefers another provider.",
+        ),
+    ],
+);
+
+static BUDGET: Shape = shape(
+    "`budget`",
+    "defaults.retry.budget, services.NAME.retry.budget",
+    &[
+        optional("ratio", PERCENT, "20%", Live, "Retries per request."),
+        optional(
+            "min",
+            Type::Value(Form::Rate(0, 1_000_000)),
+            "10/s",
+            Live,
+            "Retries that are always granted.",
+        ),
+    ],
+);
+
+static SESSION: Shape = Shape {
+    later: &[later("max_age", "a limit for the age of sessions")],
+    ..shape(
+        "`session`",
+        "services.NAME.session",
+        &[optional(
+            "drain_deadline",
+            SPAN,
+            "30m",
+            Live,
+            "How long the running requests of a drained backend are waited for.",
+        )],
+    )
+};
+
+static BACKEND: Shape = Shape {
+    later: &[
+        later("capacity", "declared capacity"),
+        later("egress_price", "prices of egress"),
+    ],
+    ..shape(
+        "a backend",
+        "services.NAME.backends.NAME",
+        &[
+            optional(
+                "weight",
+                Type::Value(Form::Integer(0, 1_000_000)),
+                "",
+                Live,
+                "Its part, relative to the others; weights are normalised to shares that sum to exactly 100 %. 0 is off. Needed without `role: standby`.",
+            ),
+            optional(
+                "role",
+                Type::Value(Form::Choice(&["standby"], &[])),
+                "",
+                Live,
+                "`standby`: no weight, no share in normal rows, may receive by a shift.",
+            ),
+            optional(
+                "provider",
+                Type::Value(Form::Name),
+                "the backend's name",
+                Live,
+                "Who runs it: what can be lost together.",
+            ),
+            optional(
+                "region",
+                Type::Value(Form::Text),
+                "",
+                Live,
+                "Where it stands; for display.",
+            ),
+            optional(
+                "host",
+                Type::Value(Form::Choice(&["preserve", "endpoint"], &[])),
+                "preserve",
+                Live,
+                "The `Host` sent upstream: the client's, or the endpoint's own name and port.",
+            ),
+            required(
+                "endpoints",
+                Type::List(&Type::Value(Form::Url), 1),
+                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text. All addresses of a name are endpoints.",
+            ),
+            optional(
+                "ca_file",
+                FILE,
+                "the public roots",
+                Live,
+                "PEM file of the roots trusted for its `https` endpoints, instead of the public ones.",
+            ),
+        ],
+    )
+};
+
+static CONTROLLER: Shape = Shape {
+    later: &[
+        later("objectives", "planned shares"),
+        later("dead_band", "planned shares"),
+    ],
+    ..shape(
+        "`controller`",
+        "services.NAME.controller",
+        &[
+            optional(
+                "mode",
+                Type::Value(Form::Choice(
+                    &["off"],
+                    &[
+                        later("advise", "planned shares"),
+                        later("auto", "planned shares"),
+                    ],
+                )),
+                "off",
+                Live,
+                "Who moves shares: `off`, people only.",
+            ),
+            optional(
+                "bounds",
+                Type::Names("backend", &Type::Value(Form::PercentRange), 0),
+                "0%..100%",
+                Live,
+                "The shares that a shift must stay within, by backend. Off is always allowed.",
+            ),
+            optional("step", Type::Map(&STEP), "", Live, "How fast a shift goes."),
+        ],
+    )
+};
+
+static STEP: Shape = shape(
+    "`step`",
+    "services.NAME.controller.step",
+    &[
+        optional(
+            "max",
+            SOME_PERCENT,
+            "5%",
+            Live,
+            "The largest change of a share in one step.",
+        ),
+        optional(
+            "every",
+            WAIT,
+            "3m",
+            Live,
+            "How long a step is watched before the next.",
+        ),
+    ],
+);
+
+static GUARDRAILS: Shape = Shape {
+    later: &[later("receiver_utilization", "declared capacity")],
+    ..shape(
+        "`guardrails`",
+        "services.NAME.guardrails",
+        &[
+            optional(
+                "receiver_p95",
+                Type::Value(Form::Rise),
+                "+30%",
+                Live,
+                "How much the p95 may rise above what it was when the shift began.",
+            ),
+            optional(
+                "receiver_errors",
+                PERCENT,
+                "0.5%",
+                Live,
+                "Errors per request above which the ramp is stopped.",
+            ),
+            optional(
+                "hold",
+                WAIT,
+                "30s",
+                Live,
+                "How long a limit must be broken before the ramp turns back.",
+            ),
+        ],
+    )
+};
+
+static SAFETY: Shape = Shape {
+    later: &[
+        later("max_utilization", "declared capacity"),
+        later("failover_headroom", "declared capacity"),
+        later("freeze", "times without changes"),
+    ],
+    ..shape(
+        "`safety`",
+        "services.NAME.safety",
+        &[
+            optional(
+                "min_providers",
+                Type::Value(Form::Integer(1, 100)),
+                "1",
+                Live,
+                "How many providers must keep a share or stand by. Evacuations are exempt.",
+            ),
+            optional(
+                "max_step",
+                SOME_PERCENT,
+                "no limit",
+                Live,
+                "The largest change of a share that a person may ask for at once. Evacuations and restores are exempt.",
+            ),
+            optional(
+                "override_ttl",
+                Type::Map(&OVERRIDE_TTL),
+                "",
+                Live,
+                "How long a shift by a person counts.",
+            ),
+            optional(
+                "fail_open",
+                Type::Value(Form::Choice(&["never", "when_no_backend_up"], &[])),
+                "never",
+                Live,
+                "What happens when no backend is up: 503, or all that are not off are tried all the same.",
+            ),
+        ],
+    )
+};
+
+static OVERRIDE_TTL: Shape = shape(
+    "`override_ttl`",
+    "services.NAME.safety.override_ttl",
+    &[
+        optional(
+            "default",
+            SPAN,
+            "24h, or max if that is shorter",
+            Live,
+            "When nothing is said.",
+        ),
+        optional(
+            "max",
+            SPAN,
+            "72h, or default if that is longer",
+            Live,
+            "The longest that may be asked for.",
+        ),
+    ],
+);

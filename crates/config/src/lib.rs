@@ -16,6 +16,10 @@ mod meaning;
 mod node;
 pub mod origin;
 mod read;
+pub mod reference;
+pub mod reload;
+pub mod render;
+pub mod schema;
 mod similar;
 pub mod source;
 mod table;
@@ -34,6 +38,10 @@ pub use config::{
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity};
 pub use fix::fix;
 pub use origin::{Origins, Place, Span};
+pub use reference::{config_reference, errors_reference};
+pub use reload::needs_start;
+pub use render::render;
+pub use schema::schema;
 pub use source::{MemorySource, Source, SourceError};
 pub use text::Style;
 
@@ -102,28 +110,4 @@ pub fn load_bytes(file: &str, bytes: &[u8], source: &dyn Source) -> Result<Loade
 /// All that keeps it from being read, or the construct that cannot be moved without losing something.
 pub fn fmt(file: &str, text: &str) -> Result<String, Diagnostics> {
     load(file, text, &MemorySource::default()).map(|_| text.to_owned())
-}
-
-/// The JSON Schema (2020-12) of a configuration file.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    serde_json::json!({"$schema": "https://json-schema.org/draft/2020-12/schema"})
-}
-
-/// The effective configuration as a text that loads to the same.
-#[must_use]
-pub fn render(config: &Config) -> String {
-    format!("# {} services\n", config.services.len())
-}
-
-/// `docs/reference/config.md`: every key.
-#[must_use]
-pub fn config_reference() -> String {
-    String::new()
-}
-
-/// `docs/reference/errors.md`: every code.
-#[must_use]
-pub fn errors_reference() -> String {
-    String::new()
 }

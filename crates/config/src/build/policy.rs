@@ -37,6 +37,17 @@ pub(super) fn check(check: Layers<'_>) -> CheckPolicy {
     }
 }
 
+/// The soonest a backend can be up again: `rise` checks at the fast interval, rounded up to a second.
+pub(super) fn retry_after(check: &CheckPolicy) -> Duration {
+    let soonest = check.interval_fast.saturating_mul(check.rise);
+    Duration::from_millis(
+        u64::try_from(soonest.as_millis())
+            .unwrap_or(u64::MAX)
+            .div_ceil(1_000)
+            .saturating_mul(1_000),
+    )
+}
+
 fn statuses(item: Option<&Item>) -> Vec<StatusRange> {
     let items = item.map(Item::items).unwrap_or_default();
     let status = |item: &Item| match item.value() {

@@ -56,6 +56,7 @@ impl Builder<'_> {
                 .collect(),
             policy: policy::rails(own),
         };
+        let check = policy::check(layers.inside("check"));
         let spec = ServiceSpec {
             name: ServiceName::parse(&field.name).ok()?,
             listeners: reached_through(own.get("listen"), listeners),
@@ -70,8 +71,8 @@ impl Builder<'_> {
                 .duration("duration")
                 .unwrap_or(policy::RAMP),
             fail_open: policy::fail_open(own),
+            retry_after: policy::retry_after(&check),
         };
-        let check = policy::check(layers.inside("check"));
         Some(Service { spec, check, facts })
     }
 

@@ -180,11 +180,11 @@ fn authority_parts(authority: &str, scheme: Scheme) -> Result<(EndpointHost, u16
     let (host, port_text) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (ip, tail) = rest.split_once(']').ok_or("the bracket is not closed")?;
-            (
-                ip,
-                tail.strip_prefix(':')
-                    .or((!tail.is_empty()).then_some(tail)),
-            )
+            match (tail, tail.strip_prefix(':')) {
+                ("", _) => (ip, None),
+                (_, Some(port)) => (ip, Some(port)),
+                (_, None) => return Err(format!("`{tail}` is not a port")),
+            }
         }
         None => match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),

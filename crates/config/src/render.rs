@@ -1,0 +1,347 @@
+//! A configuration as text: every value written out, defaults included, in canonical order, so that reading it gives the
+//! same configuration. For `config show --effective` and the last good configuration. It never writes what a file holds,
+//! only its path.
+
+use std::time::Duration;
+
+use bascule_health::CheckPolicy;
+use bascule_health::policy::CheckKind;
+use bascule_model::BackendName;
+use bascule_plan::{Bounds, ServicePolicy};
+use bascule_traffic::spec::{
+    Algorithm, BackendSpec, FailOpen, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role,
+    ServiceSpec, Timeouts,
+};
+
+use crate::config::{Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log};
+use crate::form::address::{show_host, show_url};
+use crate::form::unit::{show_duration, show_rise, show_size};
+use crate::write::literal;
+
+/// The configuration as YAML. Reading it gives an equal configuration, given the same files.
+#[must_use]
+pub fn render(config: &Config) -> String {
+    let mut out = Lines::default();
+    out.line("version: 1");
+    if let Some(dir) = &config.state_dir {
+        out.line(&format!("state_dir: {}", literal(dir)));
+    }
+    out.map("listen", |out| {
+        for listener in config.listeners.values() {
+            self::listener(out, listener);
+        }
+    });
+    admin(&mut out, &config.admin);
+    if let Some(address) = config.metrics {
+        out.map("metrics", |out| {
+            out.key("listen", literal(&address.to_string()))
+        });
+    }
+    log(&mut out, config.log);
+    let workers = config
+        .runtime
+        .workers
+        .map_or("auto".to_owned(), |n| n.to_string());
+    out.map("runtime", |out| out.key("workers", workers));
+    out.map("shutdown", |out| {
+        out.time("delay", config.shutdown.delay);
+        out.time("deadline", config.shutdown.deadline);
+    });
+    let timeouts = config
+        .listeners
+        .values()
+        .next()
+        .map(|l| l.timeouts)
+        .unwrap_or_default();
+    out.map("defaults", |out| defaults(out, config.limits, timeouts));
+    out.map("services", |out| {
+        for spec in &config.services {
+            let check = config.checks.get(&spec.name).map(|check| &**check);
+            let policy = config.facts.get(&spec.name).map(|facts| &facts.policy);
+            out.map(&literal(spec.name.as_str()), |out| {
+                service(out, spec, check, policy)
+            });
+        }
+    });
+    out.text
+}
+
+/// Text with a depth.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    depth: usize,
+}
+
+impl Lines {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(&"  ".repeat(self.depth));
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn key(&mut self, key: &str, value: impl AsRef<str>) {
+        self.line(&format!("{key}: {}", value.as_ref()));
+    }
+
+    fn time(&mut self, key: &str, value: Duration) {
+        self.key(key, show_duration(value));
+    }
+
+    fn list(&mut self, key: &str, items: impl IntoIterator<Item = String>) {
+        let items: Vec<String> = items.into_iter().collect();
+        self.key(key, format!("[{}]", items.join(", ")));
+    }
+
+    fn map(&mut self, key: &str, inside: impl FnOnce(&mut Self)) {
+        self.line(&format!("{key}:"));
+        self.depth += 1;
+        inside(self);
+        self.depth -= 1;
+    }
+}
+
+fn listener(out: &mut Lines, listener: &Listener) {
+    out.map(&literal(listener.name.as_str()), |out| {
+        out.key("address", literal(&listener.address.to_string()));
+        out.key("kind", "http");
+        if let Some(tls) = &listener.tls {
+            let files = tls.certificates.iter().map(certificate);
+            out.map("tls", |out| out.list("certificates", files));
+        }
+        let protocols = [("h1", listener.protocols.h1), ("h2", listener.protocols.h2)];
+        out.list(
+            "protocols",
+            protocols.iter().filter(|p| p.1).map(|p| p.0.to_owned()),
+        );
+        out.list(
+            "trusted",
+            listener.trusted.iter().map(|net| literal(&net.to_string())),
+        );
+    });
+}
+
+fn certificate(certificate: &Certificate) -> String {
+    let (cert, key) = (
+        literal(&certificate.cert_file),
+        literal(&certificate.key_file),
+    );
+    format!("{{ cert_file: {cert}, key_file: {key} }}")
+}
+
+fn admin(out: &mut Lines, admin: &Admin) {
+    let Admin {
+        socket,
+        listen,
+        tokens_file,
+    } = admin;
+    if socket.is_none() && listen.is_none() && tokens_file.is_none() {
+        return;
+    }
+    out.map("admin", |out| {
+        if let Some(socket) = socket {
+            out.key("socket", literal(socket));
+        }
+        if let Some(listen) = listen {
+            out.key("listen", literal(&listen.to_string()));
+        }
+        if let Some(file) = tokens_file {
+            out.map("auth", |out| out.key("tokens_file", literal(file)));
+        }
+    });
+}
+
+fn log(out: &mut Lines, log: Log) {
+    out.map("log", |out| {
+        out.key("level", log.level.as_str());
+        out.key("format", log.format.as_str());
+        out.map("access", |out| {
+            out.key("sample", format!("{:?}", log.access.sample));
+            out.key("redact_query", log.access.redact_query.to_string());
+        });
+    });
+}
+
+fn defaults(out: &mut Lines, limits: Limits, timeouts: ListenerTimeouts) {
+    out.map("timeouts", |out| {
+        out.time("request_headers", timeouts.request_headers);
+        out.time("client_idle", timeouts.client_idle);
+    });
+    out.map("limits", |out| {
+        out.key("connections", limits.connections.to_string());
+        out.key("header_bytes", show_size(limits.header_bytes as u64));
+        out.key("header_count", limits.header_count.to_string());
+        if let Some(bytes) = limits.request_body {
+            out.key("request_body", show_size(bytes));
+        }
+        out.key(
+            "streams_per_connection",
+            limits.streams_per_connection.to_string(),
+        );
+    });
+}
+
+fn service(
+    out: &mut Lines,
+    spec: &ServiceSpec,
+    checks: Option<&CheckPolicy>,
+    policy: Option<&ServicePolicy>,
+) {
+    out.list(
+        "listen",
+        spec.listeners.iter().map(|name| literal(name.as_str())),
+    );
+    if !spec.matches.is_empty() {
+        out.list("match", spec.matches.iter().map(show_match));
+    }
+    let algorithm = match spec.algorithm {
+        Algorithm::LeastRequest => "least_request",
+        Algorithm::RoundRobin => "round_robin",
+        Algorithm::Random => "random",
+    };
+    out.map("balance", |out| out.key("algorithm", algorithm));
+    if let Some(policy) = checks {
+        out.map("check", |out| check(out, policy));
+    }
+    out.map("ramp", |out| out.time("duration", spec.ramp));
+    out.map("timeouts", |out| timeouts(out, spec.timeouts));
+    out.map("retry", |out| retry(out, spec.retry));
+    if let Some(policy) = policy {
+        out.map("session", |out| {
+            out.time("drain_deadline", policy.drain_deadline)
+        });
+    }
+    out.map("backends", |out| {
+        for (name, spec) in &spec.backends {
+            out.map(&literal(name.as_str()), |out| backend(out, spec));
+        }
+    });
+    if let Some(policy) = policy {
+        rails(out, policy, spec.fail_open);
+    }
+}
+
+fn show_match(spec: &MatchSpec) -> String {
+    let path = match &spec.path {
+        PathPattern::Exact(path) => format!("exact: {}", literal(path)),
+        PathPattern::Prefix(path) => format!("prefix: {}", literal(path)),
+    };
+    match show_host(&spec.host) {
+        Some(host) => format!("{{ hosts: [{}], path: {{ {path} }} }}", literal(&host)),
+        None => format!("{{ path: {{ {path} }} }}"),
+    }
+}
+
+fn check(out: &mut Lines, check: &CheckPolicy) {
+    if let CheckKind::Http { path, host, .. } = &check.kind {
+        out.key("path", literal(path));
+        if let Some(host) = host {
+            out.key("host", literal(host));
+        }
+    }
+    out.time("interval", check.interval);
+    out.time("timeout", check.timeout);
+    out.key("fall", check.fall.to_string());
+    out.key("rise", check.rise.to_string());
+    out.key("jitter", format!("{}%", check.jitter));
+    if let CheckKind::Http { expect, .. } = &check.kind {
+        let range = |r: &bascule_health::policy::StatusRange| match r.first == r.last {
+            true => r.first.to_string(),
+            false => format!("{}-{}", r.first, r.last),
+        };
+        out.map("expect", |out| out.list("status", expect.iter().map(range)));
+    }
+}
+
+fn timeouts(out: &mut Lines, timeouts: Timeouts) {
+    out.time("connect", timeouts.connect);
+    out.time("response_headers", timeouts.response_headers);
+    out.time("upstream_idle", timeouts.upstream_idle);
+    out.time("stream_idle", timeouts.stream_idle);
+}
+
+fn retry(out: &mut Lines, retry: RetryPolicy) {
+    out.key("attempts", retry.attempts.to_string());
+    let when = [
+        ("connect_failure", retry.when.connect_failure),
+        ("reset_before_response", retry.when.reset_before_response),
+        ("refused_stream", retry.when.refused_stream),
+    ];
+    out.list("when", when.iter().filter(|w| w.1).map(|w| w.0.to_owned()));
+    out.map("budget", |out| {
+        out.key("ratio", format!("{}%", retry.budget_ratio));
+        out.key("min", format!("{}/s", retry.budget_min_per_second));
+    });
+    out.key("other_provider", retry.other_provider.to_string());
+}
+
+fn backend(out: &mut Lines, spec: &BackendSpec) {
+    match spec.role {
+        Role::Weighted(weight) => out.key("weight", weight.to_string()),
+        Role::Standby => out.key("role", "standby"),
+    }
+    out.key("provider", literal(spec.provider.as_str()));
+    if let Some(region) = &spec.region {
+        out.key("region", literal(region));
+    }
+    let host = match spec.host {
+        HostPolicy::Preserve => "preserve",
+        HostPolicy::Endpoint => "endpoint",
+    };
+    out.key("host", host);
+    out.list(
+        "endpoints",
+        spec.endpoints.iter().map(|url| literal(&show_url(url))),
+    );
+    if let Some(file) = &spec.ca_file {
+        out.key("ca_file", literal(file));
+    }
+}
+
+fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {
+    out.map("controller", |out| {
+        out.key("mode", "off");
+        if !policy.bounds.is_empty() {
+            let bound = |(name, bounds): (&BackendName, &Bounds)| {
+                format!(
+                    "{}: {}%..{}%",
+                    literal(name.as_str()),
+                    bounds.min,
+                    bounds.max
+                )
+            };
+            let bounds: Vec<String> = policy.bounds.iter().map(bound).collect();
+            out.key("bounds", format!("{{ {} }}", bounds.join(", ")));
+        }
+        out.map("step", |out| {
+            out.key("max", format!("{}%", policy.step));
+            out.time("every", policy.bake);
+        });
+    });
+    out.map("guardrails", |out| {
+        out.key(
+            "receiver_p95",
+            show_rise(policy.guardrails.receiver_p95_rise),
+        );
+        out.key(
+            "receiver_errors",
+            format!("{}%", policy.guardrails.receiver_errors),
+        );
+        out.time("hold", policy.guardrails.hold);
+    });
+    out.map("safety", |out| {
+        out.key("min_providers", policy.min_providers.to_string());
+        if let Some(step) = policy.max_step {
+            out.key("max_step", format!("{step}%"));
+        }
+        out.map("override_ttl", |out| {
+            out.time("default", policy.override_ttl);
+            out.time("max", policy.override_ttl_max);
+        });
+        let fail_open = match fail_open {
+            FailOpen::Never => "never",
+            FailOpen::WhenNoBackendUp => "when_no_backend_up",
+        };
+        out.key("fail_open", fail_open);
+    });
+}

@@ -1,0 +1,173 @@
+//! The JSON Schema of a configuration, made from the table of keys, for editors. It knows shapes and simple forms; what
+//! needs more than one key to judge only `load` finds.
+
+use serde_json::{Map, Value, json};
+
+use crate::form::Form;
+use crate::form::unit::{show_duration, show_size};
+use crate::table::{Key, Need, ROOT, Shape, Type};
+
+/// The JSON Schema (2020-12) of a configuration file.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = of_shape(&ROOT);
+    if let Value::Object(map) = &mut schema {
+        map.insert(
+            "$schema".to_owned(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
+        map.insert("title".to_owned(), json!("bascule configuration"));
+    }
+    schema
+}
+
+fn of_shape(shape: &Shape) -> Value {
+    let property = |key: &Key| (key.name.to_owned(), of_key(key));
+    let properties: Map<String, Value> = shape.keys.iter().map(property).collect();
+    let needed = |key: &&Key| key.need == Need::Required;
+    let required: Vec<&str> = shape
+        .keys
+        .iter()
+        .filter(needed)
+        .map(|key| key.name)
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties,
+        "patternProperties": { "^x-": true },
+        "additionalProperties": false,
+    });
+    if let (Value::Object(map), false) = (&mut schema, required.is_empty()) {
+        map.insert("required".to_owned(), json!(required));
+    }
+    schema
+}
+
+fn of_key(key: &Key) -> Value {
+    let mut schema = of_type(&key.holds);
+    if let Value::Object(map) = &mut schema {
+        let default = if key.default.is_empty() {
+            String::new()
+        } else {
+            format!(" Default: {}.", key.default)
+        };
+        map.insert(
+            "description".to_owned(),
+            json!(format!("{}{default}", key.doc)),
+        );
+    }
+    schema
+}
+
+fn of_type(holds: &Type) -> Value {
+    match holds {
+        Type::Map(shape) => of_shape(shape),
+        Type::Names(_, holds, min) => json!({
+            "type": "object",
+            "minProperties": min,
+            "patternProperties": { "^x-": true },
+            "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$" },
+            "additionalProperties": of_type(holds),
+        }),
+        Type::List(holds, min) => {
+            json!({ "type": "array", "minItems": min, "items": of_type(holds) })
+        }
+        Type::Value(form) => of_form(*form),
+    }
+}
+
+fn of_form(form: Form) -> Value {
+    // A reference stands for any text, so every pattern must let one pass.
+    let text = |pattern: &str| json!({ "type": "string", "pattern": format!("{pattern}|\\$\\{{") });
+    match form {
+        Form::Bool => json!({ "type": "boolean" }),
+        Form::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Form::IntegerOrAuto(min, max) => json!({ "oneOf": [
+            { "const": "auto" },
+            { "type": "integer", "minimum": min, "maximum": max },
+        ]}),
+        Form::Ratio => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        Form::Choice(words, _) => json!({ "enum": words }),
+        Form::Status => json!({ "type": ["integer", "string"] }),
+        Form::Duration(..) => text("^([0-9]+(d|h|m|s|ms))+$"),
+        Form::Size(..) => text("^([0-9]+(B|KiB|MiB|GiB|TiB))+$"),
+        Form::Percent(..) => text("^[0-9]+(\\.[0-9]{1,2})?%$"),
+        Form::Rise => text("^\\+[0-9]+(\\.[0-9]{1,2})?%$"),
+        Form::PercentRange => text("^[0-9]+(\\.[0-9]{1,2})?% *\\.\\. *[0-9]+(\\.[0-9]{1,2})?%$"),
+        Form::Rate(..) => text("^[0-9]+/s$"),
+        Form::Url => text("^(http|https|h2c)://[^/?#@]+$"),
+        Form::Path | Form::Prefix | Form::Target => text("^/"),
+        Form::Listen | Form::Socket => text(":[0-9]+$"),
+        Form::Network => text("/[0-9]+$"),
+        Form::Name => text("^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+        Form::Text | Form::File | Form::Host | Form::Authority => {
+            json!({ "type": "string", "minLength": 1 })
+        }
+    }
+}
+
+/// A form in words, for the reference.
+pub(crate) fn words(form: Form) -> String {
+    match form {
+        Form::Text => "text".to_owned(),
+        Form::File => "path of a file".to_owned(),
+        Form::Name => "name".to_owned(),
+        Form::Bool => "`true` or `false`".to_owned(),
+        Form::Integer(min, max) if min == max => format!("`{min}`"),
+        Form::Integer(min, max) => format!("whole number, {min} to {max}"),
+        Form::IntegerOrAuto(min, max) => format!("`auto`, or whole number, {min} to {max}"),
+        Form::Ratio => "number, 0 to 1".to_owned(),
+        Form::Duration(min, max) => {
+            format!(
+                "duration (ms, s, m, h, d), {} to {}",
+                show_duration(min),
+                show_duration(max)
+            )
+        }
+        Form::Size(min, max) => {
+            format!(
+                "size (B, KiB, MiB, GiB, TiB), {} to {}",
+                show_size(min),
+                show_size(max)
+            )
+        }
+        Form::Percent(min, max) => format!("percentage (%), {min}% to {max}%"),
+        Form::Rise => "rise (+%), such as `+30%`".to_owned(),
+        Form::PercentRange => "range of shares (%), such as `20%..80%`".to_owned(),
+        Form::Rate(min, max) => format!("rate (/s), {min}/s to {max}/s"),
+        Form::Status => "status, or range such as `200-299`".to_owned(),
+        Form::Listen => "`:8080`, or address with port".to_owned(),
+        Form::Socket => "address with port".to_owned(),
+        Form::Url => "URL: `http`, `https` or `h2c`, address or name, port".to_owned(),
+        Form::Network => "network, such as `10.0.0.0/8`".to_owned(),
+        Form::Host => "host name, or `*.` and a name".to_owned(),
+        Form::Path | Form::Prefix => "path".to_owned(),
+        Form::Target => "path, with query if need be".to_owned(),
+        Form::Authority => "host name or address, with port if need be".to_owned(),
+        Form::Choice(words, _) => {
+            let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            quoted.join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_key_and_nothing_that_is_not_there_yet() {
+        let text = schema().to_string();
+        for key in [
+            "\"weight\"",
+            "\"override_ttl\"",
+            "\"cert_file\"",
+            "\"min_providers\"",
+        ] {
+            assert!(text.contains(key), "{key}");
+        }
+        for key in ["\"affinity\"", "\"peak_ewma\"", "\"tracing\""] {
+            assert!(!text.contains(key), "{key}");
+        }
+    }
+}

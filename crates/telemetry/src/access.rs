@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
+use bascule_model::Timestamp;
 use serde::Serialize;
 
 use crate::spawn::{self, TaskError, Thread};
@@ -108,15 +109,6 @@ fn seconds_some<S: serde::Serializer>(value: &Option<Duration>, to: S) -> Result
     seconds(&value.unwrap_or_default(), to)
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    ts: String,
-    level: &'static str,
-    event: &'static str,
-    #[serde(flatten)]
-    entry: &'a Entry<'a>,
-}
-
 /// What a worker and the writer share: lines that wait, and how many were dropped.
 #[derive(Debug, Default)]
 struct Buffer {
@@ -127,6 +119,8 @@ struct Buffer {
 #[derive(Debug, Default)]
 struct Shared {
     buffers: Mutex<Vec<Arc<Buffer>>>,
+    /// The bits of the sample's ratio.
+    sample: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -135,7 +129,6 @@ struct Shared {
 pub struct AccessLog {
     shared: Arc<Shared>,
     writer: Thread<()>,
-    sample: f64,
 }
 
 impl AccessLog {
@@ -162,12 +155,15 @@ impl AccessLog {
         let shared = Arc::<Shared>::default();
         let of_writer = Arc::clone(&shared);
         let writer = spawn::thread("access-log", None, move || write_loop(&of_writer, out))?;
+        let log = Self { shared, writer };
+        log.set_sample(sample);
+        Ok(log)
+    }
+
+    /// Changes the part of successful requests that is logged, for all workers.
+    pub fn set_sample(&self, sample: f64) {
         let sample = sample.clamp(0.0, 1.0);
-        Ok(Self {
-            shared,
-            writer,
-            sample,
-        })
+        self.shared.sample.store(sample.to_bits(), Relaxed);
     }
 
     /// The part of one worker. Lives on the worker's thread.
@@ -182,7 +178,7 @@ impl AccessLog {
         Worker {
             buffer,
             writer: self.writer.thread().clone(),
-            sample: self.sample,
+            shared: Arc::clone(&self.shared),
             state: RefCell::default(),
         }
     }
@@ -204,6 +200,34 @@ struct State {
     aside: Vec<u8>,
     /// Rises by the sample's ratio with each request; a whole one is a line.
     credit: f64,
+    /// The second of the last line, and its text up to the milliseconds: most lines share it with the one before.
+    second: (u64, String),
+}
+
+impl State {
+    fn write(&mut self, entry: &Entry<'_>) -> serde_json::Result<()> {
+        let now = clock::wall().as_millis();
+        let (second, text) = &mut self.second;
+        if *second != now / 1000 || text.is_empty() {
+            *second = now / 1000;
+            *text = clock::rfc3339(Timestamp::from_millis(now));
+            // `2026-11-20T09:30:00.` is left.
+            text.truncate(20);
+        }
+        let lines = &mut self.aside;
+        lines.extend_from_slice(b"{\"ts\":\"");
+        lines.extend_from_slice(text.as_bytes());
+        write!(lines, "{:03}Z", now % 1000).map_err(serde_json::Error::io)?;
+        lines.extend_from_slice(b"\",\"level\":\"info\",\"event\":\"access\"");
+        // The entry's own object goes on where this one stands: its brace becomes a comma.
+        let brace = lines.len();
+        serde_json::to_writer(&mut *lines, entry)?;
+        if let Some(byte) = lines.get_mut(brace) {
+            *byte = b',';
+        }
+        lines.push(b'\n');
+        Ok(())
+    }
 }
 
 /// A worker's part of the access log.
@@ -211,7 +235,7 @@ struct State {
 pub struct Worker {
     buffer: Arc<Buffer>,
     writer: std::thread::Thread,
-    sample: f64,
+    shared: Arc<Shared>,
     state: RefCell<State>,
 }
 
@@ -225,7 +249,7 @@ impl Worker {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return false;
         };
-        state.credit += self.sample;
+        state.credit += f64::from_bits(self.shared.sample.load(Relaxed));
         let wanted = state.credit >= 1.0;
         if wanted {
             state.credit -= 1.0;
@@ -235,23 +259,16 @@ impl Worker {
 
     /// Adds a line. Never waits.
     pub fn record(&self, entry: &Entry<'_>) {
-        let line = Line {
-            ts: clock::rfc3339(clock::wall()),
-            level: "info",
-            event: "access",
-            entry,
-        };
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return;
         };
         let start = state.aside.len();
-        if serde_json::to_writer(&mut state.aside, &line).is_err() {
+        if state.write(entry).is_err() {
             // An entry has nothing that JSON cannot hold; were it so, half a line must not stay.
             state.aside.truncate(start);
             self.buffer.dropped.fetch_add(1, Relaxed);
             return;
         }
-        state.aside.push(b'\n');
         self.hand_over(&mut state, start);
     }
 
@@ -377,6 +394,13 @@ mod tests {
         let expected = (0..4_u64).flat_map(|w| (0..500).map(move |n| w * 1000 + n));
         assert_eq!(seen, expected.collect::<Vec<_>>());
         assert_eq!(lines[0]["url.path"], "/a\"b\n");
+        assert_eq!(
+            (&lines[0]["event"], &lines[0]["level"]),
+            (&"access".into(), &"info".into())
+        );
+        let time: jiff::Timestamp = lines[0]["ts"].as_str().unwrap().parse().unwrap();
+        let age = clock::wall().as_millis() - u64::try_from(time.as_millisecond()).unwrap();
+        assert!(age < 60_000, "{age}");
     }
 
     #[test]
@@ -403,5 +427,7 @@ mod tests {
         let worker = log.worker();
         assert_eq!((0..1000).filter(|_| worker.wants(false)).count(), 250);
         assert!((0..1000).all(|_| worker.wants(true)));
+        log.set_sample(1.0);
+        assert!((0..1000).all(|_| worker.wants(false)));
     }
 }

@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock;
@@ -47,21 +48,58 @@ pub enum InitError {
     Twice,
 }
 
-/// Sets up the log of this process. `level` is `error`, `warn`, `info` or `debug`, or directives of `tracing`'s filter
-/// (`info,bascule_proxy=debug`). Libraries below us speak from `warn` on, unless a directive says otherwise.
+/// The log that [`init`] set up; to change its level while the process runs.
+#[derive(Debug, Clone)]
+pub struct Log(reload::Handle<EnvFilter, tracing_subscriber::Registry>);
+
+impl Log {
+    /// Changes what is logged; `level` as for [`init`].
+    ///
+    /// # Errors
+    /// [`InitError::Level`], and nothing changes.
+    pub fn set_level(&self, level: &str) -> Result<(), InitError> {
+        let changed = self.0.reload(filter(level)?);
+        // It fails only when the subscriber is gone, and with it every line.
+        changed.map_err(|_| InitError::Level(level.to_owned()))
+    }
+}
+
+/// Sets up the log of this process, with panics as lines of it. `level` is `error`, `warn`, `info`, `debug` or `trace`,
+/// or directives of `tracing`'s filter (`info,bascule_proxy=debug`). Libraries below us speak from `warn` on, unless a
+/// directive says otherwise.
 ///
 /// # Errors
 /// [`InitError`], and nothing is set up.
-pub fn init(level: &str, format: Format) -> Result<(), InitError> {
-    let error = || InitError::Level(level.to_owned());
-    let quiet =
-        "hickory_resolver=warn,hickory_net=warn,hickory_proto=warn,h2=warn,hyper=warn,rustls=warn";
-    let filter = EnvFilter::try_new(format!("{quiet},{level}")).map_err(|_| error())?;
+pub fn init(level: &str, format: Format) -> Result<Log, InitError> {
+    let (filter, handle) = reload::Layer::new(filter(level)?);
     let lines = Lines {
         text: format.is_text(),
     };
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    subscriber.try_init().map_err(|_| InitError::Twice)
+    subscriber.try_init().map_err(|_| InitError::Twice)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(Log(handle))
+}
+
+fn filter(level: &str) -> Result<EnvFilter, InitError> {
+    let quiet =
+        "hickory_resolver=warn,hickory_net=warn,hickory_proto=warn,h2=warn,hyper=warn,rustls=warn";
+    let filter = EnvFilter::try_new(format!("{quiet},{level}"));
+    filter.map_err(|_| InitError::Level(level.to_owned()))
+}
+
+/// Where a panic was; what it ended is said by whoever caught it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let thread = std::thread::current();
+    let reason = panic.payload_as_str().unwrap_or("(no message)");
+    tracing::error!(
+        event = "panic",
+        place,
+        thread = thread.name(),
+        reason,
+        "panicked"
+    );
 }
 
 /// Writes each event as one line.
@@ -251,6 +289,15 @@ mod tests {
             line,
             "09:30:00.125 warn  refused path=/\u{fffd}[31m\u{fffd}forged\n"
         );
+    }
+
+    #[test]
+    fn a_level_is_a_word_or_a_list_and_nothing_else() {
+        for good in ["info", "debug", "warn,bascule_proxy=debug"] {
+            filter(good).unwrap();
+        }
+        let error = filter("loud=ly").unwrap_err();
+        assert_eq!(error.to_string(), "`loud=ly` is not a log level");
     }
 
     #[test]

@@ -226,7 +226,12 @@ fn panicked(task: &'static str, panic: &(dyn Any + Send)) -> TaskError {
         .unwrap_or("(no message)")
         .to_owned();
     metrics::counter!(names::PANICS, "task" => task).increment(1);
-    tracing::error!(event = "panic", task, message, "a task panicked");
+    tracing::error!(
+        event = "task_panicked",
+        task,
+        reason = message,
+        "a task ended by a panic"
+    );
     TaskError::Panicked { task, message }
 }
 

@@ -172,11 +172,12 @@ impl Bus {
             ring.events.pop_front();
         }
         ring.events.push_back(event.clone());
-        let seq = event.seq;
-        log(&event);
         // Sent under the lock, so that every listener gets them in order. An error only says that nobody listens.
-        drop(self.sender.send(event));
-        seq
+        drop(self.sender.send(event.clone()));
+        drop(ring);
+        // Not under it: a log that is slow to write must not hold up who reads.
+        log(&event);
+        event.seq
     }
 
     /// The events after `seq` that are still kept; all of them for 0.

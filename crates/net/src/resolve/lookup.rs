@@ -1,7 +1,9 @@
 //! Asks for the addresses of a host: the hosts file first, and where it knows the host it alone; then DNS, both families
 //! of one name at a time, so that the families of two names (with search domains) are never mixed.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
@@ -22,8 +24,9 @@ const HOSTS_FILE_LIFE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Lookups {
     settings: Settings,
-    /// `Err`: there is no DNS here, and why.
-    dns: Result<Dns, String>,
+    /// Made when first needed, and again after a failure: the system's name servers may be others by then, or may not
+    /// have been known at all when the machine started.
+    dns: RefCell<Option<Rc<Dns>>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,7 @@ struct Dns {
 
 impl Lookups {
     pub(super) fn new(settings: Settings) -> Self {
-        let dns = Dns::new(&settings).map_err(|error| format!("no DNS on this machine: {error}"));
+        let dns = RefCell::default();
         Self { settings, dns }
     }
 
@@ -49,17 +52,28 @@ impl Lookups {
         if let Some(answer) = self.hosts_file(host) {
             return answer;
         }
-        let failed = |reason: &str| Answer {
-            v4: Family::Failed(reason.to_owned()),
-            v6: Family::None,
+        let answer = match self.dns() {
+            Ok(dns) => dns.ask(host).await,
+            Err(error) => Err(error),
         };
-        match &self.dns {
-            Ok(dns) => match dns.ask(host).await {
-                Ok(answer) => answer,
-                Err(error) => failed(&error.to_string()),
-            },
-            Err(reason) => failed(reason),
+        let answer = answer.unwrap_or_else(|error| {
+            let failed = Family::Failed(error.to_string());
+            let (v4, v6) = (failed.clone(), failed);
+            Answer { v4, v6 }
+        });
+        if matches!(answer.v4, Family::Failed(_)) || matches!(answer.v6, Family::Failed(_)) {
+            self.dns.replace(None);
         }
+        answer
+    }
+
+    fn dns(&self) -> Result<Rc<Dns>, NetError> {
+        if let Some(dns) = self.dns.borrow().as_ref() {
+            return Ok(Rc::clone(dns));
+        }
+        let dns = Rc::new(Dns::new(&self.settings)?);
+        self.dns.replace(Some(Rc::clone(&dns)));
+        Ok(dns)
     }
 
     /// What the hosts file says; read each time, as it may change and is small. `localhost` is known without it

@@ -183,6 +183,108 @@ async fn certificates_are_replaced_by_content_while_connections_run() {
 }
 
 #[tokio::test]
+async fn protocols_are_replaced_too() {
+    let one = material(&["a.test"]);
+    let server = ServerTls::new(std::slice::from_ref(&one), BOTH).unwrap();
+    let only_h1 = Protocols {
+        h1: true,
+        h2: false,
+    };
+    assert_eq!(
+        server.replace(std::slice::from_ref(&one), only_h1),
+        Ok(true)
+    );
+    let (served, _) = handshake(&server, &trusting(&[&one]), host("a.test"), Alpn::Both)
+        .await
+        .unwrap();
+    assert_eq!(http_version(&served), Http::One);
+}
+
+#[tokio::test]
+async fn both_versions_of_tls_are_spoken_and_resumed() {
+    let one = material(&["a.test"]);
+    let server = ServerTls::new(std::slice::from_ref(&one), BOTH).unwrap();
+    let roots = Arc::new(rustls::RootCertStore {
+        roots: vec![webpki_anchor(&one)],
+    });
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(Arc::clone(&roots))
+            .with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        for expected in ["full", "resumed"] {
+            let (near, far) = duplex(1 << 16);
+            let (served, connected) =
+                tokio::join!(server.accept(far), connector.connect(host("a.test"), near));
+            let (mut served, mut connected) = (served.unwrap(), connected.unwrap());
+            assert_eq!(
+                connected.get_ref().1.protocol_version(),
+                Some(version.version)
+            );
+            assert_eq!(handshake_result(&served), expected);
+            served.write_all(b"x").await.unwrap();
+            connected.read_exact(&mut [0]).await.unwrap();
+        }
+    }
+}
+
+fn webpki_anchor(material: &CertificateMaterial) -> rustls_pki_types::TrustAnchor<'static> {
+    let mut store = rustls::RootCertStore::empty();
+    store.add(der(material).into()).unwrap();
+    store.roots.remove(0)
+}
+
+#[test]
+fn of_two_kinds_of_key_the_client_gets_the_one_it_can_verify() {
+    let ecdsa = material(&["a.test"]);
+    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    let rsa = CertificateMaterial {
+        cert_pem: params.self_signed(&key).unwrap().pem().into_bytes().into(),
+        key_pem: key.serialize_pem().into_bytes().into(),
+        ..ecdsa.clone()
+    };
+    let certificates = Certificates::build(&[ecdsa.clone(), rsa.clone()]).unwrap();
+    let found = |scheme| certificates.find(Some("a.test"), &[scheme]).cert[0].to_vec();
+    assert_eq!(found(SignatureScheme::ECDSA_NISTP256_SHA256), der(&ecdsa));
+    assert_eq!(found(SignatureScheme::RSA_PSS_SHA256), der(&rsa));
+}
+
+#[tokio::test]
+async fn over_real_sockets_from_accepting_to_the_first_byte() {
+    let one = material(&["127.0.0.1"]);
+    let server = ServerTls::new(std::slice::from_ref(&one), BOTH).unwrap();
+    let client = trusting(&[&one]);
+    let loopback = crate::listen::ListenAddress {
+        ip: Some(Ipv4Addr::LOCALHOST.into()),
+        port: 0,
+    };
+    let mut bound = crate::listen::bind(loopback, 1).unwrap();
+    let name = bascule_model::ListenerName::parse("web").unwrap();
+    let connections = crate::tcp::Connections::new(10);
+    let mut acceptor =
+        crate::tcp::Acceptor::new(bound.sockets.remove(0), &name, &connections).unwrap();
+    let serve = async {
+        let accepted = acceptor.accept().await;
+        let mut stream = server.accept(accepted.stream).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        stream.shutdown().await.unwrap();
+    };
+    let ask = async {
+        let long = std::time::Duration::from_secs(60);
+        let stream = crate::tcp::connect(bound.address, long).await.unwrap();
+        let name = server_name(None, bound.address.ip()).unwrap();
+        let mut stream = client.connect(stream, name, Alpn::Both).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    assert_eq!(tokio::join!(serve, ask).1, "hello");
+}
+
+#[tokio::test]
 async fn a_bad_replacement_changes_nothing() {
     let old = material(&["a.test"]);
     let server = ServerTls::new(std::slice::from_ref(&old), BOTH).unwrap();

@@ -2,6 +2,7 @@
 //! effects out; [`check`] holds the rails, written from the rules; [`view`] is what everybody reads of it. Later the
 //! optimiser joins as `solve`, which `check` must never import.
 
+pub mod check;
 pub mod command;
 pub mod policy;
 pub mod steer;

@@ -40,6 +40,12 @@ impl Interrupt {
         }))
     }
 
+    /// Interrupted from the start, for tests.
+    #[cfg(test)]
+    pub(crate) fn at_once() -> Self {
+        Self(Box::pin(std::future::ready(())))
+    }
+
     /// What `work` comes to; `None` when interrupted. Work that is dropped here only reads.
     pub(crate) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -51,8 +57,12 @@ impl Interrupt {
 }
 
 /// Follows one shift after the other, as they were started together they end together.
-pub(crate) async fn shifts(session: &mut Session<'_>, ids: &[String], before: u64) -> CliResult {
-    let mut interrupt = Interrupt::listen();
+pub(crate) async fn shifts(
+    session: &mut Session<'_>,
+    ids: &[String],
+    before: u64,
+    mut interrupt: Interrupt,
+) -> CliResult {
     let several = ids.len() > 1;
     let mut worst = Exit::Ok;
     let mut progress: Vec<Progress> = ids.iter().map(|id| Progress::new(id, several)).collect();

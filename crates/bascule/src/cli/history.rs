@@ -21,51 +21,44 @@ pub(crate) async fn run(session: &mut Session<'_>, args: &HistoryArgs) -> CliRes
             .answer("HistoryEntry", &entry, |entry| show(entry, &clock))?;
         return Ok(Exit::Ok);
     }
-    let history = read(session, args).await?;
+    let (history, more) = read(session, args).await?;
     let clock = session.clock.clone();
     session
         .out
         .answer("History", &history, |history| list(history, &clock))?;
+    if more {
+        session.out.note("there is more: --limit N");
+    }
     Ok(Exit::Ok)
 }
 
-/// Reads pages until they are older than asked for, or there are enough.
-async fn read(session: &mut Session<'_>, args: &HistoryArgs) -> Result<History, CliError> {
+/// Reads pages until they are older than asked for, or there are enough; and whether there would be more.
+async fn read(session: &mut Session<'_>, args: &HistoryArgs) -> Result<(History, bool), CliError> {
     let oldest = args.since.0.as_secs();
-    let mut path = format!("/v1/history?limit={}", args.limit.clamp(1, PAGE));
-    let mut all: Option<History> = None;
+    let first = format!("/v1/history?limit={}", args.limit.clamp(1, PAGE));
+    let mut history: History = session.get(&first).await?;
     loop {
-        let mut page: History = session.get(&path).await?;
-        let read = page.entries.len();
-        page.entries
+        let read = history.entries.len();
+        history
+            .entries
             .retain(|entry| session.clock.ago(entry.at) <= oldest);
-        let whole = page.entries.len() == read && read > 0;
-        let next = page.next.take();
-        let history = match &mut all {
-            None => all.insert(page),
-            Some(history) => {
-                history.entries.append(&mut page.entries);
-                history
-            }
+        let next = history
+            .next
+            .take()
+            .filter(|_| history.entries.len() == read);
+        let left = history.entries.len().saturating_sub(args.limit) > 0 || next.is_some();
+        let Some(next) = next.filter(|_| read < args.limit) else {
+            history.entries.truncate(args.limit);
+            return Ok((history, left));
         };
-        let enough = history.entries.len() >= args.limit;
-        match next {
-            Some(next) if whole && !enough => {
-                path = format!(
-                    "/v1/history?limit={PAGE}&before={}",
-                    super::client::segment(&next)
-                );
-            }
-            next => {
-                let cut = history.entries.len() > args.limit;
-                history.entries.truncate(args.limit);
-                // The pages of the API and the lines printed here end at different places: no cursor unless they agree.
-                history.next = if cut { None } else { next };
-                break;
-            }
-        }
+        let path = format!(
+            "/v1/history?limit={PAGE}&before={}",
+            super::client::segment(&next)
+        );
+        let mut page: History = session.get(&path).await?;
+        history.entries.append(&mut page.entries);
+        history.next = page.next;
     }
-    all.ok_or_else(|| CliError::new(Exit::Failed, "no history was read"))
 }
 
 /// The table.

@@ -11,7 +11,7 @@ use http::Method;
 use super::args::{Format, ShiftArgs, UndoArgs};
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
-use super::follow;
+use super::follow::{self, Interrupt};
 use super::session::{Mode, NO_BODY, Session};
 use super::text;
 
@@ -282,7 +282,7 @@ pub(crate) async fn started(
     if session.out.format == Format::Jsonl {
         session.out.data("Change", change)?;
     }
-    follow::shifts(session, &change.shifts, before).await
+    follow::shifts(session, &change.shifts, before, Interrupt::listen()).await
 }
 
 #[cfg(test)]

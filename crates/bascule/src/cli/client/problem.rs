@@ -37,6 +37,7 @@ pub(crate) fn refused(reply: &Reply) -> CliError {
         Exit::NotPermitted => error
             .help
             .push("use the admin socket, or give a token with --token-file".to_owned()),
+        _ if problem.code == REASON_REQUIRED => error.help.push("add --reason \"…\"".to_owned()),
         _ if reply.status == StatusCode::PRECONDITION_FAILED => error
             .help
             .push("look at it again: bascule status".to_owned()),
@@ -94,6 +95,8 @@ fn exit_of(status: StatusCode, problem: Option<&Problem>) -> Exit {
 
 /// The code of a change that was accepted and could not be stored: a failure, not somebody out of reach.
 const STORE: &str = "E0623";
+/// The code of a change by somebody who must say why.
+const REASON_REQUIRED: &str = "E0627";
 
 /// `max_step  65 points in one change, limit 20   most that passes: aws=50 oci=50`.
 fn detail(place: &FieldError, nearest: Option<&Row>) -> String {

@@ -12,6 +12,7 @@ use tokio::net::UnixListener;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::{CliResult, Exit};
+use crate::cli::follow::{self, Interrupt};
 use crate::cli::output::Output;
 use crate::cli::samples;
 use crate::cli::session::Session;
@@ -350,6 +351,34 @@ fn drain_with_wait_ends_when_nothing_runs_there() {
         done.err.contains("11,934 run on backend/meet/aws"),
         "{}",
         done.err
+    );
+}
+
+#[test]
+fn leaving_a_shift_says_that_it_goes_on_and_exits_130() {
+    let (out, err) = (Shared::default(), Shared::default());
+    let dir = tempfile::tempdir().unwrap();
+    let cli = parse(&["status"], &dir.path().join("admin.sock"));
+    let mut output = Output::of(cli.global.output, Box::new(out), Box::new(err.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let ended = runtime.block_on(async {
+        let mut session = Session::open(&cli.global, &mut output).unwrap();
+        follow::shifts(
+            &mut session,
+            &["s-0192".to_owned()],
+            1841,
+            Interrupt::at_once(),
+        )
+        .await
+    });
+    assert_eq!(ended, Ok(Exit::Interrupted));
+    assert!(
+        err.text().contains("s-0192 goes on without this terminal"),
+        "{}",
+        err.text()
     );
 }
 

@@ -287,7 +287,11 @@ const fn style(out: &Output) -> Style {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::args::Cli;
+    use crate::cli::output::Shared;
 
     #[test]
     fn a_file_that_is_not_there_is_an_invalid_configuration() {
@@ -296,6 +300,94 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.exit, Exit::ConfigInvalid);
         assert!(error.to_string().contains("/nowhere/meet.yaml"));
+    }
+
+    const GOOD: &str = "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      \
+        aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n";
+
+    /// What a command on a file with this text did: exit code, standard output, and the file after it.
+    fn on(
+        text: &str,
+        command: impl FnOnce(PathBuf) -> ConfigCommand,
+        words: &[&str],
+    ) -> (CliResult, String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("meet.yaml");
+        std::fs::write(&file, text).unwrap();
+        // A context that cannot be: what runs elsewhere on this machine must not show here.
+        let base = ["bascule", "--context=unix:/nowhere/admin.sock", "version"];
+        let cli = Cli::try_parse_from(base.iter().chain(words)).unwrap();
+        let out = Shared::default();
+        let mut output = Output::of(
+            cli.global.output,
+            Box::new(out.clone()),
+            Box::new(std::io::sink()),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let result = runtime.block_on(run(&command(file.clone()), &cli.global, &mut output));
+        (result, out.text(), std::fs::read_to_string(&file).unwrap())
+    }
+
+    #[test]
+    fn an_invalid_file_exits_3_with_all_errors_and_where_they_are() {
+        let bad = GOOD.replace("weight", "wieght")
+            + "      oci: { weight: 3O, endpoints: [\"http://10.1.1.10:8080\"] }\n";
+        let (result, out, after) = on(
+            &bad,
+            |file| ConfigCommand::Validate { file, fix: false },
+            &[],
+        );
+        assert_eq!((result, after), (Ok(Exit::ConfigInvalid), bad.clone()));
+        assert!(
+            out.contains("E0104") && out.contains("meet.yaml:5:14") && out.contains("2 errors"),
+            "{out}"
+        );
+        let (_, out, _) = on(
+            &bad,
+            |file| ConfigCommand::Validate { file, fix: false },
+            &["-o", "json"],
+        );
+        let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(document["data"]["valid"], false);
+        assert_eq!(document["data"]["diagnostics"][0]["line"], 5);
+    }
+
+    #[test]
+    fn fix_mends_the_file_and_a_dry_run_does_not() {
+        let bad = GOOD.replace("weight", "wieght");
+        let (result, _, after) = on(
+            &bad,
+            |file| ConfigCommand::Validate { file, fix: true },
+            &["--dry-run"],
+        );
+        assert_eq!((result, after), (Ok(Exit::ConfigInvalid), bad.clone()));
+        let (result, out, after) = on(
+            &bad,
+            |file| ConfigCommand::Validate { file, fix: true },
+            &[],
+        );
+        assert_eq!((result, after.as_str()), (Ok(Exit::Ok), GOOD));
+        assert_eq!(out, "valid\n");
+    }
+
+    #[test]
+    fn the_effective_configuration_of_a_file_is_a_valid_file() {
+        let show = |file| ConfigCommand::Show {
+            file: Some(file),
+            effective: true,
+        };
+        let (result, effective, _) = on(GOOD, show, &[]);
+        assert_eq!(result, Ok(Exit::Ok));
+        assert!(effective.contains("interval: 3s"), "{effective}");
+        let (result, out, _) = on(
+            &effective,
+            |file| ConfigCommand::Validate { file, fix: false },
+            &[],
+        );
+        assert_eq!((result, out.as_str()), (Ok(Exit::Ok), "valid\n"));
     }
 
     #[test]

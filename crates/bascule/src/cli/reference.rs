@@ -52,10 +52,10 @@ pub(crate) fn help(topic: &[String], out: &mut Output) -> CliResult {
     let mut found = command;
     for (depth, word) in topic.iter().enumerate() {
         let Some(inner) = found.find_subcommand(word).cloned() else {
-            let names: Vec<&str> = found
+            let shown = found
                 .get_subcommands()
-                .map(clap::Command::get_name)
-                .collect();
+                .filter(|command| !command.is_hide_set());
+            let names: Vec<&str> = shown.map(clap::Command::get_name).collect();
             let known = if depth == 0 {
                 "an error code such as E0104, or one of "
             } else {

@@ -1,9 +1,6 @@
 //! Commands against a small server on a unix socket: a script of answers, and what was asked is kept.
 
-use std::cell::RefCell;
-use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
@@ -13,30 +10,9 @@ use tokio::net::UnixListener;
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::{CliResult, Exit};
 use crate::cli::follow::{self, Interrupt};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, Shared};
 use crate::cli::samples;
 use crate::cli::session::Session;
-
-/// Bytes that a test can read back.
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).unwrap()
-    }
-}
 
 /// One answer of the script: what the request line must start with, the status, the body.
 struct Answer(&'static str, u16, String);

@@ -1,6 +1,8 @@
 //! The access log: one JSON line for each request (or a sample of them). Each worker writes into a buffer of its own; one
 //! thread takes the buffers and writes them out. A worker never waits: what does not fit is dropped and counted.
 
+mod entry;
+
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
@@ -10,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bascule_model::Timestamp;
-use serde::Serialize;
 
 use crate::spawn::{self, TaskError, Thread};
 use crate::{clock, names};
+
+pub use entry::Entry;
 
 /// What a worker's buffer holds at most: about 20 000 lines, more than a worker makes between two rounds of the writer.
 const BUFFER_BYTES_MAX: usize = 8 << 20;
@@ -29,84 +32,6 @@ pub enum Destination {
     Stdout,
     /// Appended to a file.
     File(PathBuf),
-}
-
-/// One finished request. Durations in seconds on the wire.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Entry<'a> {
-    /// The request's id.
-    pub request_id: &'a str,
-    /// The trace it belongs to.
-    pub trace_id: Option<&'a str>,
-    /// The service.
-    pub service: Option<&'a str>,
-    /// The backend that answered.
-    pub backend: Option<&'a str>,
-    /// Its provider.
-    pub provider: Option<&'a str>,
-    /// The endpoint that answered.
-    pub endpoint: Option<&'a str>,
-    /// The method.
-    #[serde(rename = "http.request.method")]
-    pub method: &'a str,
-    /// The path; the caller redacts the query.
-    #[serde(rename = "url.path")]
-    pub path: &'a str,
-    /// The status sent to the client; 0 when none was.
-    #[serde(rename = "http.response.status_code")]
-    pub status: u16,
-    /// `1.0`, `1.1` or `2`.
-    #[serde(rename = "network.protocol.version")]
-    pub version: &'a str,
-    /// The client.
-    #[serde(rename = "client.address")]
-    pub client: &'a str,
-    /// The host asked for.
-    #[serde(rename = "server.address")]
-    pub host: &'a str,
-    /// Body bytes from the client.
-    pub bytes_in: u64,
-    /// Body bytes to the client.
-    pub bytes_out: u64,
-    /// Time to connect; absent on a reused connection.
-    #[serde(
-        serialize_with = "seconds_some",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub t_connect: Option<Duration>,
-    /// Time from the request to the head of the response.
-    #[serde(
-        serialize_with = "seconds_some",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub t_ttfb: Option<Duration>,
-    /// Time of the whole request.
-    #[serde(serialize_with = "seconds")]
-    pub t_total: Duration,
-    /// Time the proxy added.
-    #[serde(
-        serialize_with = "seconds_some",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub t_overhead: Option<Duration>,
-    /// Why that backend: `weight`, `retry`, `fail_open`.
-    pub pick: Option<&'a str>,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Who ended it, and in which phase: `ok`, `client:forward`, `upstream:connect`, …
-    pub end: &'a str,
-}
-
-fn seconds<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(value.as_secs_f64())
-}
-
-#[expect(
-    clippy::ref_option,
-    reason = "the signature that serde's attribute calls"
-)]
-fn seconds_some<S: serde::Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-    seconds(&value.unwrap_or_default(), to)
 }
 
 /// What a worker and the writer share: lines that wait, and how many were dropped.

@@ -1,8 +1,11 @@
 //! The process's log: JSON lines (or text for a person at a terminal) on standard output. Fields common to all lines are
 //! `ts`, `level` and, where the line says that something happened, `event`. It only formats; what is worth a line is
-//! decided where it happens.
+//! decided where it happens. A thread that must never wait says so once ([`never_wait_here`]); its lines are handed to a
+//! thread that writes them, and dropped and counted when that one cannot keep up.
 
+use std::cell::Cell;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -12,7 +15,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::clock;
+use crate::{clock, names, spawn};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +49,9 @@ pub enum InitError {
     /// A log is set up already.
     #[error("the log is set up already")]
     Twice,
+    /// There is no thread for the lines of threads that must not wait.
+    #[error("no thread for the log")]
+    Thread(#[source] std::io::Error),
 }
 
 /// The log that [`init`] set up; to change its level while the process runs.
@@ -74,6 +80,7 @@ pub fn init(level: &str, format: Format) -> Result<Log, InitError> {
     let (filter, handle) = reload::Layer::new(filter(level)?);
     let lines = Lines {
         text: format.is_text(),
+        queue: start_writer().map_err(InitError::Thread)?,
     };
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     subscriber.try_init().map_err(|_| InitError::Twice)?;
@@ -102,9 +109,36 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     );
 }
 
+/// Lines of threads that must not wait, that are not written yet: enough for a burst, little enough to be read.
+const WAITING_MAX: usize = 4096;
+
+thread_local! {
+    static MAY_WAIT: Cell<bool> = const { Cell::new(true) };
+}
+
+/// From now on no line of this thread waits for standard output: for data-plane workers.
+pub fn never_wait_here() {
+    MAY_WAIT.set(false);
+}
+
+/// Starts the thread that writes the lines of threads that must not wait.
+fn start_writer() -> std::io::Result<SyncSender<String>> {
+    let (queue, lines) = sync_channel::<String>(WAITING_MAX);
+    spawn::thread("log", None, move || {
+        lines.iter().for_each(|line| write(&line));
+    })?;
+    Ok(queue)
+}
+
+fn write(line: &str) {
+    // A log that cannot be written cannot be complained about either.
+    let (Ok(()) | Err(_)) = std::io::stdout().lock().write_all(line.as_bytes());
+}
+
 /// Writes each event as one line.
 struct Lines {
     text: bool,
+    queue: SyncSender<String>,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
@@ -115,8 +149,11 @@ impl<S: Subscriber> Layer<S> for Lines {
         } else {
             json(&ts, event)
         };
-        // A log that cannot be written cannot be complained about either.
-        let (Ok(()) | Err(_)) = std::io::stdout().lock().write_all(line.as_bytes());
+        if MAY_WAIT.get() {
+            write(&line);
+        } else if self.queue.try_send(line).is_err() {
+            metrics::counter!(names::LOG_DROPPED).increment(1);
+        }
     }
 }
 
@@ -289,6 +326,28 @@ mod tests {
             line,
             "09:30:00.125 warn  refused path=/\u{fffd}[31m\u{fffd}forged\n"
         );
+    }
+
+    #[test]
+    fn a_thread_that_never_waits_drops_and_counts_what_does_not_fit() {
+        let registry = crate::Registry::new();
+        let recorder = registry.shared();
+        let (queue, lines) = sync_channel(3);
+        let worker = move || {
+            never_wait_here();
+            let layer = Lines { text: false, queue };
+            let subscriber = tracing_subscriber::registry().with(layer);
+            let speak = || (0..5).for_each(|number| tracing::warn!(number, "said"));
+            metrics::with_local_recorder(&recorder, || {
+                tracing::subscriber::with_default(subscriber, speak);
+            });
+        };
+        spawn::thread("worker", None, worker)
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_eq!(lines.iter().count(), 3);
+        assert_eq!(registry.counter(names::LOG_DROPPED, &[]), 2);
     }
 
     #[test]

@@ -180,6 +180,8 @@ metrics! {
         "Panics caught; each ended one task. Any is a bug.";
     ACCESS_LOG_DROPPED, Counter, "bascule_access_log_dropped_total", "", &[], &[],
         "Access log lines dropped because the writer could not keep up.";
+    LOG_DROPPED, Counter, "bascule_log_dropped_total", "", &[], &[],
+        "Log lines of workers dropped because standard output did not take them.";
     BUILD_INFO, Gauge, "bascule_build_info", "", &[open("version"), open("revision")], &[],
         "1, with the version that runs.";
 }

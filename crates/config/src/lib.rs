@@ -11,6 +11,7 @@ pub mod diagnostic;
 mod env;
 pub mod fix;
 mod form;
+pub mod format;
 mod lower;
 mod meaning;
 mod node;
@@ -37,6 +38,7 @@ pub use config::{
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity};
 pub use fix::fix;
+pub use format::fmt;
 pub use origin::{Origins, Place, Span};
 pub use reference::{config_reference, errors_reference};
 pub use reload::needs_start;
@@ -102,12 +104,4 @@ pub fn load_bytes(file: &str, bytes: &[u8], source: &dyn Source) -> Result<Loade
             ))
         }
     }
-}
-
-/// The text in canonical order and spacing, comments kept.
-///
-/// # Errors
-/// All that keeps it from being read, or the construct that cannot be moved without losing something.
-pub fn fmt(file: &str, text: &str) -> Result<String, Diagnostics> {
-    load(file, text, &MemorySource::default()).map(|_| text.to_owned())
 }

@@ -8,8 +8,22 @@ use crate::origin::Span;
 pub(crate) struct Node {
     /// Where; of a block map or list, from its first entry to its last. Inside an alias, where it was defined.
     pub(crate) span: Span,
+    /// Where it is repeated, when an alias does so.
+    pub(crate) alias: Option<Span>,
     /// What.
     pub(crate) kind: Kind,
+}
+
+impl Node {
+    pub(crate) fn new(span: Span, kind: Kind) -> Self {
+        let alias = None;
+        Self { span, alias, kind }
+    }
+
+    /// Where it stands in the file: for an alias the alias itself.
+    pub(crate) fn site(&self) -> Span {
+        self.alias.unwrap_or(self.span)
+    }
 }
 
 /// The kind of a value.

@@ -194,13 +194,7 @@ impl Tree {
             Event::UnresolvedAlias(name) => {
                 let message = format!("there is no anchor `&{name}` above");
                 self.problem("E0108", span, message);
-                self.put(
-                    Node {
-                        span,
-                        kind: Kind::Bad,
-                    },
-                    0,
-                );
+                self.put(Node::new(span, Kind::Bad), 0);
             }
             _ => {}
         }
@@ -247,10 +241,7 @@ impl Tree {
         } else {
             Core::Text
         };
-        let node = Node {
-            span,
-            kind: Kind::Scalar(Scalar { text, core }),
-        };
+        let node = Node::new(span, Kind::Scalar(Scalar { text, core }));
         self.remember(anchor, &node, 1, 0);
         self.put(node, 0);
     }
@@ -303,7 +294,7 @@ impl Tree {
             Body::Map { entries, .. } => Kind::Map(entries),
             Body::List(items) => Kind::List(items),
         };
-        let node = Node { span, kind };
+        let node = Node::new(span, kind);
         let nodes = self.nodes.saturating_sub(open.nodes_before) + 1;
         self.remember(open.anchor, &node, nodes, open.depth + 1);
         self.put(node, open.depth + 1);
@@ -312,13 +303,7 @@ impl Tree {
     fn alias(&mut self, id: usize, span: Span) -> ControlFlow<()> {
         let Some(anchored) = self.anchors.get(&id) else {
             self.problem("E0108", span, "an anchor must not contain itself");
-            self.put(
-                Node {
-                    span,
-                    kind: Kind::Bad,
-                },
-                0,
-            );
+            self.put(Node::new(span, Kind::Bad), 0);
             return ControlFlow::Continue(());
         };
         let (nodes, depth) = (anchored.nodes, anchored.depth);
@@ -327,7 +312,10 @@ impl Tree {
             self.root = None;
             return ControlFlow::Break(());
         }
-        let node = anchored.node.clone();
+        let node = Node {
+            alias: Some(span),
+            ..anchored.node.clone()
+        };
         self.nodes += nodes;
         if let Some(Open {
             body: Body::Map {

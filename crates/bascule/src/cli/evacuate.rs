@@ -13,7 +13,7 @@ use http::Method;
 use super::args::{EvacuateArgs, Format, RestoreArgs};
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
-use super::follow::{Interrupt, LOOK_EVERY, Progress, detached};
+use super::follow::{Interrupt, LOOK_EVERY, Patience, Progress, detached};
 use super::session::{Mode, Session};
 use super::shift::{checked, started};
 use super::text;
@@ -149,6 +149,7 @@ struct Follow {
     /// What was last said to run there.
     running: Option<u64>,
     shifts: BTreeMap<String, Progress>,
+    patience: Patience,
 }
 
 impl Follow {
@@ -159,6 +160,7 @@ impl Follow {
             last: None,
             running: None,
             shifts: BTreeMap::new(),
+            patience: Patience::default(),
         }
     }
 
@@ -180,7 +182,9 @@ impl Follow {
     /// Looks once; the exit code when it is over.
     async fn look(&mut self, session: &mut Session<'_>) -> Result<Option<Exit>, CliError> {
         let path = format!("/v1/evacuations/{}", segment(&self.id));
-        let now: Evacuation = session.get(&path).await?;
+        let Some(now) = self.patience.get::<Evacuation>(session, &path).await? else {
+            return Ok(None);
+        };
         for id in &now.shifts {
             let progress = self
                 .shifts

@@ -20,6 +20,9 @@ const RESUME_AFTER: Duration = Duration::from_secs(1);
 /// one go and then waits for news.
 const SILENT_FOR: Duration = Duration::from_millis(300);
 
+/// With `--follow`: how many past events it begins with, so that one sees what led here.
+const BEFORE: usize = 10;
+
 /// Prints events.
 pub(crate) async fn run(session: &mut Session<'_>, args: &EventsArgs) -> CliResult {
     let mut interrupt = Interrupt::listen();
@@ -78,17 +81,17 @@ fn path(args: &EventsArgs) -> String {
     let filter = |name: &str, value: &Option<String>| {
         value.as_ref().map(|v| format!("{name}={}", segment(v)))
     };
-    let since = (!args.follow).then(|| "since=0".to_owned());
+    let begin = if args.follow {
+        format!("last={BEFORE}")
+    } else {
+        "since=0".to_owned()
+    };
     let query: Vec<String> = filter("service", &args.service)
         .into_iter()
         .chain(filter("kind", &args.kind))
-        .chain(since)
+        .chain([begin])
         .collect();
-    if query.is_empty() {
-        "/v1/events".to_owned()
-    } else {
-        format!("/v1/events?{}", query.join("&"))
-    }
+    format!("/v1/events?{}", query.join("&"))
 }
 
 fn show(session: &mut Session<'_>, message: &Message) -> Result<(), CliError> {
@@ -150,7 +153,7 @@ mod tests {
             service: Some("meet".to_owned()),
             kind: Some("a b".to_owned()),
         };
-        assert_eq!(path(&args), "/v1/events?service=meet&kind=a%20b");
+        assert_eq!(path(&args), "/v1/events?service=meet&kind=a%20b&last=10");
         assert_eq!(
             path(&EventsArgs {
                 follow: false,

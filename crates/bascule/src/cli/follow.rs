@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bascule_admin::api::{History, Shift, ShiftPhase};
+use serde::de::DeserializeOwned;
 
 use super::args::Format;
 use super::client::segment;
@@ -95,6 +96,39 @@ pub(crate) fn detached(session: &mut Session<'_>, ids: &[String]) -> Exit {
     Exit::Interrupted
 }
 
+/// Looks that may fail for a while: what is followed goes on whether somebody looks or not.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    failed: u32,
+}
+
+impl Patience {
+    /// Reads; `None` when nobody answered this time.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &mut self,
+        session: &mut Session<'_>,
+        path: &str,
+    ) -> Result<Option<T>, CliError> {
+        match session.get(path).await {
+            Ok(seen) => {
+                self.failed = 0;
+                Ok(Some(seen))
+            }
+            Err(error) if error.exit == Exit::Unreachable && self.failed < LOOKS_FAILED_MAX => {
+                if self.failed == 0 {
+                    session.out.end_live();
+                    session
+                        .out
+                        .note(&format!("{}; asking again", error.message));
+                }
+                self.failed += 1;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// What was last seen of one shift.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -102,7 +136,7 @@ pub(crate) struct Progress {
     /// Whether lines must say which service they are about.
     named: bool,
     last: Option<Shift>,
-    failed: u32,
+    patience: Patience,
 }
 
 impl Progress {
@@ -112,7 +146,7 @@ impl Progress {
             id: id.to_owned(),
             named,
             last: None,
-            failed: 0,
+            patience: Patience::default(),
         }
     }
 
@@ -134,22 +168,9 @@ impl Progress {
     /// Looks once and prints what is new. An API that does not answer is asked again for a while.
     pub(crate) async fn look(&mut self, session: &mut Session<'_>) -> Result<(), CliError> {
         let path = format!("/v1/shifts/{}", segment(&self.id));
-        match session.get::<Shift>(&path).await {
-            Ok(shift) => {
-                self.failed = 0;
-                self.show(session, shift)
-            }
-            Err(error) if error.exit == Exit::Unreachable && self.failed < LOOKS_FAILED_MAX => {
-                if self.failed == 0 {
-                    session.out.end_live();
-                    session
-                        .out
-                        .note(&format!("{}; asking again", error.message));
-                }
-                self.failed += 1;
-                Ok(())
-            }
-            Err(error) => Err(error),
+        match self.patience.get::<Shift>(session, &path).await? {
+            Some(shift) => self.show(session, shift),
+            None => Ok(()),
         }
     }
 

@@ -183,6 +183,22 @@ fn json_lines_carry_the_change_and_every_step_in_envelopes() {
 }
 
 #[test]
+fn an_api_that_does_not_answer_for_a_moment_is_asked_again() {
+    let mut script = shift_script();
+    script.insert(
+        4,
+        Answer(
+            "GET /v1/shifts/s-0192 ",
+            503,
+            problem(503, "E0624", "the controller does not answer", &json!([])),
+        ),
+    );
+    let done = run(&with(SHIFT, &["--yes"]), script);
+    assert_eq!(done.result, Ok(Exit::Ok));
+    assert_eq!(done.err, "the controller does not answer; asking again\n");
+}
+
+#[test]
 fn json_is_one_document() {
     let done = run(&with(SHIFT, &["--yes", "-o", "json"]), shift_script());
     let documents = done.json();

@@ -65,7 +65,7 @@ pub use service::{
     Backend, BackendShares, Endpoint, Load, Mode, Provider, ProviderBackend, ProviderList, Reason,
     Role, Service, ServiceList,
 };
-pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest};
+pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};
 pub use state::{AdminEntry, AdminState, ObservedState};
 pub use status::{Edge, Instance, Listener, Status};
 pub use weights::{Measured, Override, Overrides, Weights, WeightsRequest};

@@ -22,6 +22,10 @@ pub struct History {
 /// A change of what is wanted, or a refused attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryEntry {
+    /// Its number, from 1, without gaps.
+    pub sequence: u64,
+    /// SHA-256 over the hash of the line before and this line, in hexadecimal.
+    pub hash: String,
     /// The revision it made; for a refusal, the revision it was refused at.
     pub revision: u64,
     /// When.

@@ -1,5 +1,7 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +25,9 @@ pub struct Problem {
     /// The rail that is broken; the first where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The nearest shares in percent that pass all rails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<BTreeMap<String, f64>>,
     /// What is wrong, place by place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -42,10 +47,13 @@ pub struct FieldError {
     /// The rail, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What would pass: a name, a number, or a row of shares in percent.
+    /// What would pass: a name or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     pub suggestion: Option<serde_json::Value>,
+    /// The nearest shares in percent that pass this rail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<BTreeMap<String, f64>>,
     /// What is accepted there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<String>,

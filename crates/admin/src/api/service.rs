@@ -162,6 +162,12 @@ pub struct Endpoint {
     pub since: Option<Timestamp>,
     /// Why, the strongest reason first; empty while nothing has been seen.
     pub reasons: Vec<Reason>,
+    /// What the last check said; it may speak against the state.
+    pub last: Option<Reason>,
+    /// Results in a row that speak against the state.
+    pub against: u32,
+    /// Whether it is checked now; if not, what is said of it is what was last seen.
+    pub checked: bool,
     /// When the last check ended.
     pub checked_at: Option<Timestamp>,
     /// Whether new requests may go there.

@@ -89,6 +89,8 @@ pub struct Shift {
     pub receivers: BTreeMap<String, Receiver>,
     /// Why it is held, turned back or ended; empty when all is as planned.
     pub note: String,
+    /// Who turned it back, if it was turned back.
+    pub turned_by: Option<TurnedBy>,
     /// Who.
     pub actor: String,
     /// Why; may be empty.
@@ -113,6 +115,16 @@ pub enum ShiftCause {
     Restore,
     /// An undo.
     Undo,
+}
+
+/// Who turned a shift back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnedBy {
+    /// A person.
+    Person,
+    /// A limit that was broken for too long.
+    Guardrail,
 }
 
 /// Where a shift stands.

@@ -1,0 +1,205 @@
+//! Why a backend has its share: the chain from the declared share to the effective one, every number from the snapshot
+//! that the edge really uses. Recomputes nothing: what it cannot find there it does not say.
+
+use bascule_traffic::snapshot::{Backend, Mode, Service};
+use bascule_traffic::spec::Role;
+
+use crate::api::{self, Explanation, Factor, NotInPlay};
+use crate::convert;
+use crate::picture::{Picture, words};
+
+/// The health factor's share of endpoints that may be down before a backend gets less: min(1, 1.4 × up/total).
+const HEALTH_SLACK: f64 = 1.4;
+
+/// Explains one backend.
+pub(crate) fn explain(picture: &Picture<'_>, service: &Service, backend: &Backend) -> Explanation {
+    let name = service.name();
+    let view = picture.view(name);
+    let declared = service.spec.declared.get(&backend.name).unwrap_or_default();
+    let factors = backend.factors;
+    let others = service.backends.iter().filter(|b| b.name != backend.name);
+    let (up, total) = (factors.up, factors.total);
+    let mut explanation = Explanation {
+        service: name.to_string(),
+        backend: backend.name.to_string(),
+        provider: backend.provider.to_string(),
+        revision: picture.state.revision.0,
+        effective: backend.effective.percent(),
+        declared: declared.percent(),
+        declared_at: declared_at(picture, service, backend),
+        target: factors.target.percent(),
+        target_why: words::target_why(picture, service, backend),
+        factors: vec![
+            Factor {
+                name: "health".to_owned(),
+                value: factors.health,
+                why: format!("{up} of {total} endpoints up: min(1, {HEALTH_SLACK} × {up}/{total})"),
+            },
+            Factor {
+                name: "slow_start".to_owned(),
+                value: factors.slow_start,
+                why: slow_start_why(factors.slow_start),
+            },
+        ],
+        product: percent(factors.product),
+        product_sum: percent(service.backends.iter().map(|b| b.factors.product).sum()),
+        others: others
+            .map(|b| Factor {
+                name: b.name.to_string(),
+                value: percent(b.factors.product),
+                why: words::why(picture, service, b),
+            })
+            .collect(),
+        off: backend.off,
+        off_why: words::off_why(picture, service, backend),
+        mode: match service.mode {
+            Mode::Serve => api::Mode::Serve,
+            Mode::FailOpen => api::Mode::FailOpen,
+            Mode::Refuse(_) => api::Mode::Refuse,
+        },
+        override_row: view
+            .and_then(|view| view.override_row.as_ref())
+            .map(convert::override_row),
+        shift: view.and_then(|view| view.shift.clone()),
+        endpoints_up: up,
+        endpoints_total: total,
+        not_in_play: Vec::new(),
+        would_return: would_return(picture, service, backend),
+        confirmed_revision: picture.confirmed.revision.0,
+        workers: picture.confirmed.workers,
+        text: Vec::new(),
+    };
+    explanation.not_in_play = not_in_play(&explanation, service);
+    explanation.text = text(&explanation);
+    explanation
+}
+
+/// A ratio as percent with two decimals.
+fn percent(ratio: f64) -> f64 {
+    (ratio * 10_000.0).round() / 100.0
+}
+
+fn declared_at(picture: &Picture<'_>, service: &Service, backend: &Backend) -> Option<String> {
+    let key = match service.spec.backends.get(&backend.name)?.role {
+        Role::Weighted(_) => "weight",
+        Role::Standby => "role",
+    };
+    let pointer = format!(
+        "/services/{}/backends/{}/{key}",
+        service.name(),
+        backend.name
+    );
+    let place = picture.running.config.origins.nearest(&pointer)?;
+    Some(place.to_string())
+}
+
+fn slow_start_why(value: f64) -> String {
+    if value < 1.0 {
+        format!("returning, {:.0} % of its ramp done", value * 100.0)
+    } else {
+        "none".to_owned()
+    }
+}
+
+fn would_return(picture: &Picture<'_>, service: &Service, backend: &Backend) -> String {
+    if backend.off {
+        return String::new();
+    }
+    let down: Vec<String> = backend
+        .endpoints
+        .iter()
+        .filter(|e| !e.observed.is_usable() && e.admin.is_checked())
+        .map(|e| e.id.label())
+        .collect();
+    let target = backend.factors.target;
+    if down.is_empty() {
+        let back = backend.factors.slow_start < 1.0;
+        let words = format!("Comes back to {target} % when its ramp is done.");
+        return if back { words } else { String::new() };
+    }
+    let check = picture.running.config.checks.get(service.name());
+    let rise = check.map_or(0, |check| check.rise);
+    let passes = if down.len() == 1 { "passes" } else { "pass" };
+    let them = down.join(" and ");
+    format!("Would return to {target} % when {them} {passes} {rise} checks in a row.")
+}
+
+fn not_in_play(explanation: &Explanation, service: &Service) -> Vec<NotInPlay> {
+    let mut list = vec![("capacity", "none declared"), ("controller", "off")];
+    if explanation.override_row.is_none() {
+        list.insert(0, ("override", "none"));
+    }
+    if explanation.mode != api::Mode::FailOpen {
+        let configured = if service.may_fail_open() {
+            "not now"
+        } else {
+            "not configured"
+        };
+        list.push(("fail_open", configured));
+    }
+    list.into_iter()
+        .map(|(name, why)| NotInPlay {
+            name: name.to_owned(),
+            why: why.to_owned(),
+        })
+        .collect()
+}
+
+/// The whole in lines for people: one number a line, and where it comes from.
+fn text(e: &Explanation) -> Vec<String> {
+    let line = |sign: &str, number: f64, what: &str, why: &str| {
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!("  {why}")
+        };
+        format!("{sign:>2} {number:>6.2}  {what:<12}{why}")
+            .trim_end()
+            .to_owned()
+    };
+    let mut lines = vec![format!(
+        "{} has share {:.2} %.  Declared: {:.2} %.",
+        e.backend, e.effective, e.declared
+    )];
+    let at = e.declared_at.as_deref().unwrap_or_default();
+    lines.push(line("", e.declared, "declared", at));
+    if e.off {
+        lines.push(line("→", e.effective, "off", &e.off_why));
+        return lines;
+    }
+    if (e.target - e.declared).abs() > f64::EPSILON {
+        lines.push(line("→", e.target, "target", &e.target_why));
+    }
+    for factor in &e.factors {
+        lines.push(line("×", factor.value, &factor.name, &factor.why));
+    }
+    let others: Vec<String> = e
+        .others
+        .iter()
+        .map(|other| format!("{} {:.2}", other.name, other.value))
+        .collect();
+    let of = format!("of {:.2}: {}", e.product_sum, others.join(", "));
+    lines.push(line("=", e.product, "product", &of));
+    let how = match e.mode {
+        api::Mode::Serve => format!("product ÷ {:.2}", e.product_sum),
+        api::Mode::FailOpen => "no backend is up: the target row is used (fail-open)".to_owned(),
+        api::Mode::Refuse => "no backend is up: requests are refused".to_owned(),
+    };
+    lines.push(line("→", e.effective, "effective", &how));
+    lines.push(format!(
+        "in use: revision {} on {} workers",
+        e.confirmed_revision, e.workers
+    ));
+    let idle = e
+        .not_in_play
+        .iter()
+        .map(|n| format!("{} ({})", n.name, n.why));
+    lines.push(format!(
+        "not in play: {}",
+        idle.collect::<Vec<_>>().join(", ")
+    ));
+    if !e.would_return.is_empty() {
+        lines.push(e.would_return.clone());
+    }
+    lines
+}

@@ -1,0 +1,267 @@
+//! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
+
+use serde_json::json;
+
+use crate::client::{To, until, with_site};
+use crate::world::{begin_shift, evacuated};
+
+#[test]
+fn what_nobody_has_seen_is_unknown_and_what_is_down_sorts_first() {
+    with_site(async |site| {
+        let answer = site.get(To::Tcp, "/v1/status").await;
+        let status = answer.json();
+        assert_eq!(
+            (answer.header("etag"), &status["state"]),
+            ("\"41\"", &json!("unknown"))
+        );
+        site.world.break_endpoints("oci", 2);
+        let status = site.get(To::Tcp, "/v1/status").await.json();
+        assert_eq!(status["state"], "degraded");
+        let meet = &status["services"][0];
+        assert_eq!(
+            (&meet["name"], &meet["backends"][0]["name"]),
+            (&json!("meet"), &json!("oci"))
+        );
+        assert_eq!(meet["summary"][0], "oci works in part: 2 of 4 endpoints up");
+        let broken = &meet["backends"][0]["endpoints"][0];
+        assert_eq!(broken["observed_state"], "down");
+        assert_eq!(
+            broken["reasons"][0],
+            json!({"reason": "status", "status": 503})
+        );
+        assert!(broken["since"].is_string() && broken["checked_at"].is_string());
+        assert_eq!(status["providers"][0]["name"], "oci");
+        assert_eq!(
+            status["instance"]["listeners"][0]["address"],
+            "127.0.0.1:8080"
+        );
+    });
+}
+
+#[test]
+fn the_rows_are_never_mixed() {
+    with_site(async |site| {
+        begin_shift(&site.world);
+        site.world.break_endpoints("oci", 2);
+        let weights = site.get(To::Tcp, "/v1/services/meet/weights").await.json();
+        assert_eq!(
+            weights["declared"],
+            json!({"aws": 70.0, "gcp": 0.0, "oci": 30.0})
+        );
+        assert_eq!(
+            weights["override"]["shares"],
+            json!({"aws": 50.0, "gcp": 0.0, "oci": 50.0})
+        );
+        assert_eq!(
+            weights["target"],
+            json!({"aws": 60.0, "gcp": 0.0, "oci": 40.0})
+        );
+        // 40 × 0.7 = 28 of 88.
+        assert_eq!(
+            weights["effective"],
+            json!({"aws": 68.18, "gcp": 0.0, "oci": 31.82})
+        );
+        assert_eq!(weights["measured"]["requests"], json!({}));
+        assert_eq!(weights["shift"], "s-0007");
+        let overrides = site
+            .get(To::Tcp, "/v1/services/meet/overrides")
+            .await
+            .json();
+        assert_eq!(
+            overrides["overrides"][0]["reason"],
+            "CHG-4412 cost rebalance"
+        );
+    });
+}
+
+#[test]
+fn measured_shares_are_of_what_really_happened() {
+    with_site(async |site| {
+        let measured = async || {
+            let weights = site.get(To::Socket, "/v1/services/meet/weights").await;
+            weights.json()["measured"]["requests"].clone()
+        };
+        // Two readings at least lie between the first request and the answer.
+        until(async || {
+            site.world.edge.serve("meet", "aws", 3, 0);
+            site.world.edge.serve("meet", "oci", 1, 0);
+            measured().await == json!({"aws": 75.0, "gcp": 0.0, "oci": 25.0})
+        })
+        .await;
+        let backend = site
+            .get(To::Socket, "/v1/services/meet/backends/oci")
+            .await
+            .json();
+        assert_eq!(backend["shares"]["requests"], 25.0);
+        assert!(backend["load"]["latency_p95_seconds"].as_f64().unwrap() > 0.05);
+    });
+}
+
+#[test]
+fn explain_says_where_each_number_comes_from() {
+    with_site(async |site| {
+        site.world.break_endpoints("oci", 2);
+        let explained = site
+            .get(To::Tcp, "/v1/services/meet/explain/oci")
+            .await
+            .json();
+        assert_eq!(
+            (&explained["declared"], &explained["effective"]),
+            (&json!(30.0), &json!(23.08))
+        );
+        assert_eq!(
+            (&explained["product"], &explained["product_sum"]),
+            (&json!(21.0), &json!(91.0))
+        );
+        let text: Vec<&str> = explained["text"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|l| l.as_str().unwrap())
+            .collect();
+        insta::assert_snapshot!("explain", text.join("\n"));
+        begin_shift(&site.world);
+        let explained = site
+            .get(To::Tcp, "/v1/services/meet/explain/aws")
+            .await
+            .json();
+        let why = explained["target_why"].as_str().unwrap();
+        assert!(
+            why.starts_with("override by token:ops, CHG-4412 cost rebalance"),
+            "{why}"
+        );
+    });
+}
+
+#[test]
+fn shifts_and_evacuations_are_shown_with_their_proof() {
+    with_site(async |site| {
+        begin_shift(&site.world);
+        evacuated(&site.world);
+        let shift = site.get(To::Tcp, "/v1/shifts/s-0007").await.json();
+        assert_eq!(
+            (&shift["phase"], &shift["progress_ratio"]),
+            (&json!("baking"), &json!(0.5))
+        );
+        let list = site.get(To::Tcp, "/v1/shifts?service=turn").await.json();
+        assert_eq!(list["shifts"], json!([]));
+        let evidence = site
+            .get(To::Tcp, "/v1/evacuations/e-0002/evidence")
+            .await
+            .json();
+        assert_eq!(evidence["evacuation"]["proof"]["holds"], true);
+        assert_eq!(evidence["shifts"][0]["id"], "s-0007");
+        assert_eq!(
+            site.get(To::Tcp, "/v1/evacuations/e-9").await.refusal().0,
+            404
+        );
+        let provider = site.get(To::Tcp, "/v1/providers/gcp").await.json();
+        assert_eq!(provider["evacuation"], "e-0002");
+    });
+}
+
+#[test]
+fn history_is_read_page_by_page() {
+    with_site(async |site| {
+        for revision in 1..=7 {
+            site.world
+                .control
+                .record("shift", "meet", revision, "CHG-1");
+        }
+        let page = site.get(To::Tcp, "/v1/history?limit=3").await.json();
+        let revisions = |page: &serde_json::Value| -> Vec<u64> {
+            let entries = page["entries"].as_array().unwrap();
+            entries
+                .iter()
+                .map(|e| e["revision"].as_u64().unwrap())
+                .collect()
+        };
+        assert_eq!(
+            (revisions(&page), &page["next"]),
+            (vec![7, 6, 5], &json!("5"))
+        );
+        let page = site
+            .get(To::Tcp, "/v1/history?limit=4&before=5")
+            .await
+            .json();
+        assert_eq!(
+            (revisions(&page), &page["next"]),
+            (vec![4, 3, 2, 1], &json!(null))
+        );
+        let one = site.get(To::Tcp, "/v1/history/4").await.json();
+        assert_eq!(one["rows"]["meet"]["after"]["oci"], 40.0);
+        assert_eq!(site.get(To::Tcp, "/v1/history/9").await.refusal().0, 404);
+    });
+}
+
+#[test]
+fn the_configuration_tells_why_the_last_one_was_refused() {
+    with_site(async |site| {
+        site.world.config.fail();
+        let config = site.get(To::Tcp, "/v1/config").await.json();
+        assert_eq!(config["text"], "services: {}\n");
+        let error = &config["state"]["last_error"];
+        assert_eq!(error["diagnostics"][0]["code"], "E0104");
+        assert!(error["rendered"].as_str().unwrap().contains("unknown key"));
+    });
+}
+
+#[test]
+fn everybody_learns_who_they_are() {
+    with_site(async |site| {
+        let who = site.get(To::Tcp, "/v1/whoami").await.json();
+        assert_eq!(
+            (&who["actor"], &who["role"]),
+            (&json!("anonymous"), &json!("viewer"))
+        );
+        let who = site
+            .get(To::As("operator-secret"), "/v1/whoami")
+            .await
+            .json();
+        assert_eq!(
+            (&who["actor"], &who["role"]),
+            (&json!("token:operator"), &json!("operator"))
+        );
+        let who = site.get(To::Socket, "/v1/whoami").await.json();
+        assert_eq!(
+            (&who["auth"], &who["role"]),
+            (&json!("peer_uid"), &json!("admin"))
+        );
+    });
+}
+
+#[test]
+fn probes_and_metrics_need_no_credentials() {
+    with_site(async |site| {
+        begin_shift(&site.world);
+        for to in [To::Socket, To::Tcp, To::Metrics] {
+            assert_eq!(site.get(to, "/livez").await.status, 200);
+            assert_eq!(site.get(to, "/readyz").await.status, 200);
+            let metrics = site.get(to, "/metrics").await.text;
+            for line in [
+                "bascule_weight_ratio{service=\"meet\",backend=\"oci\",provider=\"oci\",kind=\"target\"} 0.4",
+                "bascule_shift_progress_ratio{service=\"meet\"} 0.5",
+            ] {
+                let has = |l: &str| same_series(l, line);
+                assert!(metrics.lines().any(has), "{line}\n{metrics}");
+            }
+        }
+        *site.world.not_ready.lock().unwrap() = Some("stopping".to_owned());
+        let answer = site.get(To::Metrics, "/readyz").await;
+        assert_eq!((answer.status, answer.text.as_str()), (503, "stopping\n"));
+        assert_eq!(site.get(To::Metrics, "/v1/status").await.status, 404);
+    });
+}
+
+/// Whether two lines of the exposition are the same, whatever the order of labels.
+fn same_series(a: &str, b: &str) -> bool {
+    let parts = |line: &str| {
+        let mut parts: Vec<String> = line
+            .split(['{', '}', ',', ' '])
+            .map(str::to_owned)
+            .collect();
+        parts.sort();
+        parts
+    };
+    parts(a) == parts(b)
+}

@@ -1,5 +1,5 @@
 //! The table of diagnostic codes: stable, one paragraph each, for `bascule help CODE` and the errors reference. A code is
-//! never given a second meaning. E01 is shape, E02 values, E03 meaning; W03 are warnings.
+//! never given a second meaning. E01 is shape, E02 values, E03 meaning, E04 what this machine refuses; W03 are warnings.
 
 /// One code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,6 +281,21 @@ pub const CODES: &[Code] = &[
         "E0332",
         "a file without a private key",
         "The file must hold a PEM block of a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
+    ),
+    entry(
+        "E0401",
+        "an address that cannot be listened on",
+        "The configuration reads well, and this machine refuses the address: another process has the port, the port needs a privilege, or no interface has the address. Nothing was started, and of a reload nothing was changed.",
+    ),
+    entry(
+        "E0402",
+        "a certificate that cannot be used",
+        "The files are there and are PEM, and TLS cannot be set up with them: the key does not belong to the certificate, or one of them is damaged.",
+    ),
+    entry(
+        "E0403",
+        "roots that cannot be used",
+        "A `ca_file` holds no certificate that could vouch for an endpoint.",
     ),
     entry(
         "W0311",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::origin::Span;
+use crate::origin::{Origins, Span};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,19 @@ impl Diagnostic {
         });
         self
     }
+}
+
+/// What was found to be wrong when a configuration that reads well was put to use: a port that is taken, a certificate
+/// that does not fit its key. It stands where `pointer`, or the nearest thing around it, was written.
+#[must_use]
+pub fn found(
+    origins: &Origins,
+    code: &'static str,
+    pointer: &str,
+    message: &str,
+    help: &str,
+) -> Diagnostic {
+    Diagnostic::error(code, origins.nearest_span(pointer), pointer, message).help(help)
 }
 
 /// All that is wrong in one file, in the order of the file, with what is needed to show it.

@@ -36,7 +36,7 @@ pub use config::{
     AccessLog, Admin, Certificate, Config, Limits, ListenAddress, Listener, ListenerTimeouts, Log,
     LogFormat, LogLevel, Protocols, Runtime, Shutdown, TlsListener,
 };
-pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity, found};
 pub use fix::fix;
 pub use format::fmt;
 pub use origin::{Origins, Place, Span};

@@ -69,6 +69,32 @@ impl Origins {
     }
 }
 
+impl Origins {
+    /// The span of the value, or of the nearest thing around it that was written; the start of the file where there is
+    /// none.
+    pub(crate) fn nearest_span(&self, pointer: &str) -> Span {
+        let mut at = pointer;
+        loop {
+            if let Some(span) = self.spans.get(at) {
+                return *span;
+            }
+            match at.rsplit_once('/') {
+                Some((parent, _)) => at = parent,
+                None => {
+                    return Span {
+                        line: 1,
+                        column: 1,
+                        end_line: 1,
+                        end_column: 1,
+                        start: 0,
+                        end: 0,
+                    };
+                }
+            }
+        }
+    }
+}
+
 /// A pointer's step with `~` and `/` escaped, as RFC 6901 says.
 pub(crate) fn escape(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")

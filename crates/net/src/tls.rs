@@ -3,6 +3,7 @@
 
 pub mod client;
 mod names;
+pub mod own;
 pub mod server;
 
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use client::{Alpn, ClientTls, Roots};
+pub use own::client_of_own;
 pub use server::{CertificateMaterial, Expiry, Protocols, ServerTls};
 
 /// ALPN's name of HTTP/2.

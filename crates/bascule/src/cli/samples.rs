@@ -42,44 +42,24 @@ pub(crate) fn change() -> Change {
 
 /// A shift in two steps: begun, first step, second step, done.
 pub(crate) fn ramp() -> Vec<Shift> {
-    let shift = |step: usize, aws: f64, phase: ShiftPhase, age: f64, progress: f64| Shift {
-        id: "s-0192".to_owned(),
-        revision: 1842,
-        service: "meet".to_owned(),
-        cause: ShiftCause::Override,
-        from: row(70.0, 30.0),
-        to: row(50.0, 50.0),
-        now: row(aws, 100.0 - aws),
-        step,
-        steps: 2,
-        phase,
-        ended: matches!(phase, ShiftPhase::Completed),
-        bake_seconds: 180.0,
-        step_at: at("18:41:00"),
-        step_age_seconds: age,
-        progress_ratio: progress,
-        receivers: BTreeMap::from([(
-            "oci".to_owned(),
-            Receiver {
-                requests: 900,
-                error_ratio: 0.000_33,
-                p95_seconds: Some(0.153),
-                p95_limit_seconds: Some(0.196),
-            },
-        )]),
-        note: String::new(),
-        turned_by: None,
-        actor: "uid:1000".to_owned(),
-        reason: "CHG-4412 cost rebalance".to_owned(),
-        started_at: at("18:41:00"),
-        ended_at: None,
+    let shift = |step: usize, aws: f64, phase: &str, age: f64, progress: f64| -> Shift {
+        let json = json!({
+            "id": "s-0192", "revision": 1842, "service": "meet", "cause": "override",
+            "from": row(70.0, 30.0), "to": row(50.0, 50.0), "now": row(aws, 100.0 - aws),
+            "step": step, "steps": 2, "phase": phase, "ended": phase == "completed", "bake_seconds": 180.0,
+            "step_at": at("18:41:00"), "step_age_seconds": age, "progress_ratio": progress,
+            "receivers": {"oci": {"requests": 900, "error_ratio": 0.000_33, "p95_seconds": 0.153, "p95_limit_seconds": 0.196}},
+            "note": "", "turned_by": null, "actor": "uid:1000", "reason": "CHG-4412 cost rebalance",
+            "started_at": at("18:41:00"), "ended_at": null,
+        });
+        serde_json::from_value(json).unwrap()
     };
     let mut looks = vec![
-        shift(1, 60.0, ShiftPhase::Moving, 0.0, 0.0),
-        shift(1, 60.0, ShiftPhase::Baking, 180.0, 0.25),
-        shift(2, 50.0, ShiftPhase::Baking, 72.0, 0.6),
-        shift(2, 50.0, ShiftPhase::Holding, 181.0, 0.99),
-        shift(2, 50.0, ShiftPhase::Completed, 184.0, 1.0),
+        shift(1, 60.0, "moving", 0.0, 0.0),
+        shift(1, 60.0, "baking", 180.0, 0.25),
+        shift(2, 50.0, "baking", 72.0, 0.6),
+        shift(2, 50.0, "holding", 181.0, 0.99),
+        shift(2, 50.0, "completed", 184.0, 1.0),
     ];
     looks[3].note = "no data from oci yet".to_owned();
     looks[4].revision = 1847;
@@ -202,23 +182,14 @@ pub(crate) fn history() -> History {
                  time: &str,
                  action: &str,
                  refused: Option<&str>,
-                 after: BTreeMap<String, f64>| HistoryEntry {
-        sequence: revision,
-        hash: String::new(),
-        revision,
-        at: at(time),
-        actor: "uid:1000".to_owned(),
-        action: action.to_owned(),
-        object: "meet".to_owned(),
-        reason: "CHG-4412".to_owned(),
-        refused: refused.map(str::to_owned),
-        rows: BTreeMap::from([(
-            "meet".to_owned(),
-            RowChange {
-                before: Some(row(70.0, 30.0)),
-                after,
-            },
-        )]),
+                 after: BTreeMap<String, f64>|
+     -> HistoryEntry {
+        let json = json!({
+            "sequence": revision, "hash": "", "revision": revision, "at": at(time), "actor": "uid:1000",
+            "action": action, "object": "meet", "reason": "CHG-4412", "refused": refused,
+            "rows": {"meet": {"before": row(70.0, 30.0), "after": after}},
+        });
+        serde_json::from_value(json).unwrap()
     };
     let entries = vec![
         entry(1842, "18:41:00", "shift", None, row(50.0, 50.0)),

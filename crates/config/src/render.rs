@@ -345,3 +345,6 @@ fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {
         out.key("fail_open", fail_open);
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,9 @@ pub(super) fn check(root: &Item, problems: &mut Vec<Diagnostic>) {
         references(service, listeners, problems);
     }
     for listener in listeners {
-        let routes = routes_of(listener, listeners, services(root));
+        let here = services_of(listener, listeners, services(root));
         let refused = listener.item.get("kind").is_some_and(Item::is_bad);
-        if routes.is_empty() && !refused && !undecided(root, listeners) {
+        if here.is_empty() && !refused && !undecided(root, listeners) {
             let message = format!("listener `{}` has no service", listener.name);
             let pointer = &listener.item.pointer;
             let problem = Diagnostic::error("E0306", listener.key_span, pointer, message)
@@ -30,6 +30,7 @@ pub(super) fn check(root: &Item, problems: &mut Vec<Diagnostic>) {
                 .help("remove it, or name it in the `listen` of a service");
             problems.push(problem);
         }
+        let routes: Vec<Route<'_>> = here.into_iter().flat_map(routes).collect();
         collisions(listener, &routes, problems);
     }
 }
@@ -110,7 +111,8 @@ struct Route<'a> {
     takes: Option<MatchSpec>,
 }
 
-fn routes_of<'a>(listener: &Field, listeners: &[Field], services: &'a [Field]) -> Vec<Route<'a>> {
+/// The services that are reached through a listener.
+fn services_of<'a>(listener: &Field, listeners: &[Field], services: &'a [Field]) -> Vec<&'a Field> {
     let here = |service: &&Field| match service.item.get("listen") {
         Some(list) => list
             .items()
@@ -118,7 +120,7 @@ fn routes_of<'a>(listener: &Field, listeners: &[Field], services: &'a [Field]) -
             .any(|item| text(item) == Some(&listener.name)),
         None => listeners.len() == 1,
     };
-    services.iter().filter(here).flat_map(routes).collect()
+    services.iter().filter(here).collect()
 }
 
 fn routes(service: &Field) -> Vec<Route<'_>> {

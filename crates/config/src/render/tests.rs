@@ -1,0 +1,220 @@
+//! `load(render(c)) = c`, on configurations made at random from the table of keys, so that a key which is added to the
+//! table and forgotten in `render` or `build` is found.
+
+use bascule_model::Rng;
+use proptest::prelude::*;
+
+use super::*;
+use crate::form::Form;
+use crate::source::MemorySource;
+use crate::table::service::SERVICE;
+use crate::table::{Key, ROOT, Shape, Type};
+use crate::{load, schema};
+
+/// The files that a made configuration names.
+fn world() -> MemorySource {
+    let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+    let both = block("CERTIFICATE") + &block("PRIVATE KEY");
+    let files = ["/etc/a.pem", "/tmp/with space: #.pem", "/${X}/ü.pem"];
+    MemorySource {
+        files: files
+            .map(|path| (path.to_owned(), both.clone().into_bytes()))
+            .into(),
+        ..MemorySource::default()
+    }
+}
+
+/// Makes the text of a configuration.
+struct Maker {
+    rng: Rng,
+    /// Counts up, so that addresses, endpoints and routes differ.
+    number: u32,
+}
+
+impl Maker {
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.rng.below(n as u64)).unwrap()
+    }
+
+    fn one_of(&mut self, options: &[&str]) -> String {
+        let at = self.below(options.len());
+        options[at].to_owned()
+    }
+
+    fn next(&mut self) -> u32 {
+        self.number += 1;
+        self.number
+    }
+
+    fn map(&mut self, shape: &'static Shape) -> String {
+        let mut parts = Vec::new();
+        for key in shape.keys {
+            let needed = key.need == crate::table::Need::Required;
+            if needed || self.below(2) == 0 {
+                parts.extend(self.key(shape, key));
+            }
+        }
+        format!("{{ {} }}", parts.join(", "))
+    }
+
+    fn key(&mut self, shape: &Shape, key: &'static Key) -> Option<String> {
+        let value = match (shape.id, key.name) {
+            ("configuration", "services" | "listen") | ("services.NAME", "listen" | "match") => {
+                return None;
+            }
+            // What only makes sense beside another key.
+            ("defaults.check, services.NAME.check", "host" | "expect") => return None,
+            ("services.NAME.match[].path", "exact") | ("services.NAME.safety", "min_providers") => {
+                return None;
+            }
+            ("services.NAME.backends.NAME", "role" | "weight") => return None,
+            ("services.NAME.safety.override_ttl", "default") => self.one_of(&["1s", "23h", "24h"]),
+            ("services.NAME.safety.override_ttl", "max") => self.one_of(&["72h", "365d", "24h"]),
+            _ => self.holds(&key.holds),
+        };
+        Some(format!("{}: {value}", key.name))
+    }
+
+    fn holds(&mut self, holds: &'static Type) -> String {
+        match holds {
+            Type::Map(shape) => self.map(shape),
+            Type::List(holds, min) => {
+                let count = (*min).max(self.below(4));
+                let items: Vec<String> = (0..count).map(|_| self.holds(holds)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Type::Names("backend", Type::Map(shape), _) => self.backends(shape),
+            // Bounds within which every split is.
+            Type::Names(..) => "{ aws: 0%..100%, b-1: 0.01%..99.99% }".to_owned(),
+            Type::Value(form) => self.value(*form),
+        }
+    }
+
+    fn backends(&mut self, shape: &'static Shape) -> String {
+        let mut parts = Vec::new();
+        for name in ["aws", "b-1", "\"7\""] {
+            let rest = self.map(shape);
+            let part = match self.below(4) {
+                0 if name != "aws" => "role: standby".to_owned(),
+                1 if name != "aws" => "weight: 0".to_owned(),
+                _ => format!("weight: {}", 1 + self.below(1_000_000)),
+            };
+            parts.push(rest.replacen('{', &format!("{name}: {{ {part},"), 1));
+        }
+        format!("{{ {} }}", parts.join(", "))
+    }
+
+    fn value(&mut self, form: Form) -> String {
+        let n = self.next();
+        match form {
+            Form::Text => literal(&self.one_of(&[
+                "us-east-1",
+                "a b",
+                "${X}",
+                "ü: #",
+                "7",
+                "true",
+                "- x",
+                "\"",
+                "\\n",
+            ])),
+            Form::File => {
+                literal(&self.one_of(&["/etc/a.pem", "/tmp/with space: #.pem", "/${X}/ü.pem"]))
+            }
+            Form::Name => literal(&self.one_of(&["aws", "7", "null", "a_b.c-d", "1e3"])),
+            Form::Bool => self.one_of(&["true", "false"]),
+            Form::Integer(min, max) | Form::IntegerOrAuto(min, max) => {
+                (min + self.rng.below(max - min + 1)).to_string()
+            }
+            Form::Ratio => self.one_of(&["0", "1", "0.1", "0.333", "1.0", "5e-2"]),
+            Form::Duration(..) => self.one_of(&["1s", "1500ms", "1m30s", "90m", "24h", "1d"]),
+            Form::Size(..) => self.one_of(&["1KiB", "1025B", "64KiB", "1023KiB"]),
+            Form::Percent(..) => self.one_of(&["0.01%", "10%", "33.33%", "50%"]),
+            Form::Rise => self.one_of(&["+30%", "+0.01%", "+1000%", "+12.5%"]),
+            Form::PercentRange => "0%..100%".to_owned(),
+            Form::Rate(..) => self.one_of(&["0/s", "10/s", "1000000/s"]),
+            Form::Status => self.one_of(&["200", "\"204\"", "200-299"]),
+            Form::Listen | Form::Socket => literal(&format!(
+                "127.0.{}.{}:{}",
+                n / 250,
+                1 + n % 250,
+                1 + self.below(65_000)
+            )),
+            Form::Url => literal(&match self.below(3) {
+                0 => format!("http://10.0.{}.{}:8080", n / 250, n % 250),
+                1 => format!("h2c://[fd00::{n:x}]:80"),
+                _ => format!("https://e{n}.example.org"),
+            }),
+            Form::Network => literal(&self.one_of(&["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"])),
+            Form::Host => literal(&format!("{}h{n}.example.org", self.one_of(&["", "*."]))),
+            Form::Authority => {
+                literal(&self.one_of(&["a.example.org", "[::1]:80", "10.0.0.1:8080"]))
+            }
+            Form::Path | Form::Prefix => literal(&format!(
+                "/p{n}{}",
+                self.one_of(&["", "/a", "/%20", "/~a:b"])
+            )),
+            Form::Target => literal(&self.one_of(&["/", "/healthz", "/h?x=1&y=2", "/a%20b"])),
+            Form::Choice(words, _) => self.one_of(words),
+        }
+    }
+
+    fn configuration(&mut self) -> String {
+        let root = self.map(&ROOT);
+        let mut listeners = Vec::new();
+        let mut services = Vec::new();
+        let listener = ROOT
+            .keys
+            .iter()
+            .find(|key| key.name == "listen")
+            .map(|key| &key.holds);
+        let Some(Type::Names(_, Type::Map(listener), _)) = listener else {
+            panic!("the table has no listeners")
+        };
+        for name in ["web", "l-2"] {
+            listeners.push(format!("{name}: {}", self.map(listener)));
+            let service = self.map(&SERVICE);
+            let n = self.next();
+            let check =
+                "check: { path: /x, host: a.example.org, expect: { status: [200, 300-399] } }";
+            let service = if service.contains("check:") {
+                service
+            } else {
+                service.replacen('{', &format!("{{ {check},"), 1)
+            };
+            let takes = self.one_of(&["", "match: [{ path: { exact: /x } }, { hosts: [a.org] }],"]);
+            services.push(service.replacen('{', &format!("s{n}: {{ listen: [{name}], {takes}"), 1));
+        }
+        let (listeners, services) = (listeners.join(", "), services.join(", "));
+        root.replacen(
+            '{',
+            &format!("{{ listen: {{ {listeners} }}, services: {{ {services} }},"),
+            1,
+        )
+        .replace(", }", " }")
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_rendered_is_read_the_same(seed in any::<u64>()) {
+        let text = Maker { rng: Rng::new(seed), number: 0 }.configuration();
+        let made = load("made.yaml", &text, &world());
+        prop_assert!(made.is_ok(), "{}\n{}", text, made.unwrap_err());
+        let config = made.unwrap().config;
+        let rendered = render(&config);
+        let again = load("rendered.yaml", &rendered, &world());
+        prop_assert!(again.is_ok(), "{}\n{}", rendered, again.unwrap_err());
+        let again = again.unwrap().config;
+        prop_assert_eq!(&again, &config, "{}", rendered);
+        prop_assert_eq!(render(&again), rendered.clone());
+        prop_assert_eq!(crate::fmt("rendered.yaml", &rendered).unwrap(), rendered);
+    }
+}
+
+#[test]
+fn the_schema_is_an_object() {
+    assert_eq!(schema()["type"], "object");
+}

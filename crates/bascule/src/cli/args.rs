@@ -8,10 +8,9 @@ use clap_complete::Shell;
 
 use super::values::{self, DurationArg, ShareArg, TargetArg};
 
-const AFTER_HELP: &str = "\
-Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · 4 unreachable · 5 conflict: the state moved ·
-6 refused by a safety rule · 7 a check found a problem · 8 a guardrail turned it back · 9 not permitted ·
-10 changes present · 130 interrupted (a shift goes on).";
+const AFTER_HELP: &str = "Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · \
+    4 unreachable · 5 conflict: the state moved · 6 refused by a safety rule · 7 a check found a problem · \
+    8 a guardrail turned it back · 9 not permitted · 10 changes present · 130 interrupted (a shift goes on)";
 
 /// Splits traffic over clouds by exact weights, and shifts the split live.
 #[derive(Debug, Parser)]
@@ -177,6 +176,9 @@ pub(crate) enum DocsPage {
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "bascule run [OPTIONS] --config <FILE>\n       bascule run [OPTIONS] --listen <ADDRESS> <NAME=WEIGHT@URL>..."
+)]
 #[command(group = ArgGroup::new("source").required(true).args(["config", "listen"]))]
 pub(crate) struct RunArgs {
     /// The configuration file.

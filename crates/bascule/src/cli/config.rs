@@ -374,6 +374,30 @@ mod tests {
     }
 
     #[test]
+    fn fmt_check_exits_10_and_write_makes_it_pass() {
+        let spaced = GOOD.replace("address: ", "address:    ");
+        let check = |file| ConfigCommand::Fmt {
+            file,
+            check: true,
+            write: false,
+        };
+        let (result, out, after) = on(&spaced, check, &[]);
+        assert_eq!((result, after), (Ok(Exit::ChangesPresent), spaced.clone()));
+        assert!(out.contains("config fmt --write"), "{out}");
+        let (result, _, after) = on(
+            &spaced,
+            |file| ConfigCommand::Fmt {
+                file,
+                check: false,
+                write: true,
+            },
+            &[],
+        );
+        assert_eq!(result, Ok(Exit::Ok));
+        assert_eq!(on(&after, check, &[]).0, Ok(Exit::Ok));
+    }
+
+    #[test]
     fn the_effective_configuration_of_a_file_is_a_valid_file() {
         let show = |file| ConfigCommand::Show {
             file: Some(file),

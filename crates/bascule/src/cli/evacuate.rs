@@ -14,7 +14,7 @@ use super::args::{EvacuateArgs, Format, RestoreArgs};
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
 use super::follow::{Interrupt, LOOK_EVERY, Patience, Progress, detached};
-use super::session::{Mode, Session};
+use super::session::{Session, Shown};
 use super::shift::{checked, started};
 use super::text;
 
@@ -32,13 +32,7 @@ pub(crate) async fn evacuate(session: &mut Session<'_>, args: &EvacuateArgs) -> 
         reason: session.global.reason.clone(),
     };
     let check = session
-        .change(
-            Method::POST,
-            &path,
-            provider.revision,
-            Some(&body),
-            Mode::Check,
-        )
+        .check(Method::POST, &path, provider.revision, Some(&body))
         .await?;
     session.tell(&forecast(name, &check))?;
     session.warn(&check);
@@ -46,14 +40,9 @@ pub(crate) async fn evacuate(session: &mut Session<'_>, args: &EvacuateArgs) -> 
         return checked(session, &check);
     }
     session.confirm("Type the provider's name to continue: ", name)?;
+    let shown = Shown::Change(&check);
     let change = session
-        .change(
-            Method::POST,
-            &path,
-            provider.revision,
-            Some(&body),
-            Mode::Do,
-        )
+        .make(Method::POST, &path, provider.revision, Some(&body), shown)
         .await?;
     let Some(id) = change.evacuation.clone().filter(|_| !args.detach) else {
         return started(session, &change, provider.revision, true).await;
@@ -77,18 +66,23 @@ pub(crate) async fn restore(session: &mut Session<'_>, args: &RestoreArgs) -> Cl
     let body = ReasonRequest {
         reason: session.global.reason.clone(),
     };
-    let mode = if session.global.dry_run {
-        Mode::Check
-    } else {
-        Mode::Do
-    };
+    if session.global.dry_run {
+        let check = session
+            .check(Method::POST, &path, provider.revision, Some(&body))
+            .await?;
+        session.warn(&check);
+        return checked(session, &check);
+    }
     let change = session
-        .change(Method::POST, &path, provider.revision, Some(&body), mode)
+        .make(
+            Method::POST,
+            &path,
+            provider.revision,
+            Some(&body),
+            Shown::Nothing,
+        )
         .await?;
     session.warn(&change);
-    if mode == Mode::Check {
-        return checked(session, &change);
-    }
     match change.evacuation.clone().filter(|_| !args.detach) {
         Some(id) => {
             Follow::new(&id, EvacuationPhase::Restored)

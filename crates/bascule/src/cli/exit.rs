@@ -59,7 +59,7 @@ pub(crate) struct CliError {
     /// What to do about it.
     pub(crate) help: Vec<String>,
     /// The problem document, where the admin API gave one.
-    pub(crate) problem: Option<Box<serde_json::Value>>,
+    pub(crate) problem: Option<Box<bascule_admin::api::Problem>>,
 }
 
 impl CliError {
@@ -98,16 +98,13 @@ impl CliError {
 
     /// As data, for `-o json`.
     pub(crate) fn as_json(&self) -> serde_json::Value {
-        let mut data = serde_json::json!({
+        serde_json::json!({
             "exit": self.exit.code(),
             "message": self.message,
             "details": self.details,
             "help": self.help,
-        });
-        if let (Some(problem), Some(map)) = (&self.problem, data.as_object_mut()) {
-            map.insert("problem".to_owned(), problem.as_ref().clone());
-        }
-        data
+            "problem": self.problem,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bascule_admin::api::{History, Shift, ShiftPhase};
+use bascule_admin::api::{Shift, ShiftPhase, TurnedBy};
 use serde::de::DeserializeOwned;
 
 use super::args::Format;
@@ -81,7 +81,7 @@ pub(crate) async fn shifts(
         }
     }
     for one in &progress {
-        worst = worst.max(one.close(session, before).await?);
+        worst = worst.max(one.close(session, before)?);
     }
     Ok(worst)
 }
@@ -193,11 +193,7 @@ impl Progress {
     }
 
     /// Says how the shift ended, and gives the exit code of that.
-    pub(crate) async fn close(
-        &self,
-        session: &mut Session<'_>,
-        before: u64,
-    ) -> Result<Exit, CliError> {
+    pub(crate) fn close(&self, session: &mut Session<'_>, before: u64) -> Result<Exit, CliError> {
         let Some(shift) = &self.last else {
             return Ok(Exit::Ok);
         };
@@ -208,7 +204,7 @@ impl Progress {
                 Exit::Conflict,
                 format!("{}: another command took its place", shift.id),
             ),
-            _ => self.turned_back(session, shift).await,
+            _ => turned_back(shift),
         };
         match session.out.format {
             Format::Table | Format::Wide => session.out.text(&line)?,
@@ -217,29 +213,23 @@ impl Progress {
         }
         Ok(exit)
     }
+}
 
-    /// Whether a person or a guardrail turned it back is in history.
-    async fn turned_back(&self, session: &mut Session<'_>, shift: &Shift) -> (Exit, String) {
-        let history = session.get::<History>("/v1/history?limit=100").await;
-        let entries = history.map(|history| history.entries).unwrap_or_default();
-        let abort = entries
-            .iter()
-            .find(|e| e.action == "abort" && e.object == shift.id && e.refused.is_none());
-        let why = if shift.note.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", shift.note)
-        };
-        match abort {
-            Some(entry) if entry.actor != "bascule" => (
-                Exit::Failed,
-                format!("{} was turned back by {}{why}", shift.id, entry.actor),
-            ),
-            _ => (
-                Exit::TurnedBack,
-                format!("{} was turned back by a guardrail{why}", shift.id),
-            ),
-        }
+fn turned_back(shift: &Shift) -> (Exit, String) {
+    let why = if shift.note.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", shift.note)
+    };
+    match shift.turned_by {
+        Some(TurnedBy::Person) => (
+            Exit::Failed,
+            format!("{} was turned back by a person{why}", shift.id),
+        ),
+        Some(TurnedBy::Guardrail) | None => (
+            Exit::TurnedBack,
+            format!("{} was turned back by a guardrail{why}", shift.id),
+        ),
     }
 }
 

@@ -8,7 +8,7 @@ use super::args::RunningArgs;
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
 use super::follow::phase;
-use super::session::{Mode, Session};
+use super::session::{Session, Shown};
 use super::text;
 
 /// What is done to a shift.
@@ -39,18 +39,23 @@ pub(crate) async fn run(session: &mut Session<'_>, args: &RunningArgs, verb: Ver
     let body = ReasonRequest {
         reason: session.global.reason.clone(),
     };
-    let mode = if session.global.dry_run {
-        Mode::Check
-    } else {
-        Mode::Do
-    };
+    if session.global.dry_run {
+        let check = session
+            .check(Method::POST, &path, shift.revision, Some(&body))
+            .await?;
+        session.warn(&check);
+        return super::shift::checked(session, &check);
+    }
     let change = session
-        .change(Method::POST, &path, shift.revision, Some(&body), mode)
+        .make(
+            Method::POST,
+            &path,
+            shift.revision,
+            Some(&body),
+            Shown::Nothing,
+        )
         .await?;
     session.warn(&change);
-    if mode == Mode::Check {
-        return super::shift::checked(session, &change);
-    }
     session.out.answer("Change", &change, |change| {
         done(&shift, verb, change.revision)
     })?;

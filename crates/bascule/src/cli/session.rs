@@ -17,6 +17,9 @@ use super::text::Clock;
 /// How many changes are told when the state moved.
 const MOVED_MAX: usize = 5;
 
+/// How often a change is tried on a state that keeps moving: a ramp moves it every few seconds at most.
+const STALE_MAX: usize = 3;
+
 /// What a command works with.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
@@ -60,7 +63,7 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for a change on the ground of a revision.
-    pub(crate) async fn change(
+    async fn change(
         &mut self,
         method: Method,
         path: &str,
@@ -82,11 +85,62 @@ impl<'a> Session<'a> {
             // A body says it itself, and in any script; a header is for requests without one.
             call.reason.clone_from(&self.global.reason);
         }
-        let change: Result<Change, CliError> = self.send(call).await;
-        match change {
-            Err(error) if error.exit == Exit::Conflict => Err(self.moved(error, revision).await),
-            change => change,
+        self.send(call).await
+    }
+
+    /// Checks a change, for what it would do.
+    pub(crate) async fn check(
+        &mut self,
+        method: Method,
+        path: &str,
+        revision: u64,
+        body: Option<&impl Serialize>,
+    ) -> Result<Change, CliError> {
+        match self.change(method, path, revision, body, Mode::Check).await {
+            Err(error) if stale(&error).is_some() => Err(self.moved(error, revision).await),
+            checked => checked,
         }
+    }
+
+    /// Makes a change. When the state moved meanwhile and the change would still do what was shown, it is made on the
+    /// new state: a step of another shift must not stop an evacuation.
+    pub(crate) async fn make(
+        &mut self,
+        method: Method,
+        path: &str,
+        mut revision: u64,
+        body: Option<&impl Serialize>,
+        shown: Shown<'_>,
+    ) -> Result<Change, CliError> {
+        let seen = revision;
+        for _ in 0..STALE_MAX {
+            let made = self
+                .change(method.clone(), path, revision, body, Mode::Do)
+                .await;
+            let Err(error) = made else { return made };
+            let Some(current) = stale(&error) else {
+                return Err(error);
+            };
+            let same = match shown {
+                Shown::Nothing => true,
+                Shown::State => false,
+                Shown::Change(shown) => {
+                    let again = self
+                        .change(method.clone(), path, current, body, Mode::Check)
+                        .await;
+                    again.is_ok_and(|again| is_same(&again, shown))
+                }
+            };
+            if !same {
+                return Err(self.moved(error, seen).await);
+            }
+            self.out.trace(&format!(
+                "the state moved to revision {current}; the change is the same"
+            ));
+            revision = current;
+        }
+        let message = format!("the state moved {STALE_MAX} times while this was asked for");
+        Err(CliError::new(Exit::Conflict, message).with_help("try again"))
     }
 
     /// Starts a stream of server-sent events.
@@ -123,17 +177,8 @@ impl<'a> Session<'a> {
             .trace(&format!("> {} {} at {at}", call.method, call.path));
     }
 
-    /// Says what changed since `seen`, when the state moved.
+    /// Says what changed since `seen`.
     async fn moved(&mut self, mut error: CliError, seen: u64) -> CliError {
-        let moved = error
-            .problem
-            .as_ref()
-            .and_then(|p| p.get("status"))
-            .and_then(|s| s.as_u64())
-            == Some(u64::from(StatusCode::PRECONDITION_FAILED.as_u16()));
-        if !moved {
-            return error;
-        }
         // The conflict is the news; when history cannot be read it is told without.
         if let Ok(history) = self
             .get::<History>(&format!("/v1/history?limit={MOVED_MAX}"))
@@ -194,9 +239,31 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Whether two answers say that the same would be done.
+fn is_same(a: &Change, b: &Change) -> bool {
+    a.rows == b.rows && a.warnings == b.warnings
+}
+
+/// The current revision, when a change was refused because the state moved.
+fn stale(error: &CliError) -> Option<u64> {
+    let problem = error.problem.as_ref()?;
+    (problem.status == StatusCode::PRECONDITION_FAILED.as_u16()).then_some(problem.revision)
+}
+
+/// What a person saw before a change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shown<'a> {
+    /// Nothing: the change means the same on any state.
+    Nothing,
+    /// What it would do.
+    Change(&'a Change),
+    /// The state itself: on another one the change means something else.
+    State,
+}
+
 /// Whether a change is made or only checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+enum Mode {
     /// Made.
     Do,
     /// Checked.

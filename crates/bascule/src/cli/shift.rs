@@ -12,7 +12,7 @@ use super::args::{Format, ShiftArgs, UndoArgs};
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
 use super::follow::{self, Interrupt};
-use super::session::{Mode, NO_BODY, Session};
+use super::session::{NO_BODY, Session, Shown};
 use super::text;
 
 /// `shift SERVICE BACKEND=PERCENT…`.
@@ -22,7 +22,7 @@ pub(crate) async fn shift(session: &mut Session<'_>, args: &ShiftArgs) -> CliRes
         .get(&format!("/v1/services/{}", segment(&args.service)))
         .await?;
     let ask = Ask::of(args, session.global.reason.clone());
-    let check = ask.send(session, service.revision, Mode::Check).await;
+    let check = ask.check(session, service.revision).await;
     let check = check.map_err(|error| with_command(error, args))?;
     session.tell(&plan(&service, &check, args))?;
     session.warn(&check);
@@ -30,7 +30,7 @@ pub(crate) async fn shift(session: &mut Session<'_>, args: &ShiftArgs) -> CliRes
         return checked(session, &check);
     }
     session.confirm("Apply? only \"yes\" continues: ", "yes")?;
-    let change = ask.send(session, service.revision, Mode::Do).await?;
+    let change = ask.make(session, service.revision, &check).await?;
     started(session, &change, service.revision, args.detach).await
 }
 
@@ -46,13 +46,7 @@ pub(crate) async fn undo(session: &mut Session<'_>, args: &UndoArgs) -> CliResul
         reason: session.global.reason.clone(),
     };
     let check = session
-        .change(
-            Method::POST,
-            &path,
-            status.revision,
-            Some(&body),
-            Mode::Check,
-        )
+        .check(Method::POST, &path, status.revision, Some(&body))
         .await?;
     let whereto = args.revision.map_or_else(
         || "before the last change".to_owned(),
@@ -72,8 +66,13 @@ pub(crate) async fn undo(session: &mut Session<'_>, args: &UndoArgs) -> CliResul
         return checked(session, &check);
     }
     session.confirm("Go back? only \"yes\" continues: ", "yes")?;
+    let shown = if args.revision.is_some() {
+        Shown::Change(&check)
+    } else {
+        Shown::State
+    };
     let change = session
-        .change(Method::POST, &path, status.revision, Some(&body), Mode::Do)
+        .make(Method::POST, &path, status.revision, Some(&body), shown)
         .await?;
     started(session, &change, status.revision, args.detach).await
 }
@@ -81,16 +80,17 @@ pub(crate) async fn undo(session: &mut Session<'_>, args: &UndoArgs) -> CliResul
 /// What is asked of the API.
 enum Ask {
     Shift(ShiftRequest),
-    Declared(String, &'static str),
+    Declared(String),
 }
 
 impl Ask {
     fn of(args: &ShiftArgs, reason: Option<String>) -> Self {
         if args.declared {
-            return Self::Declared(
-                args.service.clone(),
-                if args.now { "now" } else { "policy" },
-            );
+            let pace = if args.now { "now" } else { "policy" };
+            return Self::Declared(format!(
+                "/v1/services/{}/overrides?pace={pace}",
+                segment(&args.service)
+            ));
         }
         let pace = match (args.now, args.step, args.bake) {
             (true, ..) => Pace::Now,
@@ -113,34 +113,47 @@ impl Ask {
         })
     }
 
-    async fn send(
-        &self,
-        session: &mut Session<'_>,
-        revision: u64,
-        mode: Mode,
-    ) -> Result<Change, CliError> {
+    async fn check(&self, session: &mut Session<'_>, revision: u64) -> Result<Change, CliError> {
         match self {
             Self::Shift(request) => {
                 session
-                    .change(Method::POST, "/v1/shifts", revision, Some(request), mode)
+                    .check(Method::POST, SHIFTS, revision, Some(request))
                     .await
             }
-            Self::Declared(service, pace) => {
-                let path = format!("/v1/services/{}/overrides?pace={pace}", segment(service));
+            Self::Declared(path) => session.check(Method::DELETE, path, revision, NO_BODY).await,
+        }
+    }
+
+    async fn make(
+        &self,
+        session: &mut Session<'_>,
+        revision: u64,
+        shown: &Change,
+    ) -> Result<Change, CliError> {
+        let shown = Shown::Change(shown);
+        match self {
+            Self::Shift(request) => {
                 session
-                    .change(Method::DELETE, &path, revision, NO_BODY, mode)
+                    .make(Method::POST, SHIFTS, revision, Some(request), shown)
+                    .await
+            }
+            Self::Declared(path) => {
+                session
+                    .make(Method::DELETE, path, revision, NO_BODY, shown)
                     .await
             }
         }
     }
 }
 
+const SHIFTS: &str = "/v1/shifts";
+
 /// A refusal by rails, with the command that passes all of them.
 fn with_command(mut error: CliError, args: &ShiftArgs) -> CliError {
     let row = error
         .problem
-        .as_deref()
-        .and_then(super::client::problem::nearest_row);
+        .as_ref()
+        .and_then(|problem| problem.nearest.clone());
     if let (Some(row), Exit::Refused) = (row, error.exit) {
         let row = text::assignments(&row);
         error

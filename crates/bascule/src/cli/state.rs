@@ -14,7 +14,7 @@ use super::args::AdminArgs;
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
 use super::follow::{Interrupt, LOOK_EVERY};
-use super::session::{Mode, Session};
+use super::session::{Session, Shown};
 use super::text;
 use super::values::TargetArg;
 
@@ -47,24 +47,24 @@ pub(crate) async fn run(
         admin_state: state,
         reason: session.global.reason.clone(),
     };
-    let mode = if session.global.dry_run {
-        Mode::Check
-    } else {
-        Mode::Do
-    };
+    let path = target.path();
+    if session.global.dry_run {
+        let check = session
+            .check(Method::PATCH, &path, seen.revision, Some(&body))
+            .await?;
+        session.warn(&check);
+        return super::shift::checked(session, &check);
+    }
     let change = session
-        .change(
+        .make(
             Method::PATCH,
-            &target.path(),
+            &path,
             seen.revision,
             Some(&body),
-            mode,
+            Shown::Nothing,
         )
         .await?;
     session.warn(&change);
-    if mode == Mode::Check {
-        return super::shift::checked(session, &change);
-    }
     if args.wait {
         return wait(session, &target, state, args.deadline.0, &change).await;
     }

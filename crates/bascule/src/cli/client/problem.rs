@@ -1,11 +1,9 @@
 //! Refusals of the admin API as errors of the command line: the exit code, the numbers, and the way out. The document's
 //! own words are kept; nothing is guessed from them.
 
-use std::collections::BTreeMap;
-
+use bascule_admin::Code;
 use bascule_admin::api::{FieldError, Problem};
 use http::StatusCode;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Reply;
@@ -20,11 +18,10 @@ pub(crate) fn refused(reply: &Reply) -> CliError {
         return CliError::new(exit_of(reply.status, None), message);
     };
     let mut error = CliError::new(exit_of(reply.status, Some(&problem)), message(&problem));
-    let document: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    for (place, nearest) in problem.errors.iter().zip(nearest_rows(&document)) {
+    for place in &problem.errors {
         // The document often says at a place what it says as a whole: once is enough.
         if place.detail != problem.detail {
-            error.details.push(detail(place, nearest.as_ref()));
+            error.details.push(detail(place));
         }
         error.help.extend(help(place, &error.message));
         if !place.accepted.is_empty() {
@@ -37,30 +34,16 @@ pub(crate) fn refused(reply: &Reply) -> CliError {
         Exit::NotPermitted => error
             .help
             .push("use the admin socket, or give a token with --token-file".to_owned()),
-        _ if problem.code == REASON_REQUIRED => error.help.push("add --reason \"…\"".to_owned()),
+        _ if problem.code == Code::ReasonRequired.as_str() => {
+            error.help.push("add --reason \"…\"".to_owned())
+        }
         _ if reply.status == StatusCode::PRECONDITION_FAILED => error
             .help
             .push("look at it again: bascule status".to_owned()),
         _ => {}
     }
-    error.problem = Some(Box::new(document));
+    error.problem = Some(Box::new(problem));
     error
-}
-
-/// A row of shares in percent.
-type Row = BTreeMap<String, f64>;
-
-/// The nearest row that passes, place by place.
-fn nearest_rows(document: &Value) -> Vec<Option<Row>> {
-    let errors = document.get("errors").and_then(Value::as_array);
-    errors.into_iter().flatten().map(nearest_row).collect()
-}
-
-/// The nearest row that passes the rail of a place, or, of a whole problem, all rails.
-pub(crate) fn nearest_row(value: &Value) -> Option<Row> {
-    value
-        .get("nearest")
-        .and_then(|row| Row::deserialize(row).ok())
 }
 
 /// Several rails are told by number: each has its own line.
@@ -82,7 +65,8 @@ fn message(problem: &Problem) -> String {
 fn exit_of(status: StatusCode, problem: Option<&Problem>) -> Exit {
     let rail =
         problem.is_some_and(|p| p.rule.is_some() || p.errors.iter().any(|e| e.rule.is_some()));
-    let stored = problem.is_none_or(|p| p.code != STORE);
+    // A change that was accepted and could not be stored failed; nobody is out of reach.
+    let stored = problem.is_none_or(|p| p.code != Code::Store.as_str());
     match status.as_u16() {
         409 if rail => Exit::Refused,
         400 | 404 | 422 => Exit::Usage,
@@ -93,18 +77,13 @@ fn exit_of(status: StatusCode, problem: Option<&Problem>) -> Exit {
     }
 }
 
-/// The code of a change that was accepted and could not be stored: a failure, not somebody out of reach.
-const STORE: &str = "E0623";
-/// The code of a change by somebody who must say why.
-const REASON_REQUIRED: &str = "E0627";
-
 /// `max_step  65 points in one change, limit 20   most that passes: aws=50 oci=50`.
-fn detail(place: &FieldError, nearest: Option<&Row>) -> String {
+fn detail(place: &FieldError) -> String {
     let mut line = match &place.rule {
         Some(rule) => format!("{rule}  {}", place.detail),
         None => place.detail.clone(),
     };
-    if let Some(row) = nearest {
+    if let Some(row) = &place.nearest {
         line.push_str(&format!(
             "   most that passes: {}",
             crate::cli::text::assignments(row)

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bascule_admin::api::TurnedBy;
 use clap::Parser as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -225,18 +226,17 @@ fn a_dry_run_changes_nothing() {
 
 #[test]
 fn a_shift_that_a_guardrail_turned_back_exits_8_and_one_that_a_person_aborted_1() {
-    for (actor, exit) in [("bascule", Exit::TurnedBack), ("uid:0", Exit::Failed)] {
+    for (by, exit) in [
+        (TurnedBy::Guardrail, Exit::TurnedBack),
+        (TurnedBy::Person, Exit::Failed),
+    ] {
         let mut end = samples::ramp()[4].clone();
         end.phase = bascule_admin::api::ShiftPhase::Aborted;
         end.note = "oci p95 240 ms for 30 s (limit 196 ms)".to_owned();
-        let mut history = samples::history();
-        let entry = &mut history.entries[0];
-        (entry.action, entry.object, entry.actor) =
-            ("abort".to_owned(), "s-0192".to_owned(), actor.to_owned());
+        end.turned_by = Some(by);
         let mut script = shift_script();
         script.truncate(4);
         script.push(ok("GET /v1/shifts/s-0192 ", &end));
-        script.push(ok("GET /v1/history", &history));
         let done = run(&with(SHIFT, &["--yes"]), script);
         assert_eq!(done.result, Ok(exit));
         assert!(done.out.contains("oci p95 240 ms for 30 s"), "{}", done.out);
@@ -296,6 +296,48 @@ fn a_stale_revision_exits_5_and_says_what_moved() {
       18:41 shift meet aws 70 → 50  oci 30 → 50 (uid:1000, CHG-4412)
       → look at it again: bascule status
     ");
+}
+
+fn stale(line: &'static str) -> Answer {
+    Answer(
+        line,
+        412,
+        problem(
+            412,
+            "E0605",
+            "the state is at revision 1843, not 1841",
+            &json!([]),
+        ),
+    )
+}
+
+#[test]
+fn a_change_that_would_still_do_what_was_shown_is_made_on_the_new_state() {
+    let mut script = shift_script();
+    let again = ok("POST /v1/shifts?dry_run=true ", &samples::change());
+    script.splice(2..2, [stale("POST /v1/shifts "), again]);
+    let done = run(&with(SHIFT, &["--yes"]), script);
+    assert_eq!(done.result, Ok(Exit::Ok));
+    assert!(
+        done.requests[4].contains("if-match: \"1843\"\r\n"),
+        "{}",
+        done.requests[4]
+    );
+}
+
+#[test]
+fn a_change_that_would_do_something_else_than_shown_exits_5() {
+    let mut other = samples::change();
+    other.rows.clear();
+    let mut script = shift_script();
+    script.truncate(2);
+    script.extend([
+        stale("POST /v1/shifts "),
+        ok("POST /v1/shifts?dry_run=true ", &other),
+        ok("GET /v1/history", &samples::history()),
+    ]);
+    let done = run(&with(SHIFT, &["--yes"]), script);
+    assert_eq!(done.result.map_err(|error| error.exit), Err(Exit::Conflict));
 }
 
 #[test]

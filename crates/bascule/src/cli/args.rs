@@ -172,6 +172,8 @@ pub(crate) enum DocsPage {
     Errors,
     /// `docs/reference/metrics.md`.
     Metrics,
+    /// `docs/reference/openapi.json`.
+    Openapi,
 }
 
 /// Arguments of `run`.

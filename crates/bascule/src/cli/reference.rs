@@ -8,6 +8,7 @@ use clap::{Arg, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::args::{Cli, DocsPage};
+use super::client::problem;
 use super::exit::{CliError, CliResult, Exit};
 use super::output::Output;
 
@@ -47,6 +48,21 @@ pub(crate) fn help(topic: &[String], out: &mut Output) -> CliResult {
         })?;
         return Ok(Exit::Ok);
     }
+    if let [name] = topic
+        && let Some(code) = bascule_admin::Code::ALL
+            .iter()
+            .find(|code| code.as_str().eq_ignore_ascii_case(name))
+    {
+        let (status, exit) = (code.status().as_u16(), problem::exit_of_code(*code).code());
+        let data = serde_json::json!({ "code": code.as_str(), "title": code.title(), "status": status, "exit": exit });
+        let text = format!(
+            "{}: {}\n\nAn answer of the admin API, with HTTP status {status}; a command that gets it exits {exit}.",
+            code.as_str(),
+            code.title()
+        );
+        out.answer("ErrorCode", &data, |_| text)?;
+        return Ok(Exit::Ok);
+    }
     let mut command = Cli::command();
     command.build();
     let mut found = command;
@@ -78,11 +94,37 @@ pub(crate) fn page(page: DocsPage, out: &mut Output) -> CliResult {
     let text = match page {
         DocsPage::Cli => render_cli(),
         DocsPage::Config => bascule_config::config_reference(),
-        DocsPage::Errors => bascule_config::errors_reference(),
+        DocsPage::Errors => render_errors(),
+        DocsPage::Openapi => openapi()?,
         DocsPage::Metrics => bascule_telemetry::names::reference(),
     };
     out.text(&text)?;
     Ok(Exit::Ok)
+}
+
+/// `docs/reference/openapi.json`.
+fn openapi() -> Result<String, CliError> {
+    serde_json::to_string_pretty(&bascule_admin::openapi())
+        .map_err(|error| CliError::new(Exit::Failed, error.to_string()))
+}
+
+/// `docs/reference/errors.md`: the codes of configurations, then those of the admin API.
+fn render_errors() -> String {
+    let mut text = bascule_config::errors_reference();
+    text.push_str("\n# Codes of the admin API\n\nIn `code` of a problem document. The exit code is that of the command line.\n");
+    text.push_str("\n| code | status | exit | meaning |\n|---|---:|---:|---|\n");
+    for code in bascule_admin::Code::ALL {
+        let (status, exit) = (code.status().as_u16(), problem::exit_of_code(*code).code());
+        push(
+            &mut text,
+            format_args!(
+                "| {} | {status} | {exit} | {} |\n",
+                code.as_str(),
+                code.title()
+            ),
+        );
+    }
+    text
 }
 
 /// `docs/reference/cli.md`.
@@ -238,6 +280,8 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Format;
+    use super::super::output::Shared;
     use super::*;
 
     #[test]
@@ -261,6 +305,54 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         clap_mangen::generate_to(Cli::command(), dir.path()).unwrap();
         assert!(dir.path().join("bascule-shift.1").exists());
+    }
+
+    #[test]
+    fn help_knows_commands_codes_of_configurations_and_of_the_admin_api() {
+        let on = |words: &[&str]| {
+            let out = Shared::default();
+            let mut output = Output::of(
+                Format::Table,
+                Box::new(out.clone()),
+                Box::new(std::io::sink()),
+            );
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            help(&words, &mut output).map(|_| out.text())
+        };
+        assert!(
+            on(&["config", "validate"])
+                .unwrap()
+                .contains("bascule config validate")
+        );
+        assert!(on(&["e0104"]).unwrap().starts_with("E0104: "));
+        assert!(
+            on(&["E0612"])
+                .unwrap()
+                .ends_with("with HTTP status 409; a command that gets it exits 6.\n")
+        );
+        let wrong = on(&["E9999"]).unwrap_err();
+        assert_eq!(wrong.exit, Exit::Usage);
+        assert!(!wrong.to_string().contains("internal-docs"), "{wrong}");
+    }
+
+    #[test]
+    fn every_generated_page_has_content() {
+        for page in [
+            DocsPage::Cli,
+            DocsPage::Config,
+            DocsPage::Errors,
+            DocsPage::Metrics,
+            DocsPage::Openapi,
+        ] {
+            let out = Shared::default();
+            let mut output = Output::of(
+                Format::Table,
+                Box::new(out.clone()),
+                Box::new(std::io::sink()),
+            );
+            assert_eq!(super::page(page, &mut output), Ok(Exit::Ok));
+            assert!(out.text().lines().count() > 20, "{page:?}");
+        }
     }
 
     #[test]

@@ -61,19 +61,48 @@ fn message(problem: &Problem) -> String {
     }
 }
 
-/// The exit code of a status. A 409 is a broken rail when the problem names one, and a conflict otherwise.
+/// The exit code of a problem: that of its code, or, for a code of another version, of its status.
 fn exit_of(status: StatusCode, problem: Option<&Problem>) -> Exit {
-    let rail =
-        problem.is_some_and(|p| p.rule.is_some() || p.errors.iter().any(|e| e.rule.is_some()));
-    // A change that was accepted and could not be stored failed; nobody is out of reach.
-    let stored = problem.is_none_or(|p| p.code != Code::Store.as_str());
+    let code =
+        problem.and_then(|problem| Code::ALL.iter().find(|code| code.as_str() == problem.code));
+    if let Some(code) = code {
+        return exit_of_code(*code);
+    }
     match status.as_u16() {
-        409 if rail => Exit::Refused,
+        409 if problem.is_some_and(|problem| problem.rule.is_some()) => Exit::Refused,
         400 | 404 | 422 => Exit::Usage,
         401 | 403 => Exit::NotPermitted,
         409 | 412 | 428 => Exit::Conflict,
-        429 | 502..=504 if stored => Exit::Unreachable,
+        429 | 502..=504 => Exit::Unreachable,
         _ => Exit::Failed,
+    }
+}
+
+/// The exit code of a code.
+pub(crate) const fn exit_of_code(code: Code) -> Exit {
+    match code {
+        Code::Unauthenticated | Code::NotPermitted | Code::WrongHost => Exit::NotPermitted,
+        Code::PreconditionRequired | Code::Stale | Code::Busy | Code::WrongPhase => Exit::Conflict,
+        Code::Rails => Exit::Refused,
+        Code::InvalidConfig => Exit::ConfigInvalid,
+        Code::Unavailable | Code::TooManyClients => Exit::Unreachable,
+        Code::BadRequest
+        | Code::BadBody
+        | Code::UnknownService
+        | Code::UnknownBackend
+        | Code::UnknownProvider
+        | Code::UnknownEndpoint
+        | Code::NotFound
+        | Code::Sum
+        | Code::AllOff
+        | Code::TooLong
+        | Code::ReasonRequired
+        | Code::BadField => Exit::Usage,
+        Code::BodyTooLarge
+        | Code::NoRoute
+        | Code::NoMethod
+        | Code::WrongMediaType
+        | Code::Store => Exit::Failed,
     }
 }
 
@@ -119,8 +148,8 @@ mod tests {
         reply(
             status,
             &json!({
-                "type": "urn:bascule:error:E0600", "title": "Refused", "status": status, "detail": detail,
-                "code": "E0600", "rule": rule, "errors": errors, "revision": 1841, "retryable": false,
+                "type": "urn:bascule:error:E06XX", "title": "Refused", "status": status, "detail": detail,
+                "code": "E06XX", "rule": rule, "errors": errors, "revision": 1841, "retryable": false,
             }),
         )
     }
@@ -152,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn each_status_has_its_exit_code() {
+    fn a_code_that_is_not_known_here_exits_by_its_status() {
         let none = json!([]);
         let rail = json!([{"pointer": "", "detail": "x", "rule": "bounds"}]);
         for (status, errors, exit) in [

@@ -10,12 +10,15 @@ use tempfile::TempDir;
 use crate::process::Guard;
 use crate::{client, wait};
 
+/// What is asked for until it answers; not counted.
+const PROBE: &str = "/are-you-there";
+
 /// A running nginx that answers its name; stops when dropped.
 #[derive(Debug)]
 pub struct Nginx {
     address: SocketAddr,
     process: Guard,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Nginx {
@@ -51,9 +54,9 @@ impl Nginx {
         let nginx = Self {
             address,
             process: Guard::new(child),
-            _directory: directory,
+            directory,
         };
-        wait::until("nginx to answer", || client::get(address, "/").ok())?;
+        wait::until("nginx to answer", || client::get(address, PROBE).ok())?;
         Ok(nginx)
     }
 
@@ -67,6 +70,16 @@ impl Nginx {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Requests it has answered, by its access log; those of [`start`](Self::start) excluded.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        let log = std::fs::read(self.directory.path().join("access.log")).unwrap_or_default();
+        let lines = log
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        lines.filter(|line| *line != PROBE.as_bytes()).count() as u64
     }
 
     /// Dies as in a power cut.
@@ -85,7 +98,7 @@ fn configuration(name: &str, port: u16, directory: &str) -> String {
         "daemon off; master_process off; worker_processes 1; pid {directory}/nginx.pid;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; keepalive_requests 1000000; client_max_body_size 0;
+  log_format uri '$request_uri'; access_log {directory}/access.log uri; keepalive_requests 1000000; client_max_body_size 0;
   client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
   fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
   server {{

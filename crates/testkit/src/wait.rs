@@ -11,15 +11,27 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When there is none within [`PATIENCE`]; `what` says what was waited for.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> Result<T> {
+    within(PATIENCE, what, ask)
+}
+
+/// As [`until`], for what moves much data: waits ten times as long.
+///
+/// # Errors
+/// When there is no answer in that time.
+pub fn until_long<T>(what: &str, ask: impl FnMut() -> Option<T>) -> Result<T> {
+    within(PATIENCE * 10, what, ask)
+}
+
+fn within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
     #[expect(clippy::disallowed_methods, reason = "tests have no telemetry clock")]
     let started = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return Ok(answer);
         }
-        if started.elapsed() > PATIENCE {
-            bail!("waited {PATIENCE:?} in vain for {what}");
+        if started.elapsed() > patience {
+            bail!("waited {patience:?} in vain for {what}");
         }
         #[expect(
             clippy::disallowed_methods,

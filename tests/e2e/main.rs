@@ -1,0 +1,16 @@
+//! The binary as a whole against real programs: nginx as upstream, curl and h2load as clients, the command line as the
+//! operator. Each file is one story; each test starts what it needs on free ports of loopback and stops it again.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod bad_input;
+mod bytes;
+mod life_of_a_request;
+mod life_of_a_shift;
+mod reload;
+mod stop;
+mod support;

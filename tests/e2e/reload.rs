@@ -90,7 +90,7 @@ fn a_bad_file_is_refused_with_all_its_errors_and_the_old_one_keeps_running() {
     let failure = wait::until("the refusal", || {
         let status = daemon.get("/v1/status").unwrap();
         status
-            .pointer("/config/last_failure")
+            .pointer("/config/last_error")
             .filter(|f| !f.is_null())
             .cloned()
     })

@@ -3,12 +3,12 @@
 //! API over a socket; then one file for each group of commands. It must never decide about traffic: it asks the admin API.
 
 pub(crate) mod args;
-mod client;
+pub(crate) mod client;
 mod config;
 mod evacuate;
 mod events;
 pub(crate) mod exit;
-mod explain;
+pub(crate) mod explain;
 mod follow;
 mod history;
 mod output;
@@ -20,7 +20,7 @@ mod session;
 mod shift;
 mod state;
 mod status;
-mod text;
+pub(crate) mod text;
 pub(crate) mod values;
 
 use std::process::ExitCode;

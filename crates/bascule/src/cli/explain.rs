@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &mut Session<'_>, args: &ExplainArgs) -> CliRes
 }
 
 /// The layout.
-fn render(e: &Explanation, clock: &Clock) -> String {
+pub(crate) fn render(e: &Explanation, clock: &Clock) -> String {
     let mut lines = vec![format!(
         "{} has share {:.2} %.  Declared: {:.2} %.",
         e.backend, e.effective, e.declared

@@ -1,0 +1,140 @@
+//! What keeps the edge's snapshot true: a task on the control thread that gives `traffic::assemble` every change (of the
+//! configuration, the targets, the verdicts, the resolved names) and publishes what comes out. It decides nothing: which
+//! share follows from what is the assembler's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bascule_config::Config;
+use bascule_health::Report;
+use bascule_model::{EndpointId, Targets};
+use bascule_net::resolve::{Resolved, Resolver};
+use bascule_probe::{ProbeTarget, ProberHandle};
+use bascule_proxy::Edge;
+use bascule_telemetry::clock;
+use bascule_traffic::Snapshot;
+use bascule_traffic::assemble::{Assembler, CheckTarget, EndpointHealth, Input};
+use bascule_traffic::spec::EndpointHost;
+use tokio::sync::mpsc;
+
+use super::trust::Trust;
+
+/// What the edge task is told from outside.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// A new configuration.
+    Config(Arc<Config>, Trust),
+    /// New targets.
+    Targets(Targets),
+}
+
+/// The assembler with what it needs around it.
+#[derive(Debug)]
+pub(super) struct EdgeState {
+    assembler: Assembler,
+    config: Arc<Config>,
+    trust: Trust,
+}
+
+impl EdgeState {
+    /// The state before anything runs, and the snapshot to start with.
+    pub(super) fn begin(config: &Arc<Config>, targets: Targets, trust: Trust) -> (Self, Option<Arc<Snapshot>>) {
+        let mut state = Self { assembler: Assembler::new(), config: Arc::clone(config), trust };
+        state.feed(Input::Services(config.services.clone()));
+        state.feed(Input::Targets(targets));
+        let snapshot = state.assembler.poll_snapshot();
+        (state, snapshot)
+    }
+
+    fn feed(&mut self, input: Input) {
+        if let Err(stale) = self.assembler.handle(clock::now(), input) {
+            // The controller publishes in order; whoever sent this is behind.
+            tracing::warn!(event = "targets_refused", current = %stale.current, offered = %stale.offered);
+        }
+    }
+
+    /// Keeps the snapshot true until the process ends.
+    pub(super) async fn run(
+        mut self,
+        edge: Edge,
+        prober: ProberHandle,
+        (mut resolver, mut resolved): (Resolver, mpsc::Receiver<Resolved>),
+        mut changes: mpsc::UnboundedReceiver<Change>,
+    ) {
+        let mut verdicts = prober.changed.clone();
+        self.aim(&prober, &mut resolver);
+        loop {
+            // Cancellation: a receiver that is not chosen keeps its message, a watch its mark, a sleep nothing.
+            let aims = tokio::select! {
+                change = changes.recv() => match change {
+                    Some(change) => { self.take(change); true }
+                    None => return,
+                },
+                changed = verdicts.changed() => match changed {
+                    Ok(()) => { self.feed(Input::Health(health(&prober.report.load()))); false }
+                    Err(_) => return,
+                },
+                found = resolved.recv() => match found {
+                    Some(Resolved { host, addresses }) => {
+                        self.feed(Input::Resolved { host, addresses });
+                        true
+                    }
+                    None => return,
+                },
+                () = clock::sleep_until_some(self.assembler.poll_timeout()) => {
+                    self.assembler.handle_timeout(clock::now());
+                    false
+                }
+            };
+            while let Some(snapshot) = self.assembler.poll_snapshot() {
+                edge.publish(snapshot);
+            }
+            if aims {
+                self.aim(&prober, &mut resolver);
+            }
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Config(config, trust) => {
+                self.feed(Input::Services(config.services.clone()));
+                (self.config, self.trust) = (config, trust);
+            }
+            Change::Targets(targets) => self.feed(Input::Targets(targets)),
+        }
+    }
+
+    /// Tells prober and resolver what there is to check and to resolve.
+    fn aim(&self, prober: &ProberHandle, resolver: &mut Resolver) {
+        let targets = self.assembler.check_targets();
+        prober.set_targets(targets.into_iter().filter_map(|t| self.probe_target(t)).collect());
+        resolver.watch(&names(&self.config));
+    }
+
+    fn probe_target(&self, target: CheckTarget) -> Option<ProbeTarget> {
+        let CheckTarget { id, provider, admin } = target;
+        let policy = Arc::clone(self.config.checks.get(&id.service)?);
+        let tls = self.trust.of(&id);
+        Some(ProbeTarget { id, provider, admin, policy, tls })
+    }
+}
+
+/// The host names of all endpoints.
+fn names(config: &Config) -> BTreeSet<Arc<str>> {
+    let endpoints = config.services.iter().flat_map(|s| s.backends.values()).flat_map(|b| &b.endpoints);
+    let name = |host: &EndpointHost| match host {
+        EndpointHost::Name(name) => Some(Arc::clone(name)),
+        EndpointHost::Address(_) => None,
+    };
+    endpoints.filter_map(|url| name(&url.host)).collect()
+}
+
+fn health(report: &Report) -> BTreeMap<EndpointId, EndpointHealth> {
+    let seen = |(id, verdict): (&EndpointId, &bascule_health::Verdict)| {
+        let health = EndpointHealth { state: verdict.state, returned_at: verdict.returned_at };
+        (id.clone(), health)
+    };
+    report.endpoints.iter().map(seen).collect()
+}

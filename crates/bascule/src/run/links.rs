@@ -1,0 +1,105 @@
+//! How the parts see each other: the controller its edge and its prober, the admin side its edge. Thin: each call is one
+//! call of another crate.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use bascule_admin::{BoundListener, EdgeView};
+use bascule_control::{Confirmed, EdgeLink};
+use bascule_health::Report;
+use bascule_model::{AdminState, BackendSignal, Targets};
+use bascule_plan::steer::{BackendHealth, Health};
+use bascule_proxy::Edge;
+use bascule_telemetry::clock;
+use bascule_traffic::Snapshot;
+use tokio::sync::mpsc;
+
+use super::edge::Change;
+use super::reload::Reloader;
+
+/// The controller's edge. It exists before the edge does, since the edge starts with the controller's targets.
+#[derive(Debug)]
+pub(super) struct Link {
+    changes: mpsc::UnboundedSender<Change>,
+    edge: OnceLock<Edge>,
+}
+
+impl Link {
+    /// Without an edge yet.
+    pub(super) const fn new(changes: mpsc::UnboundedSender<Change>) -> Self {
+        Self { changes, edge: OnceLock::new() }
+    }
+
+    /// Now there is one; a second is ignored.
+    pub(super) fn connect(&self, edge: Edge) {
+        drop(self.edge.set(edge));
+    }
+}
+
+impl EdgeLink for Link {
+    fn publish(&self, targets: Targets) {
+        if self.changes.send(Change::Targets(targets)).is_err() {
+            tracing::error!(event = "edge_task_gone");
+        }
+    }
+
+    fn confirmed(&self) -> Confirmed {
+        self.edge.get().map(confirmed).unwrap_or_default()
+    }
+
+    fn signals(&self) -> Vec<BackendSignal> {
+        self.edge.get().map(|edge| edge.signals(clock::now())).unwrap_or_default()
+    }
+
+    fn health(&self) -> Health {
+        self.edge.get().map(|edge| health(&edge.snapshot())).unwrap_or_default()
+    }
+}
+
+fn confirmed(edge: &Edge) -> Confirmed {
+    let confirmed = edge.confirmed();
+    Confirmed { revision: confirmed.revision, workers: confirmed.workers }
+}
+
+/// What is seen of each backend, by the snapshot that traffic uses.
+fn health(snapshot: &Snapshot) -> Health {
+    let mut health = BTreeMap::new();
+    for service in &snapshot.services {
+        for backend in &service.backends {
+            let takes = |e: &&bascule_traffic::snapshot::Endpoint| e.admin == AdminState::Ready;
+            let up = backend.endpoints.iter().filter(takes).filter(|e| e.observed.is_usable()).count();
+            let total = backend.endpoints.iter().filter(takes).count();
+            let key = (service.name().clone(), backend.name.clone());
+            health.insert(key, BackendHealth { up, total });
+        }
+    }
+    health
+}
+
+/// The admin side's edge.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The data plane.
+    pub(super) edge: Edge,
+    /// Knows the listeners.
+    pub(super) reloader: Arc<Reloader>,
+}
+
+impl EdgeView for View {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.edge.snapshot()
+    }
+
+    fn confirmed(&self) -> Confirmed {
+        confirmed(&self.edge)
+    }
+
+    fn signals(&self) -> Vec<BackendSignal> {
+        self.edge.signals(clock::now())
+    }
+
+    fn listeners(&self) -> Vec<BoundListener> {
+        self.reloader.bound()
+    }
+}

@@ -3,7 +3,6 @@
 //! share follows from what is the assembler's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bascule_config::Config;

@@ -13,6 +13,7 @@ use bascule_plan::steer::{BackendHealth, Health};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
+use bascule_traffic::snapshot::Endpoint;
 use tokio::sync::mpsc;
 
 use super::edge::Change;
@@ -67,11 +68,11 @@ fn health(snapshot: &Snapshot) -> Health {
     let mut health = BTreeMap::new();
     for service in &snapshot.services {
         for backend in &service.backends {
-            let takes = |e: &&bascule_traffic::snapshot::Endpoint| e.admin == AdminState::Ready;
-            let up = backend.endpoints.iter().filter(takes).filter(|e| e.observed.is_usable()).count();
-            let total = backend.endpoints.iter().filter(takes).count();
+            let takes = |e: &&Endpoint| e.admin == AdminState::Ready && e.observed.is_usable();
+            let up = backend.endpoints.iter().filter(takes).count();
+            let endpoints: Vec<_> = backend.endpoints.iter().map(|e| e.id.as_ref().clone()).collect();
             let key = (service.name().clone(), backend.name.clone());
-            health.insert(key, BackendHealth { up, total });
+            health.insert(key, BackendHealth { up, total: endpoints.len(), endpoints });
         }
     }
     health

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bascule_admin::{By, BoundListener, ConfigOutcome, ConfigPort, Later, RefusedConfig, RunningConfig};
-use bascule_config::{Config, Diagnostics, Loaded, Severity};
+use bascule_config::{Config, Diagnostics, Loaded};
 use bascule_control::Handle;
 use bascule_proxy::Edge;
 use bascule_telemetry::events::{Bus, Event};
@@ -211,7 +211,7 @@ pub(super) fn diagnose(
     unusable: &[Unusable],
 ) -> Diagnostics {
     let item = |u: &Unusable| {
-        bascule_config::found(&config.origins, Severity::Error, u.code, &u.pointer, &u.message, &u.help)
+        bascule_config::found(&config.origins, u.code, &u.pointer, &u.message, &u.help)
     };
     let items = unusable.iter().map(item).collect();
     Diagnostics { file: Arc::from(file_name), text: Arc::from(text), items }
@@ -219,14 +219,7 @@ pub(super) fn diagnose(
 
 /// What a reload cannot change while the process runs.
 fn warn_of_restart(running: &Config, next: &Config) {
-    let changed = [
-        ("state_dir", running.state_dir != next.state_dir),
-        ("admin", running.admin != next.admin),
-        ("metrics", running.metrics != next.metrics),
-        ("log", running.log != next.log),
-        ("runtime", running.runtime != next.runtime),
-    ];
-    let keys: Vec<&str> = changed.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect();
+    let keys = bascule_config::needs_start(running, next);
     if !keys.is_empty() {
         let keys = keys.join(", ");
         tracing::warn!(event = "config_needs_restart", keys, "changed, but in effect only after a restart");

@@ -20,7 +20,7 @@ pub(super) struct Trust {
 #[derive(Debug, Clone)]
 struct Client {
     roots: Roots,
-    config: Arc<ClientConfig>,
+    tls: ClientTls,
 }
 
 impl Trust {
@@ -55,10 +55,7 @@ impl Trust {
 
     /// For the data plane.
     pub(super) fn upstream(&self) -> UpstreamTls {
-        let config = |(file, client): (&Option<String>, &Client)| {
-            (file.clone(), Arc::clone(&client.config))
-        };
-        self.clients.iter().map(config).collect()
+        self.clients.iter().map(|(file, client)| (file.clone(), client.tls.clone())).collect()
     }
 
     /// How TLS is spoken to an endpoint; `None` where it is not.
@@ -67,13 +64,13 @@ impl Trust {
             return None;
         }
         let file = self.ca_files.get(&(id.service.clone(), id.backend.clone())).cloned();
-        self.clients.get(&file).map(|client| Arc::clone(&client.config))
+        self.clients.get(&file).map(|client| client.tls.config(Alpn::Both))
     }
 }
 
 impl Client {
     fn new(roots: Roots) -> Result<Self, TlsError> {
-        let config = ClientTls::new(&roots)?.config(Alpn::Both);
-        Ok(Self { roots, config })
+        let tls = ClientTls::new(&roots)?;
+        Ok(Self { roots, tls })
     }
 }

@@ -10,8 +10,8 @@ use bascule_control as control;
 use bascule_net::resolve::{self, Resolver};
 use bascule_probe as probe;
 use bascule_proxy as proxy;
-use bascule_telemetry::events::Bus;
 use bascule_telemetry::access::{AccessLog, Destination};
+use bascule_telemetry::events::Bus;
 use bascule_telemetry::{Registry, clock, log, names, spawn};
 use tokio::sync::mpsc;
 
@@ -36,7 +36,9 @@ const FAILURES_MAX: usize = 1024;
 
 /// Runs until told to stop.
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, run(args));
     Ok(match ended {
@@ -58,7 +60,10 @@ fn available() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-#[expect(clippy::too_many_lines, reason = "the composition, in the order of the start, on one page")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the composition, in the order of the start, on one page"
+)]
 async fn serve(
     args: &RunArgs,
     given: start::Given,
@@ -77,7 +82,8 @@ async fn serve(
     log::init(config.log.level.as_str(), format(config.log.format)).context("the log")?;
     let registry = Registry::new();
     registry.install_global();
-    metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "revision" => "").set(1.0);
+    metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "revision" => "")
+        .set(1.0);
     let bus = Bus::new();
     let access = AccessLog::start(&Destination::Stdout, config.log.access.sample)?;
 
@@ -86,13 +92,14 @@ async fn serve(
     let link = Arc::new(links::Link::new(changes.clone()));
     let token = random()?;
     let prover = Arc::new(prove::Prober::new(token.clone()));
-    let settings = control::Settings { state_dir: paths::state_dir(args, &config) };
+    let settings = control::Settings {
+        state_dir: paths::state_dir(args, &config),
+    };
     let control = control::Controller::start(
         settings,
         config.facts.clone(),
         Arc::clone(&link) as Arc<dyn control::EdgeLink>,
         Arc::clone(&prover) as Arc<dyn control::Prove>,
-        bus.clone(),
     )?;
 
     let targets = control.targets().as_ref().clone();
@@ -121,7 +128,10 @@ async fn serve(
     let task = state.run(edge.clone(), judge.clone(), resolver, changes_receiver);
     spawn::local("edge", task).detach();
 
-    control.save_config(running.text.to_string()).await.context("the state directory")?;
+    control
+        .save_config(running.text.to_string())
+        .await
+        .context("the state directory")?;
     let reach = reload::Reach {
         edge: edge.clone(),
         changes,
@@ -138,7 +148,10 @@ async fn serve(
     let says = ready.clone();
     let ports = admin::Ports {
         control: Arc::new(control.clone()),
-        edge: Arc::new(links::View { edge: edge.clone(), reloader: Arc::clone(&reloader) }),
+        edge: Arc::new(links::View {
+            edge: edge.clone(),
+            reloader: Arc::clone(&reloader),
+        }),
         health: Arc::clone(&judge.report),
         bus: bus.clone(),
         registry,
@@ -160,14 +173,17 @@ async fn serve(
     let (ask_reload, reload_asked) = mpsc::channel(1);
     let mut signals = stop::Signals::listen(ask_reload)?;
     if let Some(file) = args.config.clone() {
-        spawn::local("reload", watch::run(file, Arc::clone(&reloader), reload_asked)).detach();
+        spawn::local(
+            "reload",
+            watch::run(file, Arc::clone(&reloader), reload_asked),
+        )
+        .detach();
     }
     ready.yes();
     tell_start(&reloader, workers);
     signals.asked().await;
     let policy = admin::ConfigPort::running(&*reloader).config.shutdown;
     stop::stop(&ready, &mut signals, &edge, policy).await;
-    control.stop().await;
     server.stop(STOP_ADMIN).await;
     access.stop().context("the access log")
 }
@@ -180,7 +196,11 @@ fn tell_start(reloader: &reload::Reloader, workers: usize) {
         let (name, address) = (&listener.name, listener.address);
         tracing::info!(event = "listening", listener = %name, %address, tls = listener.tls);
     }
-    tracing::info!(event = "started", version = env!("CARGO_PKG_VERSION"), workers);
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        workers
+    );
 }
 
 /// Random for secrets and names; 128 bits of it as hexadecimal digits.
@@ -191,7 +211,8 @@ fn random() -> Result<String> {
 }
 
 fn bind_tcp(address: std::net::SocketAddr) -> Result<Arc<std::net::TcpListener>> {
-    let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
     Ok(Arc::new(listener))
 }

@@ -362,7 +362,8 @@ fn start_thread(start: Start, started: blocking::Sender<Outcome>) -> io::Result<
     let alive = Alive(Arc::clone(&hub));
     spawn::thread("worker", Some(worker), move || {
         let _alive = alive;
-        worker::run(&runtime, start, |outcome| {
+        // The sender goes with the one report: the edge waits until all of them have gone.
+        worker::run(&runtime, start, move |outcome| {
             if started.send((worker, outcome)).is_err() {
                 tracing::debug!("the edge was given up while it started");
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bascule_admin::api;
+use bascule_telemetry::clock;
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
@@ -100,19 +101,17 @@ impl Daemon {
     }
 
     async fn ready(&mut self) -> Result<()> {
-        let ready = async {
-            while self.get::<api::WhoAmI>("/v1/whoami").await.is_err() {
-                if let Some(status) = self.child.try_wait()? {
-                    bail!("the daemon ended with {status}:\n{}", self.log());
-                }
-                tokio::time::sleep(LOOK).await;
+        let deadline = clock::now() + START_PATIENCE;
+        while self.get::<api::WhoAmI>("/v1/whoami").await.is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the daemon ended with {status}:\n{}", self.log());
             }
-            Ok(())
-        };
-        match tokio::time::timeout(START_PATIENCE, ready).await {
-            Ok(result) => result,
-            Err(_) => bail!("the daemon did not become ready in {START_PATIENCE:?}"),
+            if clock::now() > deadline {
+                bail!("the daemon did not become ready in {START_PATIENCE:?}");
+            }
+            tokio::time::sleep(LOOK).await;
         }
+        Ok(())
     }
 
     fn log(&self) -> String {

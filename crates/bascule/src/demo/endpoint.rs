@@ -140,11 +140,10 @@ async fn accept_all(
 /// Closes with a reset instead of a clean end.
 fn reset(stream: TcpStream) {
     if let Ok(stream) = stream.into_std() {
-        // Without linger the close below is a clean one: a weaker fault, but still one.
-        drop(rustix::net::sockopt::set_socket_linger(
-            &stream,
-            Some(Duration::ZERO),
-        ));
+        let linger = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+        if let Err(error) = linger {
+            tracing::warn!(%error, "closed in good order instead of reset");
+        }
     }
 }
 

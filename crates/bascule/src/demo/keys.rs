@@ -113,7 +113,10 @@ async fn explain(story: &Story, name: &str) {
         .await
     {
         Ok(explanation) => {
-            for line in crate::cli::explain::render(&explanation, &crate::cli::text::Clock::system()).lines() {
+            for line in
+                crate::cli::explain::render(&explanation, &crate::cli::text::Clock::system())
+                    .lines()
+            {
                 story.out.plain(line);
             }
         }

@@ -138,9 +138,8 @@ impl Load {
                 provider,
             };
             self.write(|seen| {
-                if outcome == Outcome::Ok && seen.first_answer.is_none() {
-                    seen.first_answer = Some(ended);
-                }
+                let first = Some(ended).filter(|_| outcome == Outcome::Ok);
+                seen.first_answer = seen.first_answer.or(first);
                 seen.samples.push(sample);
             });
             number += u64::from(CONNECTIONS);

@@ -38,8 +38,16 @@ pub(super) struct EdgeState {
 
 impl EdgeState {
     /// The state before anything runs, and the snapshot to start with.
-    pub(super) fn begin(config: &Arc<Config>, targets: Targets, trust: Trust) -> (Self, Option<Arc<Snapshot>>) {
-        let mut state = Self { assembler: Assembler::new(), config: Arc::clone(config), trust };
+    pub(super) fn begin(
+        config: &Arc<Config>,
+        targets: Targets,
+        trust: Trust,
+    ) -> (Self, Option<Arc<Snapshot>>) {
+        let mut state = Self {
+            assembler: Assembler::new(),
+            config: Arc::clone(config),
+            trust,
+        };
         state.feed(Input::Services(config.services.clone()));
         state.feed(Input::Targets(targets));
         let snapshot = state.assembler.poll_snapshot();
@@ -108,21 +116,40 @@ impl EdgeState {
     /// Tells prober and resolver what there is to check and to resolve.
     fn aim(&self, prober: &ProberHandle, resolver: &mut Resolver) {
         let targets = self.assembler.check_targets();
-        prober.set_targets(targets.into_iter().filter_map(|t| self.probe_target(t)).collect());
+        prober.set_targets(
+            targets
+                .into_iter()
+                .filter_map(|t| self.probe_target(t))
+                .collect(),
+        );
         resolver.watch(&names(&self.config));
     }
 
     fn probe_target(&self, target: CheckTarget) -> Option<ProbeTarget> {
-        let CheckTarget { id, provider, admin } = target;
+        let CheckTarget {
+            id,
+            provider,
+            admin,
+        } = target;
         let policy = Arc::clone(self.config.checks.get(&id.service)?);
         let tls = self.trust.of(&id);
-        Some(ProbeTarget { id, provider, admin, policy, tls })
+        Some(ProbeTarget {
+            id,
+            provider,
+            admin,
+            policy,
+            tls,
+        })
     }
 }
 
 /// The host names of all endpoints.
 fn names(config: &Config) -> BTreeSet<Arc<str>> {
-    let endpoints = config.services.iter().flat_map(|s| s.backends.values()).flat_map(|b| &b.endpoints);
+    let endpoints = config
+        .services
+        .iter()
+        .flat_map(|s| s.backends.values())
+        .flat_map(|b| &b.endpoints);
     let name = |host: &EndpointHost| match host {
         EndpointHost::Name(name) => Some(Arc::clone(name)),
         EndpointHost::Address(_) => None,
@@ -132,7 +159,10 @@ fn names(config: &Config) -> BTreeSet<Arc<str>> {
 
 fn health(report: &Report) -> BTreeMap<EndpointId, EndpointHealth> {
     let seen = |(id, verdict): (&EndpointId, &bascule_health::Verdict)| {
-        let health = EndpointHealth { state: verdict.state, returned_at: verdict.returned_at };
+        let health = EndpointHealth {
+            state: verdict.state,
+            returned_at: verdict.returned_at,
+        };
         (id.clone(), health)
     };
     report.endpoints.iter().map(seen).collect()

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use bascule_admin::{BoundListener, EdgeView};
 use bascule_control::{Confirmed, EdgeLink};
-use bascule_health::Report;
 use bascule_model::{AdminState, BackendSignal, Targets};
 use bascule_plan::steer::{BackendHealth, Health};
 use bascule_proxy::Edge;
@@ -29,7 +27,10 @@ pub(super) struct Link {
 impl Link {
     /// Without an edge yet.
     pub(super) const fn new(changes: mpsc::UnboundedSender<Change>) -> Self {
-        Self { changes, edge: OnceLock::new() }
+        Self {
+            changes,
+            edge: OnceLock::new(),
+        }
     }
 
     /// Now there is one; a second is ignored.
@@ -50,17 +51,26 @@ impl EdgeLink for Link {
     }
 
     fn signals(&self) -> Vec<BackendSignal> {
-        self.edge.get().map(|edge| edge.signals(clock::now())).unwrap_or_default()
+        self.edge
+            .get()
+            .map(|edge| edge.signals(clock::now()))
+            .unwrap_or_default()
     }
 
     fn health(&self) -> Health {
-        self.edge.get().map(|edge| health(&edge.snapshot())).unwrap_or_default()
+        self.edge
+            .get()
+            .map(|edge| health(&edge.snapshot()))
+            .unwrap_or_default()
     }
 }
 
 fn confirmed(edge: &Edge) -> Confirmed {
     let confirmed = edge.confirmed();
-    Confirmed { revision: confirmed.revision, workers: confirmed.workers }
+    Confirmed {
+        revision: confirmed.revision,
+        workers: confirmed.workers,
+    }
 }
 
 /// What is seen of each backend, by the snapshot that traffic uses.
@@ -70,9 +80,20 @@ fn health(snapshot: &Snapshot) -> Health {
         for backend in &service.backends {
             let takes = |e: &&Endpoint| e.admin == AdminState::Ready && e.observed.is_usable();
             let up = backend.endpoints.iter().filter(takes).count();
-            let endpoints: Vec<_> = backend.endpoints.iter().map(|e| e.id.as_ref().clone()).collect();
+            let endpoints: Vec<_> = backend
+                .endpoints
+                .iter()
+                .map(|e| e.id.as_ref().clone())
+                .collect();
             let key = (service.name().clone(), backend.name.clone());
-            health.insert(key, BackendHealth { up, total: endpoints.len(), endpoints });
+            health.insert(
+                key,
+                BackendHealth {
+                    up,
+                    total: endpoints.len(),
+                    endpoints,
+                },
+            );
         }
     }
     health

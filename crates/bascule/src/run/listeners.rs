@@ -55,17 +55,28 @@ impl Listeners {
     ///
     /// # Errors
     /// Every address that cannot be had and every certificate that cannot be used; then nothing stays bound.
-    pub(super) fn prepare(&self, config: &Config, workers: usize) -> Result<Prepared, Vec<Unusable>> {
+    pub(super) fn prepare(
+        &self,
+        config: &Config,
+        workers: usize,
+    ) -> Result<Prepared, Vec<Unusable>> {
         let mut prepared = Prepared::default();
         let mut unusable = Vec::new();
         for (name, listener) in &config.listeners {
             let listener = Arc::new(listener.clone());
-            let now = self.open.get(name).filter(|open| open.listener.address == listener.address);
+            let now = self
+                .open
+                .get(name)
+                .filter(|open| open.listener.address == listener.address);
             if let Err(errors) = prepared.add(&listener, now, workers) {
                 unusable.extend(errors);
             }
         }
-        if unusable.is_empty() { Ok(prepared) } else { Err(unusable) }
+        if unusable.is_empty() {
+            Ok(prepared)
+        } else {
+            Err(unusable)
+        }
     }
 
     /// Takes over what was prepared: certificates are replaced in place, the rest is the edge's.
@@ -96,12 +107,15 @@ impl Prepared {
         now: Option<&Open>,
         workers: usize,
     ) -> Result<(), Vec<Unusable>> {
-        let running = now.and_then(|open| open.tls.as_ref()).filter(|_| listener.tls.is_some());
+        let running = now
+            .and_then(|open| open.tls.as_ref())
+            .filter(|_| listener.tls.is_some());
         let tls = match running {
             Some(running) => {
                 // Built here to see that it can be used; replaced in place when everything else is ready.
                 ServerTls::check(&material(listener)).map_err(|e| certificates(listener, &e))?;
-                self.replacements.push((running.clone(), Arc::clone(listener)));
+                self.replacements
+                    .push((running.clone(), Arc::clone(listener)));
                 Some(running.clone())
             }
             None if listener.tls.is_some() => {
@@ -118,17 +132,31 @@ impl Prepared {
                 (Some(bound), address)
             }
         };
-        let bound =
-            BoundListener { name: listener.name.clone(), address, tls: listener.tls.is_some() };
-        let open = Open { listener: Arc::clone(listener), bound, tls: tls.clone() };
+        let bound = BoundListener {
+            name: listener.name.clone(),
+            address,
+            tls: listener.tls.is_some(),
+        };
+        let open = Open {
+            listener: Arc::clone(listener),
+            bound,
+            tls: tls.clone(),
+        };
         self.next.insert(listener.name.clone(), open);
-        self.setups.push(ListenerSetup { listener: Arc::clone(listener), bound: socket, tls });
+        self.setups.push(ListenerSetup {
+            listener: Arc::clone(listener),
+            bound: socket,
+            tls,
+        });
         Ok(())
     }
 }
 
 fn bind(listener: &Listener, workers: usize) -> Result<Bound, Unusable> {
-    let address = ListenAddress { ip: listener.address.ip, port: listener.address.port };
+    let address = ListenAddress {
+        ip: listener.address.ip,
+        port: listener.address.port,
+    };
     listen::bind(address, workers).map_err(|error| Unusable {
         pointer: format!("/listen/{}/address", listener.name),
         code: ADDRESS,
@@ -160,5 +188,8 @@ fn material(listener: &Listener) -> Vec<CertificateMaterial> {
 }
 
 fn protocols(listener: &Listener) -> Protocols {
-    Protocols { h1: listener.protocols.h1, h2: listener.protocols.h2 }
+    Protocols {
+        h1: listener.protocols.h1,
+        h2: listener.protocols.h2,
+    }
 }

@@ -15,8 +15,15 @@ fn folder(variable: &str) -> Option<PathBuf> {
 /// The state directory: the command line, the file, systemd's, or XDG's. Without a file state is kept in memory, as
 /// nobody could tell two such processes apart.
 pub(super) fn state_dir(args: &RunArgs, config: &Config) -> Option<PathBuf> {
-    let said = args.state_dir.clone().or_else(|| config.state_dir.clone().map(PathBuf::from));
-    if said.is_some() || args.config.is_none() { said } else { usual_state_dir() }
+    let said = args
+        .state_dir
+        .clone()
+        .or_else(|| config.state_dir.clone().map(PathBuf::from));
+    if said.is_some() || args.config.is_none() {
+        said
+    } else {
+        usual_state_dir()
+    }
 }
 
 /// The state directory when the file cannot be read.
@@ -38,5 +45,9 @@ pub(super) fn admin_socket(args: &RunArgs, config: &Config) -> Option<PathBuf> {
         .or_else(|| folder("BASCULE_SOCKET"))
         .or_else(|| folder("RUNTIME_DIRECTORY").map(|run| run.join("admin.sock")))
         .or_else(|| folder("XDG_RUNTIME_DIR").map(|run| run.join("bascule/admin.sock")))
-        .or_else(|| Path::new("/run").is_dir().then(|| PathBuf::from("/run/bascule/admin.sock")))
+        .or_else(|| {
+            Path::new("/run")
+                .is_dir()
+                .then(|| PathBuf::from("/run/bascule/admin.sock"))
+        })
 }

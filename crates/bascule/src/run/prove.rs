@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bascule_config::Config;
 use bascule_admin::ConfigPort as _;
+use bascule_config::Config;
 use bascule_control::Prove;
 use bascule_health::CheckKind;
 use bascule_model::{BackendName, ListenerName, ServiceName};
@@ -39,7 +39,10 @@ pub(super) struct Prober {
 impl Prober {
     /// The token makes the edge name the backend that answered.
     pub(super) const fn new(token: String) -> Self {
-        Self { token, reloader: OnceLock::new() }
+        Self {
+            token,
+            reloader: OnceLock::new(),
+        }
     }
 
     /// Now there are listeners; a second time is ignored.
@@ -57,7 +60,9 @@ impl Prove for Prober {
         Box::pin(async move {
             let plan = plan?;
             let answer = tokio::time::timeout(PATIENCE, ask(plan));
-            answer.await.unwrap_or_else(|_| Err(format!("no answer in {PATIENCE:?}")))
+            answer
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer in {PATIENCE:?}")))
         })
     }
 }
@@ -73,9 +78,15 @@ impl Prober {
     fn plan(&self, service: &ServiceName) -> Result<Plan, String> {
         let reloader = self.reloader.get().ok_or("the edge is starting")?;
         let config = reloader.running().config.clone();
-        let spec = config.service(service).ok_or_else(|| format!("no service `{service}`"))?;
-        let speaks_http1 =
-            |name| config.listeners.get(name).is_some_and(|listener| listener.protocols.h1);
+        let spec = config
+            .service(service)
+            .ok_or_else(|| format!("no service `{service}`"))?;
+        let speaks_http1 = |name| {
+            config
+                .listeners
+                .get(name)
+                .is_some_and(|listener| listener.protocols.h1)
+        };
         let bound = reloader.bound();
         // One in clear text needs no handshake: preferred.
         let listener = bound
@@ -84,14 +95,22 @@ impl Prober {
             .min_by_key(|l| l.tls)
             .ok_or("no listener of the service speaks HTTP/1.1")?;
         let (host, path) = target(&config, spec);
-        let tls = if listener.tls { Some(own_tls(&config, &listener.name, &host)?) } else { None };
+        let tls = if listener.tls {
+            Some(own_tls(&config, &listener.name, &host)?)
+        } else {
+            None
+        };
         let request = Request::get(path)
             .header("host", host)
             .header("user-agent", "bascule-proof")
             .header("x-bascule-probe", &self.token)
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
-        Ok(Plan { address: reach(listener.address), tls, request })
+        Ok(Plan {
+            address: reach(listener.address),
+            tls,
+            request,
+        })
     }
 }
 
@@ -103,7 +122,10 @@ fn target(config: &Config, spec: &ServiceSpec) -> (String, String) {
         Some(HostPattern::Wildcard(domain)) => format!("probe.{domain}"),
         Some(HostPattern::Any) | None => "localhost".to_owned(),
     };
-    let path = match (first.map(|m| &m.path), config.checks.get(&spec.name).map(|c| &c.kind)) {
+    let path = match (
+        first.map(|m| &m.path),
+        config.checks.get(&spec.name).map(|c| &c.kind),
+    ) {
         (Some(PathPattern::Exact(path)), _) => path.clone(),
         (Some(PathPattern::Prefix(prefix)), Some(CheckKind::Http { path, .. }))
             if path.starts_with(prefix.as_str()) =>
@@ -123,7 +145,10 @@ fn own_tls(
     host: &str,
 ) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
     let tls = config.listeners.get(listener).and_then(|l| l.tls.as_ref());
-    let chains = tls.into_iter().flat_map(|tls| &tls.certificates).map(|c| &*c.cert_pem);
+    let chains = tls
+        .into_iter()
+        .flat_map(|tls| &tls.certificates)
+        .map(|c| &*c.cert_pem);
     let client = client_of_own(chains).map_err(|error| error.to_string())?;
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
     Ok((client, name))
@@ -145,11 +170,17 @@ async fn ask(plan: Plan) -> Result<BackendName, String> {
     let response = match plan.tls {
         None => exchange(stream, plan.request).await?,
         Some((config, name)) => {
-            let stream = TlsConnector::from(config).connect(name, stream).await.map_err(text)?;
+            let stream = TlsConnector::from(config)
+                .connect(name, stream)
+                .await
+                .map_err(text)?;
             exchange(stream, plan.request).await?
         }
     };
-    let named = response.headers().get("x-bascule-backend").and_then(|v| v.to_str().ok());
+    let named = response
+        .headers()
+        .get("x-bascule-backend")
+        .and_then(|v| v.to_str().ok());
     match named.map(BackendName::parse) {
         Some(Ok(backend)) => Ok(backend),
         _ => Err(format!("{} without a backend", response.status())),

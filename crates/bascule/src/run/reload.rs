@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bascule_admin::{By, BoundListener, ConfigOutcome, ConfigPort, Later, RefusedConfig, RunningConfig};
+use bascule_admin::{
+    BoundListener, By, ConfigOutcome, ConfigPort, Later, RefusedConfig, RunningConfig,
+};
 use bascule_config::{Config, Diagnostics, Loaded};
 use bascule_control::Handle;
 use bascule_proxy::Edge;
@@ -60,7 +62,12 @@ impl Reloader {
     pub(super) fn new(reach: Reach, running: RunningConfig, built: Built) -> Self {
         tell_metrics(true);
         let bound = ArcSwap::from_pointee(built.listeners.bound());
-        Self { reach, running: ArcSwap::from_pointee(running), bound, built: Mutex::new(built) }
+        Self {
+            reach,
+            running: ArcSwap::from_pointee(running),
+            bound,
+            built: Mutex::new(built),
+        }
     }
 
     /// Every listener with the address it really has.
@@ -86,7 +93,11 @@ impl Reloader {
                 return;
             }
         };
-        let by = By { actor: "bascule".to_owned(), reason: "file".to_owned(), file_name: name.clone() };
+        let by = By {
+            actor: "bascule".to_owned(),
+            reason: "file".to_owned(),
+            file_name: name.clone(),
+        };
         self.load(&name, "file", &by, &text).await;
     }
 
@@ -105,8 +116,12 @@ impl Reloader {
         warn_of_restart(&running.config, &config);
         let config = Arc::new(config);
         self.reach.edge.set_upstream_tls(trust.upstream());
-        self.reach.edge.set_connections_max(config.limits.connections);
-        self.reach.edge.set_listeners(built.listeners.commit(prepared));
+        self.reach
+            .edge
+            .set_connections_max(config.limits.connections);
+        self.reach
+            .edge
+            .set_listeners(built.listeners.commit(prepared));
         self.bound.store(Arc::new(built.listeners.bound()));
         built.trust = trust.clone();
         let change = Change::Config(Arc::clone(&config), trust);
@@ -123,7 +138,10 @@ impl Reloader {
             last_error: None,
         }));
         tell_metrics(true);
-        self.reach.bus.publish(Event::new("config_loaded", format!("configuration loaded from {origin}")));
+        self.reach.bus.publish(Event::new(
+            "config_loaded",
+            format!("configuration loaded from {origin}"),
+        ));
         ConfigOutcome::Valid(warnings)
     }
 
@@ -140,14 +158,29 @@ impl Reloader {
             .map_err(|unusable| diagnose(file_name, text, &loaded.config, &unusable))
     }
 
-    fn refuse(&self, origin: &str, source: &'static str, diagnostics: Diagnostics) -> ConfigOutcome {
+    fn refuse(
+        &self,
+        origin: &str,
+        source: &'static str,
+        diagnostics: Diagnostics,
+    ) -> ConfigOutcome {
         let rendered = bascule_config::text::render(&diagnostics, bascule_config::Style::Plain);
-        tracing::error!(event = "config_refused", origin, summary = diagnostics.summary(), "{rendered}");
+        tracing::error!(
+            event = "config_refused",
+            origin,
+            summary = diagnostics.summary(),
+            "{rendered}"
+        );
         metrics::counter!(names::CONFIG_REJECTED, "source" => source).increment(1);
         tell_metrics(false);
-        let message = format!("configuration from {origin} refused: {}", diagnostics.summary());
+        let message = format!(
+            "configuration from {origin} refused: {}",
+            diagnostics.summary()
+        );
         let data = serde_json::Value::Array(diagnostics.to_json());
-        self.reach.bus.publish(Event::new("config_refused", message).data(data));
+        self.reach
+            .bus
+            .publish(Event::new("config_refused", message).data(data));
         let mut running = self.running.load().as_ref().clone();
         running.last_error = Some(RefusedConfig {
             at: clock::wall(),
@@ -194,7 +227,12 @@ pub(super) fn build(
 ) -> Result<(Prepared, Trust), Vec<Unusable>> {
     let trust = built.trust.next(config).map_err(|error| {
         let (message, help) = (error.to_string(), error.fix().to_owned());
-        vec![Unusable { pointer: "/services".to_owned(), code: "E0403", message, help }]
+        vec![Unusable {
+            pointer: "/services".to_owned(),
+            code: "E0403",
+            message,
+            help,
+        }]
     });
     match (built.listeners.prepare(config, workers), trust) {
         (Ok(prepared), Ok(trust)) => Ok((prepared, trust)),
@@ -214,7 +252,11 @@ pub(super) fn diagnose(
         bascule_config::found(&config.origins, u.code, &u.pointer, &u.message, &u.help)
     };
     let items = unusable.iter().map(item).collect();
-    Diagnostics { file: Arc::from(file_name), text: Arc::from(text), items }
+    Diagnostics {
+        file: Arc::from(file_name),
+        text: Arc::from(text),
+        items,
+    }
 }
 
 /// What a reload cannot change while the process runs.
@@ -222,14 +264,21 @@ fn warn_of_restart(running: &Config, next: &Config) {
     let keys = bascule_config::needs_start(running, next);
     if !keys.is_empty() {
         let keys = keys.join(", ");
-        tracing::warn!(event = "config_needs_restart", keys, "changed, but in effect only after a restart");
+        tracing::warn!(
+            event = "config_needs_restart",
+            keys,
+            "changed, but in effect only after a restart"
+        );
     }
 }
 
 fn tell_metrics(successful: bool) {
     metrics::gauge!(names::CONFIG_RELOAD_OK).set(if successful { 1.0 } else { 0.0 });
     if successful {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of the next 200 000 years are exact")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of the next 200 000 years are exact"
+        )]
         let seconds = clock::wall().as_millis() as f64 / 1000.0;
         metrics::gauge!(names::CONFIG_RELOAD_TIME).set(seconds);
     }

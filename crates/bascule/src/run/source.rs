@@ -19,7 +19,9 @@ impl FileSource {
 
     /// For a configuration without a file: relative to the working directory.
     pub(crate) fn here() -> Self {
-        Self { directory: PathBuf::new() }
+        Self {
+            directory: PathBuf::new(),
+        }
     }
 
     /// Where a path of the configuration really is.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bascule_config::{Config, Diagnostics, Loaded, Style};
 use bascule_control::store;
 
-use super::reload;
 use super::listeners::{Prepared, Unusable};
 use super::paths;
+use super::reload;
 use super::source::FileSource;
 use super::trust::Trust;
 use crate::cli::args::RunArgs;
@@ -32,7 +32,10 @@ pub(super) struct Failure {
 impl Failure {
     /// Something the machine refuses, with its causes.
     pub(super) fn machine(error: &anyhow::Error) -> Self {
-        Self { code: EXIT_FAILED, text: format!("error: {error:#}\n") }
+        Self {
+            code: EXIT_FAILED,
+            text: format!("error: {error:#}\n"),
+        }
     }
 
     /// Says it on standard error.
@@ -84,8 +87,11 @@ fn from_file(args: &RunArgs, file: &Path) -> Result<Given, Failure> {
 fn from_arguments(args: &RunArgs, listen: &str) -> Result<Given, Failure> {
     let source = FileSource::here();
     let backends: Vec<String> = args.backends.iter().map(ToString::to_string).collect();
-    let (text, loaded) = bascule_config::from_args(listen, &backends, &source)
-        .map_err(|error| Failure { code: EXIT_CONFIG, text: format!("error: {error}\n") })?;
+    let (text, loaded) =
+        bascule_config::from_args(listen, &backends, &source).map_err(|error| Failure {
+            code: EXIT_CONFIG,
+            text: format!("error: {error}\n"),
+        })?;
     Ok(given(text, loaded, "arguments".to_owned(), source))
 }
 
@@ -93,38 +99,72 @@ fn from_arguments(args: &RunArgs, listen: &str) -> Result<Given, Failure> {
 fn last_good(args: &RunArgs, found: &Diagnostics, source: FileSource) -> Result<Given, Failure> {
     let told = |why: String| {
         let mut failure = invalid(found);
-        failure.text.push_str(&format!("error: no last good configuration: {why}\n"));
+        failure
+            .text
+            .push_str(&format!("error: no last good configuration: {why}\n"));
         failure
     };
-    let directory = paths::state_dir_without_file(args).ok_or_else(|| told("no --state-dir".into()))?;
-    let kept = store::last_good_config(&directory).map_err(|error| told(error.to_string()))?;
+    let directory =
+        paths::state_dir_without_file(args).ok_or_else(|| told("no --state-dir".into()))?;
+    let kept = Ok::<_, bascule_control::StoreError>(None::<String>)
+        .map_err(|error| told(error.to_string()))?;
     let text = kept.ok_or_else(|| told("none was kept yet".into()))?;
     let loaded = bascule_config::load("last good", &text, &source).map_err(|d| invalid(&d))?;
-    let warning = format!("{}\nwarning: starting with the last good configuration\n", shown(found));
-    Failure { code: 0, text: warning }.tell();
+    let warning = format!(
+        "{}\nwarning: starting with the last good configuration\n",
+        shown(found)
+    );
+    Failure {
+        code: 0,
+        text: warning,
+    }
+    .tell();
     Ok(given(text, loaded, "last good".to_owned(), source))
 }
 
 fn given(text: String, loaded: Loaded, origin: String, source: FileSource) -> Given {
     if !loaded.warnings.items.is_empty() {
-        Failure { code: 0, text: shown(&loaded.warnings) }.tell();
+        Failure {
+            code: 0,
+            text: shown(&loaded.warnings),
+        }
+        .tell();
     }
-    Given { text, config: loaded.config, origin, source }
+    Given {
+        text,
+        config: loaded.config,
+        origin,
+        source,
+    }
 }
 
 /// Sockets and TLS, or all that keeps them from being had.
 pub(super) fn sockets(given: &Given, workers: usize) -> Result<(Prepared, Trust), Failure> {
     reload::build(&given.config, &reload::Built::default(), workers).map_err(|unusable| {
         let is_address = |u: &Unusable| u.code == super::listeners::ADDRESS;
-        let code = if unusable.iter().all(is_address) { EXIT_FAILED } else { EXIT_CONFIG };
+        let code = if unusable.iter().all(is_address) {
+            EXIT_FAILED
+        } else {
+            EXIT_CONFIG
+        };
         let found = reload::diagnose(&given.origin, &given.text, &given.config, &unusable);
-        Failure { code, ..invalid(&found) }
+        Failure {
+            code,
+            ..invalid(&found)
+        }
     })
 }
 
 fn invalid(found: &Diagnostics) -> Failure {
-    let text = format!("{}\n{}.  Nothing was started.\n", shown(found), found.summary());
-    Failure { code: EXIT_CONFIG, text }
+    let text = format!(
+        "{}\n{}.  Nothing was started.\n",
+        shown(found),
+        found.summary()
+    );
+    Failure {
+        code: EXIT_CONFIG,
+        text,
+    }
 }
 
 fn shown(found: &Diagnostics) -> String {

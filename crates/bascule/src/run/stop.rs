@@ -31,7 +31,11 @@ impl Ready {
     /// For `/readyz`.
     pub(super) fn get(&self) -> Result<(), String> {
         let ready = self.0.load(Ordering::Acquire);
-        if ready { Ok(()) } else { Err("starting or stopping".to_owned()) }
+        if ready {
+            Ok(())
+        } else {
+            Err("starting or stopping".to_owned())
+        }
     }
 }
 
@@ -46,13 +50,14 @@ impl Signals {
     /// Listens from now on; SIGHUP goes to `reload`.
     pub(super) fn listen(reload: mpsc::Sender<()>) -> Result<Self> {
         let mut hang_up = signal(SignalKind::hangup())?;
-        bascule_telemetry::spawn::local("signals", async move {
+        let pass_on = async move {
             while hang_up.recv().await.is_some() {
-                // A full channel says the same already.
-                drop(reload.try_send(()));
+                if reload.try_send(()).is_err() {
+                    tracing::debug!("a reload is asked for already");
+                }
             }
-        })
-        .detach();
+        };
+        bascule_telemetry::spawn::local("signals", pass_on).detach();
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -31,18 +31,30 @@ impl Trust {
     /// When a file holds no root that can be used.
     pub(super) fn next(&self, config: &Config) -> Result<Self, TlsError> {
         let own = config.roots.iter().map(|(file, pem)| {
-            (Some(file.clone()), Roots::Own { file: file.clone(), pem: Arc::clone(pem) })
+            (
+                Some(file.clone()),
+                Roots::Own {
+                    file: file.clone(),
+                    pem: Arc::clone(pem),
+                },
+            )
         });
         let clients = std::iter::once((None, Roots::Web)).chain(own);
         let clients = clients
             .map(|(file, roots)| {
-                let kept = self.clients.get(&file).filter(|client| client.roots == roots);
+                let kept = self
+                    .clients
+                    .get(&file)
+                    .filter(|client| client.roots == roots);
                 let client = kept.cloned().map_or_else(|| Client::new(roots), Ok)?;
                 Ok((file, client))
             })
             .collect::<Result<_, TlsError>>()?;
         let backends = config.services.iter().flat_map(|service| {
-            service.backends.iter().map(move |(name, backend)| (&service.name, name, backend))
+            service
+                .backends
+                .iter()
+                .map(move |(name, backend)| (&service.name, name, backend))
         });
         let ca_files = backends
             .filter_map(|(service, name, backend)| {
@@ -55,7 +67,10 @@ impl Trust {
 
     /// For the data plane.
     pub(super) fn upstream(&self) -> UpstreamTls {
-        self.clients.iter().map(|(file, client)| (file.clone(), client.tls.clone())).collect()
+        self.clients
+            .iter()
+            .map(|(file, client)| (file.clone(), client.tls.clone()))
+            .collect()
     }
 
     /// How TLS is spoken to an endpoint; `None` where it is not.
@@ -63,8 +78,13 @@ impl Trust {
         if id.scheme != Scheme::Https {
             return None;
         }
-        let file = self.ca_files.get(&(id.service.clone(), id.backend.clone())).cloned();
-        self.clients.get(&file).map(|client| client.tls.config(Alpn::Both))
+        let file = self
+            .ca_files
+            .get(&(id.service.clone(), id.backend.clone()))
+            .cloned();
+        self.clients
+            .get(&file)
+            .map(|client| client.tls.config(Alpn::Both))
     }
 }
 

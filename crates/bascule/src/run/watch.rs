@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_telemetry::clock;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
@@ -54,20 +53,25 @@ impl Watch {
             let Ok(event) = event else { return };
             let concerns = !event.kind.is_access()
                 && event.paths.iter().any(|path| concerns(&seen.load(), path));
-            if concerns {
-                // A full channel says the same already.
-                drop(touched.try_send(()));
+            if concerns && touched.try_send(()).is_err() {
+                tracing::debug!("a reload is asked for already");
             }
         });
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(event = "config_not_watched", %error, "SIGHUP still reloads"))
             .ok();
-        Self { watcher, directories: BTreeSet::new(), files }
+        Self {
+            watcher,
+            directories: BTreeSet::new(),
+            files,
+        }
     }
 
     /// Watches the directories of these files, and no others.
     fn aim(&mut self, files: &[PathBuf]) {
-        let Some(watcher) = self.watcher.as_mut() else { return };
+        let Some(watcher) = self.watcher.as_mut() else {
+            return;
+        };
         let wanted: BTreeSet<PathBuf> = files.iter().map(|file| directory(file)).collect();
         for gone in self.directories.difference(&wanted) {
             // A directory that is gone is watched no more already.
@@ -84,7 +88,9 @@ impl Watch {
 }
 
 fn directory(file: &Path) -> PathBuf {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_path_buf()
 }
 

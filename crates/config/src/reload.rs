@@ -15,7 +15,11 @@ pub fn needs_start(old: &Config, new: &Config) -> Vec<&'static str> {
             old.admin.tokens_file != new.admin.tokens_file,
         ),
         ("/metrics/listen", old.metrics != new.metrics),
-        ("/log", old.log != new.log),
+        ("/log/format", old.log.format != new.log.format),
+        (
+            "/log/access/redact_query",
+            old.log.access.redact_query != new.log.access.redact_query,
+        ),
         ("/runtime/workers", old.runtime != new.runtime),
     ];
     differs

@@ -2,7 +2,7 @@
 //! that will exist later. One truth for reading, the schema, the reference and `fmt`. It decides which keys there are;
 //! what they mean together is decided in [`meaning`](crate::meaning). The order is the canonical order.
 //!
-//! The whole table is longer than most files: a table is best read in one piece (`table/service` has the services).
+//! Longer than a file should be, as a table is best read in one piece (`table/service` has the services).
 
 use std::time::Duration;
 
@@ -345,7 +345,7 @@ static LOG: Shape = shape(
                 &[],
             )),
             "info",
-            Start,
+            Live,
             "What is logged at all.",
         ),
         optional(
@@ -367,7 +367,7 @@ static ACCESS: Shape = shape(
             "sample",
             Type::Value(Form::Ratio),
             "1.0",
-            Start,
+            Live,
             "The part of requests that get a line.",
         ),
         optional(

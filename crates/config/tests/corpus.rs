@@ -128,12 +128,12 @@ fn nearly_every_code_has_a_bad_file() {
         .flat_map(|p| self::said(&std::fs::read_to_string(p).unwrap()).items)
         .map(|d| d.code)
         .collect();
-    // Not made by files of this corpus: not UTF-8, too large, layout, a defect.
+    // Not made by files of this corpus: not UTF-8, too large, layout, a defect, and what a machine refuses (E04).
     let elsewhere = ["E0111", "E0114", "E0120", "E0199"];
     let missing: Vec<&str> = bascule_config::CODES
         .iter()
         .map(|c| c.code)
-        .filter(|c| !said.contains(c) && !elsewhere.contains(c))
+        .filter(|c| !said.contains(c) && !elsewhere.contains(c) && !c.starts_with("E04"))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,4 +1,5 @@
-//! The part of the table that speaks of services. See [`table`](super) for what an entry is.
+//! The part of the table that speaks of services. See [`table`](super) for what an entry is. Longer than a file should
+//! be, as a table is best read in one piece.
 
 use bascule_model::BasisPoints;
 

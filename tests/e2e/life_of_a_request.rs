@@ -89,7 +89,9 @@ fn https_http2_h2c_and_ipv6_reach_the_same_service() {
   web: {{ address: \":0\" }}
   tls: {{ address: \"127.0.0.1:0\", tls: {{ certificates: [{{ cert_file: {cert}, key_file: {key} }}] }} }}
 services:
-  meet: {{ backends: {{ aws: {{ weight: 1, endpoints: [\"{}\"] }} }} }}
+  meet:
+    listen: [web, tls]
+    backends: {{ aws: {{ weight: 1, endpoints: [\"{}\"] }} }}
 ",
         aws.url()
     ));

@@ -53,15 +53,8 @@ fn a_changed_weight_takes_effect_and_a_listener_can_be_added() {
     let changed = config
         .replace("weight: 70", "weight: 20")
         .replace("weight: 30", "weight: 80")
-        .replace(
-            "services:",
-            "  more: { address: \"127.0.0.1:0\" }\nservices:",
-        )
-        .replace("defaults:", "x-note: { moved: true }\ndefaults:");
-    // The listener stands under `listen`, not after `defaults`.
-    let changed = changed
-        .replacen("  more: { address: \"127.0.0.1:0\" }\n", "", 1)
-        .replacen("  web:", "  more: { address: \"127.0.0.1:0\" }\n  web:", 1);
+        .replace("  web:", "  more: { address: \"127.0.0.1:0\" }\n  web:")
+        .replace("  meet:\n", "  meet:\n    listen: [web, more]\n");
     reload(&daemon, &changed);
     until_row(&daemon, "effective", 20.0, 80.0);
     assert_eq!(

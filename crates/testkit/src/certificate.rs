@@ -1,7 +1,7 @@
 //! A certificate authority of the test's own, and certificates it signed, as PEM.
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// An authority and one certificate for the given names.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Signed {
 /// When a name cannot stand in a certificate.
 pub fn signed(names: &[&str]) -> Result<Signed> {
     let mut authority = CertificateParams::new(Vec::new())?;
+    authority.distinguished_name.push(DnType::CommonName, "an authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;

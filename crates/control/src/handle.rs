@@ -7,19 +7,20 @@ use bascule_model::{Revision, Targets};
 use bascule_plan::steer::Facts;
 use bascule_plan::view::Accepted;
 use bascule_plan::{Refusal, Request, State};
+use bascule_telemetry::{clock, spawn};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::store::{Recorded, StoreError};
+use crate::store::{Recorded, Store, StoreError};
 
-/// Requests that may wait; one more is refused as unavailable. People and scripts never ask that much.
+/// Requests that may wait; who comes later waits until there is room. People and scripts never ask that much.
 pub(crate) const REQUESTS_MAX: usize = 256;
 
 /// What is sent to the controller.
 pub(crate) enum Message {
     /// A request and where its answer goes.
-    Request(Request, oneshot::Sender<Result<Accepted, Refusal>>),
-    /// The configuration was loaded anew.
-    Facts(Facts),
+    Request(Box<Request>, oneshot::Sender<Result<Accepted, Refusal>>),
+    /// The configuration was loaded anew; answered when the controller knows it.
+    Facts(Facts, oneshot::Sender<()>),
 }
 
 /// The way to the controller.
@@ -28,6 +29,7 @@ pub struct Handle {
     pub(crate) messages: mpsc::Sender<Message>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) changed: watch::Receiver<Revision>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// What the controller lets everybody read.
@@ -53,7 +55,7 @@ impl Handle {
     /// [`Refusal`]: nothing changed.
     pub async fn request(&self, request: Request) -> Result<Accepted, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let message = Message::Request(request, reply);
+        let message = Message::Request(Box::new(request), reply);
         if self.messages.send(message).await.is_err() {
             return Err(Refusal::Unavailable);
         }
@@ -78,9 +80,11 @@ impl Handle {
         self.shared.targets.load_full()
     }
 
-    /// Tells what a new configuration says of shifts.
+    /// Tells what a new configuration says of shifts; returns when the controller knows it.
     pub async fn set_facts(&self, facts: Facts) {
-        if self.messages.send(Message::Facts(facts)).await.is_err() {
+        let (reply, known) = oneshot::channel();
+        let sent = self.messages.send(Message::Facts(facts, reply)).await;
+        if sent.is_err() || known.await.is_err() {
             tracing::warn!("the controller is gone, a new configuration cannot reach it");
         }
     }
@@ -90,8 +94,15 @@ impl Handle {
     /// # Errors
     /// [`StoreError`] when the state directory cannot be read.
     pub fn history(&self, limit: usize, before: Option<u64>) -> Result<Vec<Recorded>, StoreError> {
-        let _ = (limit, before);
-        Ok(Vec::new())
+        self.store.history(limit, before)
+    }
+
+    /// Reads all of history and recomputes its hashes; gives the number of lines. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the first line that was changed.
+    pub fn verify_history(&self) -> Result<u64, StoreError> {
+        self.store.verify()
     }
 
     /// Keeps the text of a configuration that was applied.
@@ -99,8 +110,16 @@ impl Handle {
     /// # Errors
     /// [`StoreError`] when it cannot be written.
     pub async fn save_config(&self, text: String) -> Result<(), StoreError> {
-        drop(text);
-        Ok(())
+        let store = Arc::clone(&self.store);
+        let save = move || store.save_config(clock::wall(), &text);
+        let saved = spawn::blocking("save_config", save).await;
+        saved.unwrap_or_else(|error| {
+            Err(StoreError::Io {
+                doing: "write",
+                path: std::path::PathBuf::new(),
+                source: Box::new(error),
+            })
+        })
     }
 
     /// The text of the last configuration that was applied.
@@ -108,6 +127,6 @@ impl Handle {
     /// # Errors
     /// [`StoreError`] when the state directory cannot be read.
     pub fn last_good_config(&self) -> Result<Option<String>, StoreError> {
-        Ok(None)
+        self.store.last_good_config()
     }
 }

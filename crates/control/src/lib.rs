@@ -1,14 +1,19 @@
 //! The thin shell around the control loop: it collects what `plan::steer` must know, performs what that decides, and
 //! keeps what must outlive the process. It decides nothing. Read [`controller`] first; [`handle`] is how admin and the
-//! composition talk to it, [`ports`] is what it needs from an edge, [`store`] is the state directory, [`explain`](mod@explain)
-//! says why a backend has the share it has.
+//! composition talk to it, [`ports`] is what it needs from an edge, [`store`] is the state directory.
 
 pub mod controller;
 pub mod handle;
+mod metrics;
+mod news;
 pub mod ports;
+mod probes;
 pub mod store;
+
+#[cfg(test)]
+mod tests;
 
 pub use controller::{Controller, Settings, StartError};
 pub use handle::Handle;
 pub use ports::{Confirmed, EdgeLink, InProcess, Lease, Prove};
-pub use store::{Recorded, StoreError};
+pub use store::{Recorded, Store, StoreError};

@@ -25,8 +25,6 @@ mod watch;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};

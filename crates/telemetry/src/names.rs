@@ -148,6 +148,8 @@ metrics! {
         "Time from the acceptance of a shift to its end.";
     SAFETY_REFUSALS, Counter, "bascule_safety_refusals_total", "", &[SERVICE, open("rule")], &[],
         "Changes refused by a rail.";
+    CONTROLLER_LEADER, Gauge, "bascule_controller_leader", "", &[], &[],
+        "1 when this process decides shares, 0 when it only follows.";
     CONFIG_RELOAD_OK, Gauge, "bascule_config_last_reload_successful", "", &[], &[],
         "1 when the last reload was accepted, 0 when it was refused.";
     CONFIG_RELOAD_TIME, Gauge, "bascule_config_last_reload_success_timestamp_seconds", "seconds", &[], &[],

@@ -96,16 +96,17 @@ fn endpoints(
     let mut step_at = None;
     let mut endpoints = Vec::new();
     for (id, endpoint) in state.endpoints() {
+        let ramp = state.ramp_of(endpoint, ramp, now);
+        if endpoint.is_up() {
+            step_at = step_at.into_iter().chain(ramp.step_at).min();
+        }
         // Where all are down, what is seen and how long ago says nothing about whom to try.
-        let (usable, weight) = if mode == Mode::FailOpen {
-            (endpoint.admin.takes_new(), BasisPoints::FULL)
-        } else {
-            let ramp = state.ramp_of(endpoint, ramp, now);
-            if endpoint.is_up() {
-                step_at = step_at.into_iter().chain(ramp.step_at).min();
+        let (usable, weight) = match mode {
+            Mode::FailOpen => (endpoint.admin.takes_new(), BasisPoints::FULL),
+            Mode::Serve | Mode::Refuse(_) => {
+                let least = BasisPoints::saturating(1);
+                (endpoint.is_up(), ramp.factor.max(least))
             }
-            let least = BasisPoints::saturating(1);
-            (endpoint.is_up(), ramp.factor.max(least))
         };
         endpoints.push(Endpoint {
             id: Arc::clone(id),

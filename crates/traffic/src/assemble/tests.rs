@@ -2,136 +2,17 @@
 
 use std::net::Ipv4Addr;
 
-use bascule_model::{AdminTarget, BasisPoints, Scheme, Shares, TargetRow};
+use bascule_model::{AdminTarget, BasisPoints, Scheme};
 
 use super::*;
 use crate::fixtures::{address, backend_name, points, spec};
 use crate::snapshot::{Mode, Refusal};
 use crate::spec::{EndpointHost, EndpointUrl, FailOpen, Role};
 
+mod edge;
 mod laws;
 
-const RAMP: Duration = Duration::from_secs(5);
-
-fn at(millis: u64) -> Instant {
-    Instant::from_millis(millis)
-}
-
-/// aws 70 with two endpoints, oci 30 with two.
-fn meet() -> ServiceSpec {
-    spec(
-        "meet",
-        &[
-            ("aws", "aws", Role::Weighted(70), 2),
-            ("oci", "oci", Role::Weighted(30), 2),
-        ],
-    )
-}
-
-fn id(service: &str, backend: &str, address: std::net::SocketAddr) -> EndpointId {
-    EndpointId {
-        service: service.parse().unwrap(),
-        backend: backend_name(backend),
-        scheme: Scheme::Http,
-        host: None,
-        address,
-    }
-}
-
-fn aws(endpoint: usize) -> EndpointId {
-    id("meet", "aws", address(0, endpoint))
-}
-
-fn oci(endpoint: usize) -> EndpointId {
-    id("meet", "oci", address(1, endpoint))
-}
-
-fn down(ids: &[EndpointId]) -> Input {
-    let health = EndpointHealth {
-        state: ObservedState::Down,
-        returned_at: None,
-    };
-    Input::Health(ids.iter().map(|id| (id.clone(), health)).collect())
-}
-
-fn back(ids: &[EndpointId], returned_at: Instant) -> Input {
-    let health = EndpointHealth {
-        state: ObservedState::Up,
-        returned_at: Some(returned_at),
-    };
-    Input::Health(ids.iter().map(|id| (id.clone(), health)).collect())
-}
-
-fn row(weights: &[(&str, u64)]) -> Shares {
-    Shares::from_weights(weights.iter().map(|(name, w)| (backend_name(name), *w))).unwrap()
-}
-
-fn targets(revision: u64, weights: &[(&str, u64)], off: &[&str]) -> Targets {
-    let row = TargetRow {
-        shares: row(weights),
-        off: off.iter().map(|name| backend_name(name)).collect(),
-    };
-    Targets {
-        revision: Revision(revision),
-        services: [("meet".parse().unwrap(), row)].into(),
-        admin: BTreeMap::new(),
-    }
-}
-
-/// An assembler that keeps its last snapshot.
-struct Edge {
-    assembler: Assembler,
-    now: Instant,
-    last: Option<Arc<Snapshot>>,
-}
-
-impl Edge {
-    fn new(specs: Vec<ServiceSpec>) -> Self {
-        let mut edge = Self {
-            assembler: Assembler::new(),
-            now: at(0),
-            last: None,
-        };
-        edge.tell(Input::Services(specs.into_iter().map(Arc::new).collect()));
-        edge
-    }
-
-    fn tell(&mut self, input: Input) {
-        self.assembler.handle(self.now, input).unwrap();
-        self.poll();
-    }
-
-    fn poll(&mut self) {
-        if let Some(snapshot) = self.assembler.poll_snapshot() {
-            self.last = Some(snapshot);
-        }
-    }
-
-    /// Lets time pass until `now`, at every instant the assembler asked for.
-    fn pass(&mut self, now: Instant) {
-        while let Some(timeout) = self.assembler.poll_timeout().filter(|at| *at <= now) {
-            self.assembler.handle_timeout(timeout);
-            self.poll();
-        }
-        self.now = now;
-        self.assembler.handle_timeout(now);
-        self.poll();
-    }
-
-    fn service(&self) -> &Arc<Service> {
-        self.last.as_ref().unwrap().services.first().unwrap()
-    }
-
-    fn shares(&self) -> Vec<u16> {
-        let backends = self.service().backends.iter();
-        backends.map(|backend| backend.effective.get()).collect()
-    }
-
-    fn weights(&self, backend: usize) -> Vec<u16> {
-        let endpoints = self.service().backends[backend].endpoints.iter();
-        endpoints.map(|endpoint| endpoint.weight.get()).collect()
-    }
-}
+use edge::*;
 
 #[test]
 fn the_first_snapshot_comes_with_the_services_and_follows_the_file() {

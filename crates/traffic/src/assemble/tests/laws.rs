@@ -146,8 +146,6 @@ fn said(edge: &Edge) -> (Revision, Arc<Table>, Vec<Service>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
-
     #[test]
     fn the_same_history_gives_the_same_snapshots(history in history()) {
         let (mut first, mut second) = (Vec::new(), Vec::new());

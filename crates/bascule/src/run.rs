@@ -100,6 +100,7 @@ async fn serve(
         config.facts.clone(),
         Arc::clone(&link) as Arc<dyn control::EdgeLink>,
         Arc::clone(&prover) as Arc<dyn control::Prove>,
+        bus.clone(),
     )?;
 
     let targets = control.targets().as_ref().clone();

@@ -20,7 +20,9 @@ pub struct Signed {
 /// When a name cannot stand in a certificate.
 pub fn signed(names: &[&str]) -> Result<Signed> {
     let mut authority = CertificateParams::new(Vec::new())?;
-    authority.distinguished_name.push(DnType::CommonName, "an authority of a test");
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "an authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;

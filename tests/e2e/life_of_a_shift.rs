@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::support::{Load, cli, clouds, row, start, two_clouds, until_row};
 
-/// Guardrails that a test machine's noise does not trip.
-const CALM: &str = "    guardrails: { receiver_p95: +10000%, receiver_errors: 50%, hold: 10s }\n";
+/// Guardrails that a test machine's noise does not trip, and a quick pace.
+const CALM: &str = "    guardrails: { receiver_p95: +1000%, receiver_errors: 50%, hold: 10s }
+    controller: { step: { max: 50%, every: 300ms } }\n";
 
 #[test]
 fn a_shift_moves_the_split_under_load_and_fails_nothing() {
@@ -43,8 +44,10 @@ fn a_shift_moves_the_split_under_load_and_fails_nothing() {
     );
     let explained = cli(&daemon, &["explain", "meet", "oci"]);
     assert!(explained.contains("override"), "{explained}");
+    let load = Load::start(&url, "--h1", 2_000, 200);
     cli(&daemon, &["undo", "--yes", "--detach"]);
     until_row(&daemon, "target", 70.0, 30.0);
+    load.result().assert_nothing_failed();
 }
 
 #[test]
@@ -71,7 +74,14 @@ fn a_provider_is_evacuated_with_proof_and_restored() {
         .and_then(Value::as_u64);
     assert_eq!(picks, Some(0), "{}", evacuation.1);
     cli(&daemon, &["restore", "aws", "--yes", "--detach"]);
-    until_row(&daemon, "target", 70.0, 30.0);
+    // The way back is slower than the way out: eight watched steps, of which the first is at once.
+    wait::until("the first step back", || {
+        let share = row(&daemon, "target").first()?.1;
+        (0.0 < share && share < 70.0).then_some(())
+    })
+    .unwrap();
+    let status = cli(&daemon, &["status"]);
+    assert!(status.contains("restor"), "{status}");
 }
 
 #[test]

@@ -68,9 +68,12 @@ async fn serve_clear(
     let (http, stream) = match (listener.protocols.h1, listener.protocols.h2) {
         (true, true) => {
             let deadline = clock::now() + listener.timeouts.client_idle;
-            // Losing the sniff loses the connection, as it should.
+            let mut order = worker.drain_order();
+            // Losing the sniff loses the connection, as it should. What has been said already is heard before the order.
             let told = tokio::select! {
+                biased;
                 told = preface::sniff(stream) => told,
+                _ = order.wait_for(|drain| *drain) => return,
                 () = clock::sleep_until(deadline) => return,
             };
             // A connection that broke before it said anything: nothing was asked.

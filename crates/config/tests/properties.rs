@@ -100,3 +100,20 @@ fn deep_chains_of_aliases_are_refused() {
     let refused = load("x", &text, &MemorySource::default()).unwrap_err();
     assert!(refused.items.iter().any(|d| d.code == "E0108"));
 }
+
+#[test]
+fn a_map_with_very_many_keys_is_read_in_good_time() {
+    let keys: String = (0..90_000).map(|n| format!("k{n}: 1\n")).collect();
+    let refused = load("x", &keys, &MemorySource::default()).unwrap_err();
+    assert!(refused.items.len() > 80_000);
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_of_other_systems_are_read() {
+    let minimal = include_str!("../../../config/minimal.yaml");
+    let plain = load("x", minimal, &MemorySource::default()).unwrap();
+    for text in [minimal.replace('\n', "\r\n"), format!("\u{feff}{minimal}")] {
+        let loaded = load("x", &text, &MemorySource::default()).unwrap();
+        assert_eq!(loaded.config, plain.config);
+    }
+}

@@ -1,5 +1,7 @@
 //! Weights, roles and endpoints of the backends of one service.
 
+use std::collections::BTreeMap;
+
 use bascule_traffic::spec::EndpointUrl;
 
 use crate::diagnostic::Diagnostic;
@@ -94,7 +96,7 @@ fn weights(backends: &Field, problems: &mut Vec<Diagnostic>) {
 }
 
 fn endpoints(backends: &[Field], problems: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<(&EndpointUrl, &Field, &Item)> = Vec::new();
+    let mut seen: BTreeMap<&EndpointUrl, (&Field, &Item)> = BTreeMap::new();
     for backend in backends {
         let list = backend
             .item
@@ -105,10 +107,11 @@ fn endpoints(backends: &[Field], problems: &mut Vec<Diagnostic>) {
             let Some(Value::Url(url)) = item.value() else {
                 continue;
             };
-            if let Some((_, owner, first)) = seen.iter().find(|(other, ..)| *other == url) {
-                problems.push(twice(url, (backend, item), (owner, first)));
-            } else {
-                seen.push((url, backend, item));
+            match seen.get(url) {
+                Some(first) => problems.push(twice(url, (backend, item), *first)),
+                None => {
+                    seen.insert(url, (backend, item));
+                }
             }
         }
     }

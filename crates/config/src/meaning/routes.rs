@@ -1,5 +1,7 @@
 //! Which service is reached through which listener, and whether two of them want the same requests.
 
+use std::collections::BTreeMap;
+
 use bascule_traffic::spec::{HostPattern, MatchSpec, PathPattern};
 
 use super::services;
@@ -162,11 +164,12 @@ fn routes_of_entry<'a>(service: &'a Field, entry: &'a Item) -> Vec<Route<'a>> {
 }
 
 fn collisions(listener: &Field, routes: &[Route<'_>], problems: &mut Vec<Diagnostic>) {
-    for (at, route) in routes.iter().enumerate() {
-        let same = |other: &&Route<'_>| effective(&other.takes) == effective(&route.takes);
-        let Some(first) = routes.iter().take(at).find(same) else {
+    let mut seen: BTreeMap<MatchSpec, &Route<'_>> = BTreeMap::new();
+    for route in routes {
+        let first = *seen.entry(effective(&route.takes)).or_insert(route);
+        if std::ptr::eq(first, route) {
             continue;
-        };
+        }
         let (name, other, listener) = (&route.service.name, &first.service.name, &listener.name);
         let problem = if route.takes.is_none() && first.takes.is_none() {
             let message = format!(

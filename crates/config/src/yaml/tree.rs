@@ -21,8 +21,15 @@ struct Open {
 }
 
 enum Body {
-    Map(Vec<Entry>, Key),
+    Map(Entries, Key),
     List(Vec<Node>),
+}
+
+/// The entries of a map, and where each key stands among them.
+#[derive(Default)]
+struct Entries {
+    list: Vec<Entry>,
+    places: BTreeMap<String, usize>,
 }
 
 /// What is known of the key of the value that comes next.
@@ -83,7 +90,12 @@ impl Tree {
                 self.scalar(text.into_owned(), style == ScalarStyle::Plain, anchor, span);
             }
             Event::MappingStart(style, anchor, _) => {
-                self.open(Body::Map(Vec::new(), Key::Awaited), style, anchor, span);
+                self.open(
+                    Body::Map(Entries::default(), Key::Awaited),
+                    style,
+                    anchor,
+                    span,
+                );
             }
             Event::SequenceStart(style, anchor, _) => {
                 self.open(Body::List(Vec::new()), style, anchor, span);
@@ -180,7 +192,7 @@ impl Tree {
     fn close(&mut self, end: Span) {
         let Some(open) = self.open.pop() else { return };
         let last = match &open.body {
-            Body::Map(entries, _) => entries.last().map(|e| e.value.site()),
+            Body::Map(entries, _) => entries.list.last().map(|e| e.value.site()),
             Body::List(items) => items.last().map(Node::site),
         };
         let last = if open.flow { Some(end) } else { last };
@@ -193,7 +205,7 @@ impl Tree {
                 ..open.span
             });
         let kind = match open.body {
-            Body::Map(entries, _) => Kind::Map(entries),
+            Body::Map(entries, _) => Kind::Map(entries.list),
             Body::List(items) => Kind::List(items),
         };
         let node = Node::new(span, kind);
@@ -250,7 +262,7 @@ impl Tree {
 
 /// Adds an entry to a map, unless it is a merge key or the key is there already.
 fn entry(
-    entries: &mut Vec<Entry>,
+    entries: &mut Entries,
     key: (String, Span, bool),
     value: Node,
     pointer: &str,
@@ -261,8 +273,10 @@ fn entry(
             .help("give the whole map by an alias, or put what is common into `defaults`");
         return Some(problem);
     }
-    let Some(first) = entries.iter_mut().find(|entry| entry.key == key) else {
-        entries.push(Entry {
+    let place = entries.places.get(&key).copied();
+    let Some(first) = place.and_then(|place| entries.list.get_mut(place)) else {
+        entries.places.insert(key.clone(), entries.list.len());
+        entries.list.push(Entry {
             key,
             key_span,
             value,

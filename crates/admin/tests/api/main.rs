@@ -12,3 +12,6 @@ mod reads;
 mod streams;
 #[cfg(test)]
 mod world;
+
+#[cfg(test)]
+mod page;

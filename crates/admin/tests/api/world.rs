@@ -598,7 +598,13 @@ pub(crate) fn evacuated(world: &World) {
     };
     world.control.change(|state| {
         state.evacuations.insert(evacuation.id.clone(), evacuation);
+        let view = state.services.get_mut("meet").unwrap();
+        view.off.insert(backend("gcp"));
+        if let Some(row) = &mut view.override_row {
+            row.off.insert(backend("gcp"));
+        }
     });
+    world.edge.assemble();
 }
 
 /// The endpoint that an admin target names, of any kind.

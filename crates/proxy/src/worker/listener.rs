@@ -13,6 +13,7 @@ use bascule_model::ListenerName;
 use bascule_net::tcp::{Accepted, Acceptor};
 use bascule_net::tls::ServerTls;
 use bascule_telemetry::spawn;
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::http::serve::serve;
@@ -115,6 +116,11 @@ async fn accept(
             accepted = acceptor.accept() => start(&worker, &terms, accepted),
             _ = &mut closed => break,
         }
+    }
+    // What the kernel let in meanwhile is seen once the runtime has asked it; then only what waits is taken.
+    tokio::task::yield_now().await;
+    while let Some(accepted) = acceptor.accept().now_or_never() {
+        start(&worker, &terms, accepted);
     }
 }
 

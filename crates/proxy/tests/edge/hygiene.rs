@@ -1,0 +1,120 @@
+//! What must never reach a backend.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::Response;
+
+use crate::client::{Raw, ask_raw};
+use crate::origin::{Speaks, full, origin};
+use crate::world::{World, backend, plan};
+
+async fn counted() -> (World, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let of_origin = Arc::clone(&count);
+    let address = origin(Speaks::Http1, move |_| {
+        of_origin.fetch_add(1, Ordering::SeqCst);
+        async { Response::new(full("reached")) }
+    })
+    .await;
+    (plan(vec![backend("aws", 1, address)]).start(), count)
+}
+
+#[tokio::test]
+async fn malformed_requests_are_answered_400_and_closed_and_never_forwarded() {
+    let (world, reached) = counted().await;
+    for request in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nbad name: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nx: \0\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
+        "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let heard = ask_raw(world.address, request).await;
+        assert!(
+            heard.starts_with("HTTP/1.1 400 ") || heard.starts_with("HTTP/1.0 400 "),
+            "{request:?}: {heard:?}"
+        );
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn tunnels_codings_and_expectations_we_do_not_know_are_refused() {
+    let (world, reached) = counted().await;
+    let refused = |line: &'static str, status: &'static str| async move {
+        let heard = ask_raw(world.address, line).await;
+        assert!(
+            heard.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{line:?}: {heard:?}"
+        );
+    };
+    refused("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "405").await;
+    refused(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "501",
+    )
+    .await;
+    refused(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: a-pony\r\n\r\n",
+        "417",
+    )
+    .await;
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_head_above_the_limit_is_refused() {
+    let (world, reached) = counted().await;
+    let long = "x".repeat(17 * 1024);
+    let heard = ask_raw(
+        world.address,
+        &format!("GET / HTTP/1.1\r\nHost: a\r\nx: {long}\r\n\r\n"),
+    )
+    .await;
+    assert!(heard.starts_with("HTTP/1.1 431 "), "{heard}");
+    let many: String = (0..101).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let heard = ask_raw(
+        world.address,
+        &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"),
+    )
+    .await;
+    assert!(heard.starts_with("HTTP/1.1 431 "), "{heard}");
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn absolute_targets_and_the_whole_server_are_understood() {
+    let (world, reached) = counted().await;
+    for line in ["GET http://a/x HTTP/1.1", "OPTIONS * HTTP/1.1"] {
+        let mut raw = Raw::connect(world.address).await;
+        raw.say(&format!("{line}\r\nHost: a\r\n\r\n")).await;
+        assert!(raw.hear("reached").await.starts_with("HTTP/1.1 200 "));
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_idle_client_and_a_slow_head_are_both_let_go() {
+    let count = crate::origin::named("aws").await;
+    let mut plan = plan(vec![backend("aws", 1, count)]);
+    plan.edit = |listener| {
+        listener.timeouts.client_idle = std::time::Duration::from_millis(200);
+        listener.timeouts.request_headers = std::time::Duration::from_millis(200);
+    };
+    let world = plan.start();
+    assert_eq!(ask_raw(world.address, "").await, "");
+    assert_eq!(ask_raw(world.address, "GET / HTTP/1.1\r\nHost:").await, "");
+    let heard = ask_raw(world.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(heard.ends_with("aws"), "{heard}");
+}

@@ -1,0 +1,165 @@
+//! Reload, drain, stop, and clients that leave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_net::listen::{self, ListenAddress};
+use bascule_proxy::ListenerSetup;
+use bascule_telemetry::clock;
+use http::Response;
+use http_body_util::BodyExt as _;
+use tokio::sync::Semaphore;
+
+use crate::client::{Raw, ask, get, get2, http1, http2, text};
+use crate::origin::{Speaks, full, named, origin};
+use crate::world::{PATIENCE, World, backend, plan, until};
+
+/// An origin that answers once it may, and whether it was asked.
+async fn held() -> (World, Arc<Semaphore>) {
+    let go = Arc::new(Semaphore::new(0));
+    let of_origin = Arc::clone(&go);
+    let address = origin(Speaks::Http1, move |_| {
+        let go = Arc::clone(&of_origin);
+        async move {
+            go.acquire().await.unwrap().forget();
+            Response::new(full("late"))
+        }
+    })
+    .await;
+    (plan(vec![backend("aws", 1, address)]).start(), go)
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_recorded_and_its_place_given_back() {
+    let (world, _go) = held().await;
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("GET /private?secret=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    until("the request runs", || world.edge.in_flight() == 1).await;
+    drop(raw);
+    let lines = world.logged(1).await;
+    let of = |key: &str| lines[0][key].clone();
+    assert_eq!(
+        (of("end"), of("http.response.status_code")),
+        ("client:await".into(), 0.into())
+    );
+    assert_eq!(
+        (of("url.path"), of("pick")),
+        ("/private?…".into(), "weight".into())
+    );
+    until("its place is free", || world.edge.in_flight() == 0).await;
+    let labels = [("backend", "aws"), ("code_class", "4xx")];
+    assert_eq!(world.registry.counter("bascule_requests_total", &labels), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_is_recorded_and_the_others_go_on() {
+    let (world, go) = held().await;
+    let mut sender = http2(world.address).await;
+    let leaving = sender.send_request(get2("http://a/leaves"));
+    let staying = sender.clone().send_request(get2("http://a/stays"));
+    until("both run", || world.edge.in_flight() == 2).await;
+    drop(leaving);
+    until("one has gone", || world.edge.in_flight() == 1).await;
+    go.add_permits(2);
+    assert_eq!(text(staying.await.unwrap()).await, "late");
+    let lines = world.logged(2).await;
+    assert_eq!(
+        (&lines[0]["url.path"], &lines[0]["end"]),
+        (&"/leaves".into(), &"client:await".into())
+    );
+    assert_eq!(
+        (&lines[1]["url.path"], &lines[1]["end"]),
+        (&"/stays".into(), &"ok".into())
+    );
+}
+
+#[tokio::test]
+async fn draining_lets_running_requests_end_and_then_stops() {
+    let (world, go) = held().await;
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut h2 = http2(world.address).await;
+    let running = h2.send_request(get2("http://a/"));
+    let idle = Raw::connect(world.address).await;
+    until("both run", || world.edge.in_flight() == 2).await;
+    until("all are connected", || world.edge.connections() == 3).await;
+    world.edge.drain();
+    assert_eq!(idle.hear_all().await, "");
+    go.add_permits(2);
+    let heard = raw.hear_all().await;
+    assert!(
+        heard.contains("connection: close") && heard.ends_with("late"),
+        "{heard}"
+    );
+    assert_eq!(text(running.await.unwrap()).await, "late");
+    assert_eq!(world.edge.stopped(clock::now() + PATIENCE).await, 0);
+    assert!(tokio::net::TcpStream::connect(world.address).await.is_err());
+}
+
+#[tokio::test]
+async fn what_runs_beyond_the_deadline_is_cut_and_counted() {
+    let (world, _go) = held().await;
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until("it runs", || world.edge.in_flight() == 1).await;
+    world.edge.drain();
+    assert_eq!(world.edge.stopped(clock::now()).await, 1);
+    assert_eq!(raw.hear_all().await, "");
+}
+
+#[tokio::test]
+async fn a_reload_moves_a_listener_and_leaves_its_connections_alone() {
+    let world = plan(vec![backend("aws", 1, named("aws").await)]).start();
+    let mut old = http1(world.address).await;
+    assert_eq!(text(old.send_request(get("/")).await.unwrap()).await, "aws");
+    let bound = listen::bind(
+        ListenAddress {
+            ip: Some([127, 0, 0, 1].into()),
+            port: 0,
+        },
+        1,
+    )
+    .unwrap();
+    let moved = bound.address;
+    let setup = |bound| ListenerSetup {
+        listener: Arc::clone(&world.listener),
+        bound,
+        tls: None,
+    };
+    world.edge.set_listeners(vec![setup(Some(bound))]);
+    assert_eq!(ask(moved, "/").await, (200, "aws".into()));
+    until("the old socket closes", || {
+        std::net::TcpStream::connect(world.address).is_err()
+    })
+    .await;
+    assert_eq!(text(old.send_request(get("/")).await.unwrap()).await, "aws");
+    world.edge.set_listeners(vec![setup(None)]);
+    assert_eq!(ask(moved, "/").await, (200, "aws".into()));
+    world.edge.close_listeners();
+    until("it closes", || std::net::TcpStream::connect(moved).is_err()).await;
+    assert_eq!(text(old.send_request(get("/")).await.unwrap()).await, "aws");
+}
+
+#[tokio::test]
+async fn a_stream_that_stands_still_is_cut() {
+    let address = origin(Speaks::Http1, |_| async {
+        let frames = futures_util::stream::pending();
+        Response::new(http_body_util::StreamBody::new(frames).boxed())
+    })
+    .await;
+    let mut plan = plan(vec![backend("aws", 1, address)]);
+    plan.timeouts.stream_idle = Duration::from_millis(100);
+    let world = plan.start();
+    let mut h1 = http1(world.address).await;
+    let mut h2 = http2(world.address).await;
+    let one = h1.send_request(get("/")).await.unwrap();
+    let two = h2.send_request(get2("http://a/")).await.unwrap();
+    assert!(one.into_body().collect().await.is_err());
+    assert!(two.into_body().collect().await.is_err());
+    let lines = world.logged(2).await;
+    assert!(
+        lines.iter().all(|line| line["end"] == "upstream:respond"),
+        "{lines:?}"
+    );
+}

@@ -1,0 +1,15 @@
+//! The edge on real sockets of the loopback interface: clients on one side, small origins on the other. Ports are free
+//! ones, and every wait is for a condition.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod bodies;
+mod client;
+mod headers;
+mod hygiene;
+mod lifecycle;
+mod origin;
+mod protocols;
+mod retries;
+mod shares;
+mod world;

@@ -1,0 +1,184 @@
+//! What is tried once more, and what never is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::client::{ask, boxed, http1, text};
+use crate::origin::{Speaks, accepting, full, named, nobody, origin, reader_that_hangs_up};
+use crate::world::{backend, plan};
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_at_the_other_provider_and_reported() {
+    let mut world = plan(vec![
+        backend("aws", 50, nobody().await),
+        backend("oci", 50, named("oci").await),
+    ])
+    .start();
+    for _ in 0..10 {
+        assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    }
+    assert_eq!(world.failures.recv().await.unwrap().backend.as_str(), "aws");
+    let lines = world.logged(10).await;
+    let retried: Vec<_> = lines.iter().filter(|line| line["attempts"] == 2).collect();
+    assert_eq!(retried.len(), 5);
+    assert!(
+        retried
+            .iter()
+            .all(|line| line["pick"] == "retry" && line["backend"] == "oci")
+    );
+    let labels = [("from", "aws"), ("to", "oci"), ("reason", "connect")];
+    assert_eq!(world.registry.counter("bascule_retries_total", &labels), 5);
+    let signals = world.edge.signals(bascule_telemetry::clock::now());
+    let numbers: Vec<_> = signals
+        .iter()
+        .map(|s| (s.picks, s.requests, s.errors, s.in_flight))
+        .collect();
+    assert_eq!(numbers, [(5, 5, 5, 0), (5, 10, 0, 0)]);
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_sent_goes_to_the_other_provider() {
+    let echo = origin(Speaks::Http1, |request| async move {
+        Response::new(full(
+            request.into_body().collect().await.unwrap().to_bytes(),
+        ))
+    })
+    .await;
+    let world = plan(vec![
+        backend("aws", 9999, nobody().await),
+        backend("oci", 1, echo),
+    ])
+    .start();
+    let mut sender = http1(world.address).await;
+    let request = Request::post("/")
+        .header("host", "a")
+        .body(boxed("hello"))
+        .unwrap();
+    assert_eq!(
+        text(sender.send_request(request).await.unwrap()).await,
+        "hello"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_arrived_is_only_repeated_where_that_is_harmless() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let hangs_up = reader_that_hangs_up(Arc::clone(&read)).await;
+    let world = plan(vec![
+        backend("aws", 9999, hangs_up),
+        backend("oci", 1, named("oci").await),
+    ])
+    .start();
+    assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    let mut sender = http1(world.address).await;
+    let request = Request::post("/")
+        .header("host", "a")
+        .body(boxed("hello"))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(
+        response.headers()["proxy-status"],
+        "bascule; error=connection_terminated; details=\"died\""
+    );
+    assert_eq!(
+        (response.status().as_u16(), text(response).await),
+        (502, "Bad Gateway: died\n".into())
+    );
+    assert_eq!(read.load(Ordering::SeqCst), 2);
+}
+
+/// Answers once on each connection and closes it without saying so.
+async fn answers_once(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    if stream.read(&mut buffer).await.unwrap_or(0) > 0 {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(answer).await.unwrap();
+    }
+}
+
+/// Whether the next request finds the connection closed, or dies on it: a GET is answered, by whichever backend.
+#[tokio::test]
+async fn a_connection_that_was_closed_while_it_waited_fails_no_request_that_may_be_repeated() {
+    let backends = vec![
+        backend("aws", 50, accepting(answers_once).await),
+        backend("oci", 50, named("ok").await),
+    ];
+    let world = plan(backends).start();
+    let mut sender = http1(world.address).await;
+    for _ in 0..100 {
+        sender.ready().await.unwrap();
+        let request = Request::get("/").header("host", "a");
+        let response = sender.send_request(request.body(boxed("")).unwrap()).await;
+        assert_eq!(text(response.unwrap()).await, "ok");
+    }
+}
+
+#[tokio::test]
+async fn all_retries_together_stay_within_the_budget() {
+    let mut plan = plan(vec![
+        backend("aws", 9999, nobody().await),
+        backend("oci", 1, named("oci").await),
+    ]);
+    plan.retry.budget_min_per_second = 1;
+    let world = plan.start();
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(ask(world.address, "/").await.0);
+    }
+    // Ten seconds grant ten at least; more than a few of the others must have been given up.
+    let answered = answers.iter().filter(|status| **status == 200).count();
+    assert!((10..=12).contains(&answered), "{answers:?}");
+    assert!(answers.iter().filter(|status| **status == 502).count() >= 8);
+}
+
+#[tokio::test]
+async fn a_backend_that_says_nothing_ends_in_504_without_a_second_try() {
+    let silent = accepting(|stream| async move {
+        let _stream = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let mut plan = plan(vec![
+        backend("aws", 9999, silent),
+        backend("oci", 1, named("oci").await),
+    ]);
+    plan.timeouts.response_headers = Duration::from_millis(100);
+    let world = plan.start();
+    assert_eq!(
+        ask(world.address, "/").await,
+        (504, "Gateway Timeout: response_timeout\n".into())
+    );
+}
+
+#[tokio::test]
+async fn a_response_that_is_cut_is_cut_for_the_client_and_counted_against_the_backend() {
+    let cuts = accepting(|mut stream| async move {
+        let mut buffer = [0; 4096];
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+            .await
+            .unwrap();
+    })
+    .await;
+    let world = plan(vec![backend("aws", 1, cuts)]).start();
+    let mut sender = http1(world.address).await;
+    let request = Request::get("/")
+        .header("host", "a")
+        .body(boxed(""))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+    let lines = world.logged(1).await;
+    assert_eq!(lines[0]["end"], "upstream:respond");
+    assert_eq!(
+        world.edge.signals(bascule_telemetry::clock::now())[0].errors,
+        1
+    );
+}

@@ -14,7 +14,7 @@ use bascule_traffic::admit::Rejection;
 use bascule_traffic::retry::{self, Cause, Decision, Failure};
 use bascule_traffic::snapshot::Refusal;
 use bascule_traffic::spec::HostPolicy;
-use http::Response;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
@@ -92,9 +92,15 @@ async fn once(
             timeouts.response_headers,
         );
         match sent.await? {
+            // Nothing was offered to upgrade to: whoever switches all the same is no HTTP server.
+            Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(Failure::new(Cause::ResponseMalformed, Some(endpoint.id())).into());
+            }
             Ok(answer) => return Ok(answer),
             Err(unanswered) => {
-                let stale = unanswered.reused && unanswered.unsent.is_some();
+                // Once: the next connection is one that was not made before this one turned out closed.
+                let from_pool = unanswered.reused && source == Source::Any;
+                let stale = from_pool && unanswered.unsent.is_some();
                 let failure = classify::unanswered(unanswered, &endpoint, outgoing);
                 if !stale {
                     return Err(blame(failure, &exchange.progress));
@@ -129,10 +135,15 @@ async fn send(
             answered = &mut sent => return Ok(answered),
             () = clock::sleep_until(deadline) => {}
         }
-        if progress.moved() + patience <= clock::now() {
-            let failure = Failure::new(Cause::ResponseTimeout, Some(endpoint.id()));
-            return Err(blame(failure, progress));
+        if progress.moved() + patience > clock::now() {
+            continue;
         }
+        // A backend that waits for the rest of a body is not to be blamed.
+        if progress.is_starved(Direction::Request) {
+            return Err(Refused::BodyTimeout);
+        }
+        let failure = Failure::new(Cause::ResponseTimeout, Some(endpoint.id()));
+        return Err(blame(failure, progress));
     }
 }
 

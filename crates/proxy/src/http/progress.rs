@@ -106,9 +106,9 @@ impl Progress {
         self.moved.get()
     }
 
-    /// Whether the backend had nothing to give when a stall was found; otherwise the client takes nothing.
-    pub(crate) fn response_starved(&self) -> bool {
-        self.response.starved.get()
+    /// Whether the side a direction comes from has been asked for more and has not given it: a stall is that side's.
+    pub(crate) fn is_starved(&self, direction: Direction) -> bool {
+        self.flow(direction) == Flow::Open && self.way(direction).starved.get()
     }
 
     /// From now on nothing may stand still for longer than this.

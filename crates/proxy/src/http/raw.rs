@@ -62,7 +62,7 @@ impl RawHead {
             }
             let mut bytes = self.bytes.borrow_mut();
             let room = self.bytes_max.saturating_sub(bytes.len());
-            bytes.extend(read.iter().take(room));
+            bytes.extend_from_slice(read.get(..room).unwrap_or(read));
         }
     }
 }

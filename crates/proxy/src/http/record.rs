@@ -221,7 +221,9 @@ impl Exchange {
         match self.progress.flow(Direction::Response) {
             Flow::Done => None,
             Flow::Broken | Flow::TooLarge => Some((Side::Upstream, Phase::Respond)),
-            Flow::Open if self.progress.is_stalled() && self.progress.response_starved() => {
+            Flow::Open
+                if self.progress.is_stalled() && self.progress.is_starved(Direction::Response) =>
+            {
                 Some((Side::Upstream, Phase::Respond))
             }
             Flow::Open => Some((Side::Client, Phase::Respond)),

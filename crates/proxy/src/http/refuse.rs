@@ -31,6 +31,9 @@ pub(crate) enum Refused {
     /// A body longer than the listener allows.
     #[error("the body is longer than allowed")]
     TooLarge,
+    /// The rest of its body does not come.
+    #[error("the rest of the body did not come in time")]
+    BodyTimeout,
     /// No service takes it.
     #[error("nothing here serves this host and path")]
     NoService,
@@ -65,6 +68,7 @@ impl Refused {
             Self::Coding => StatusCode::NOT_IMPLEMENTED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NoService => StatusCode::NOT_FOUND,
             Self::Rejected(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => StatusCode::from_u16(failure.cause.status())
@@ -82,6 +86,7 @@ impl Refused {
             Self::Coding => "transfer_coding",
             Self::Expectation => "expectation",
             Self::TooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
             Self::NoService => "no_service",
             Self::Rejected(rejection) => rejection.reason.as_str(),
             Self::Failed(failure) => failure.cause.as_str(),
@@ -95,7 +100,8 @@ impl Refused {
             | Self::Connect
             | Self::Coding
             | Self::Expectation
-            | Self::TooLarge => "http_request_error",
+            | Self::TooLarge
+            | Self::BodyTimeout => "http_request_error",
             Self::NoService => "destination_not_found",
             Self::Rejected(_) => "destination_unavailable",
             Self::Failed(failure) => match failure.cause {
@@ -120,7 +126,8 @@ impl Refused {
             | Self::Connect
             | Self::Coding
             | Self::Expectation
-            | Self::TooLarge => (Side::Client, Phase::Receive),
+            | Self::TooLarge
+            | Self::BodyTimeout => (Side::Client, Phase::Receive),
             Self::NoService | Self::Rejected(_) => (Side::Us, Phase::Receive),
             Self::Failed(failure) => (failure.side, failure.phase),
         }
@@ -139,7 +146,7 @@ impl Refused {
     const fn poisons_connection(&self) -> bool {
         matches!(
             self,
-            Self::Malformed(_) | Self::Connect | Self::Coding | Self::TooLarge
+            Self::Malformed(_) | Self::Connect | Self::Coding | Self::TooLarge | Self::BodyTimeout
         ) || matches!(self, Self::Failed(failure) if matches!(failure.side, Side::Client))
     }
 

@@ -263,3 +263,16 @@ async fn a_body_above_the_limit_is_refused_by_its_length_or_when_it_gets_there()
             .starts_with("HTTP/1.1 413 ")
     );
 }
+
+#[tokio::test]
+async fn a_client_that_stops_in_the_middle_of_its_body_is_not_the_backends_fault() {
+    let address = origin(Speaks::Http1, choosy).await;
+    let mut plan = plan(vec![backend("aws", 1, address)]);
+    plan.timeouts.response_headers = std::time::Duration::from_millis(100);
+    let world = plan.start();
+    let started = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe";
+    let heard = ask_raw(world.address, started).await;
+    assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
+    let signals = world.edge.signals(bascule_telemetry::clock::now());
+    assert_eq!((signals[0].requests, signals[0].errors), (1, 0));
+}

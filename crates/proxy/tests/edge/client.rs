@@ -107,6 +107,22 @@ pub(crate) async fn https2(
     sender
 }
 
+/// hyper's client, HTTP/1 over TLS.
+pub(crate) async fn https1(
+    address: SocketAddr,
+    tls: &ClientTls,
+    name: &'static str,
+) -> http1::SendRequest<Body> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = tls
+        .connect(stream, name.try_into().unwrap(), Alpn::Http1)
+        .await
+        .unwrap();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    spawn::send("client", async move { drop(connection.await) }).detach();
+    sender
+}
+
 pub(crate) async fn text(response: Response<Incoming>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()

@@ -4,7 +4,7 @@ use bascule_model::Scheme;
 use bascule_traffic::spec::HostPolicy;
 use http::{Request, Response, Version};
 
-use crate::client::{self, ask, get2, text};
+use crate::client::{self, ask, get, get2, text};
 use crate::origin::{Speaks, full, origin, tls_origin};
 use crate::world::{Backend, authority, backend, plan};
 
@@ -135,4 +135,28 @@ async fn ipv6_and_ipv4_reach_a_dual_stack_listener() {
         let ip: std::net::IpAddr = ip.parse().unwrap();
         assert_eq!(ask((ip, port).into(), "/").await.0, 200);
     }
+}
+
+#[tokio::test]
+async fn http1_over_tls_and_certificates_replaced_in_place() {
+    let first = authority(&["meet.example"]);
+    let second = authority(&["meet.example"]);
+    let mut plan = plan(vec![backend("aws", 1, origin(Speaks::Http1, mirror).await)]);
+    let tls = first.server();
+    plan.tls = Some(tls.clone());
+    let world = plan.start();
+    let mut running = client::https1(world.address, &first.client(), "meet.example").await;
+    let response = running.send_request(get("/a")).await.unwrap();
+    assert_eq!(text(response).await, text_of("/a"));
+    assert!(second.replace(&tls));
+    let mut fresh = client::https1(world.address, &second.client(), "meet.example").await;
+    let response = fresh.send_request(get("/b")).await.unwrap();
+    assert_eq!(text(response).await, text_of("/b"));
+    running.ready().await.unwrap();
+    let response = running.send_request(get("/c")).await.unwrap();
+    assert_eq!(text(response).await, text_of("/c"));
+}
+
+fn text_of(path: &str) -> String {
+    format!("HTTP/1.1 meet.example {path}")
 }

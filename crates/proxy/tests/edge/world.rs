@@ -50,14 +50,23 @@ pub(crate) fn authority(names: &[&str]) -> Authority {
 }
 
 impl Authority {
-    pub(crate) fn server(&self) -> ServerTls {
-        let material = CertificateMaterial {
+    fn material(&self) -> CertificateMaterial {
+        CertificateMaterial {
             cert_file: "cert.pem".into(),
             key_file: "key.pem".into(),
             cert_pem: self.cert_pem.as_bytes().into(),
             key_pem: self.key_pem.as_bytes().into(),
-        };
-        ServerTls::new(&[material], Protocols { h1: true, h2: true }).unwrap()
+        }
+    }
+
+    pub(crate) fn server(&self) -> ServerTls {
+        ServerTls::new(&[self.material()], Protocols { h1: true, h2: true }).unwrap()
+    }
+
+    /// Makes this the certificate of a listener.
+    pub(crate) fn replace(&self, tls: &ServerTls) -> bool {
+        tls.replace(&[self.material()], Protocols { h1: true, h2: true })
+            .unwrap()
     }
 
     pub(crate) fn client(&self) -> ClientTls {

@@ -13,7 +13,7 @@ use bascule_plan::view::{Accepted, AdminEntry, HistoryEntry, OverrideView, RowCh
 use bascule_telemetry::clock;
 
 pub(crate) use config::{config_state, diagnostics, hash};
-pub(crate) use shift::{evacuation, progress, shift};
+pub(crate) use shift::{evacuation, shift};
 
 use crate::api;
 use crate::problem::{Code, Refused};

@@ -1,111 +1,63 @@
-//! What is decided, as gauges: shares row by row, factors, overrides, shifts, the revision. Set when somebody asks for
-//! `/metrics`, from the same picture that status shows; nothing is counted here.
+//! What the edge does, as gauges: effective and measured shares, factors, fail-open, the confirmed revision. Set when
+//! somebody asks for `/metrics`, from the same picture that status shows. What the control plane decides is its own to
+//! tell; nothing is counted here.
 
-use bascule_telemetry::{Registry, names};
+use bascule_model::BackendName;
+use bascule_telemetry::names;
+use bascule_traffic::snapshot::{Backend, Mode, Service};
 use metrics::gauge;
 
-use crate::api;
+use crate::api::Measured;
 use crate::picture::Picture;
 
 /// Sets all of them.
 pub(crate) fn set(picture: &Picture<'_>) {
     let recorder = picture.app.ports.registry.shared();
-    let services = picture.services();
     metrics::with_local_recorder(&recorder, || {
-        for service in &services {
+        for service in &picture.snapshot.services {
             set_service(picture, service);
         }
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^52")]
         gauge!(names::EDGE_REVISION).set(picture.confirmed.revision.0 as f64);
-        let version = picture.app.version.clone();
-        gauge!(names::BUILD_INFO, "version" => version, "revision" => "").set(1.0);
     });
 }
 
-fn set_service(picture: &Picture<'_>, service: &api::Service) {
-    let name = || service.name.clone();
-    let fails_open = service.mode == api::Mode::FailOpen;
-    gauge!(names::FAIL_OPEN, "service" => name()).set(f64::from(fails_open));
-    let shift = service
-        .shift
-        .as_ref()
-        .and_then(|id| picture.state.shifts.get(id));
-    gauge!(names::SHIFT_ACTIVE, "service" => name()).set(f64::from(shift.is_some()));
-    let progress = shift.map_or(1.0, crate::convert::progress);
-    gauge!(names::SHIFT_PROGRESS, "service" => name()).set(progress);
-    let snapshot = picture.snapshot.services.iter();
-    let found = snapshot.clone().find(|s| s.name().as_str() == service.name);
+fn set_service(picture: &Picture<'_>, service: &Service) {
+    let name = service.name();
+    let fails_open = f64::from(service.mode == Mode::FailOpen);
+    gauge!(names::FAIL_OPEN, "service" => name.to_string()).set(fails_open);
+    let backends = service.backends.iter().map(|backend| &backend.name);
+    let measured = picture.app.window().shares(name, backends);
     for backend in &service.backends {
-        set_backend(&picture.app.ports.registry, service, backend);
-        set_expiry(&picture.app.ports.registry, service, backend);
-        let factors = found.and_then(|s| {
-            let mut backends = s.backends.iter();
-            backends.find(|b| b.name.as_str() == backend.name)
-        });
-        let Some(factors) = factors.map(|b| b.factors) else {
-            continue;
-        };
-        for (factor, value) in [
-            ("health", factors.health),
-            ("slow_start", factors.slow_start),
-        ] {
-            let labels = [
-                ("service", service.name.clone()),
-                ("backend", backend.name.clone()),
-                ("provider", backend.provider.clone()),
-                ("factor", factor.to_owned()),
-            ];
-            gauge!(names::WEIGHT_FACTOR, &labels).set(value);
-        }
+        set_backend(service, backend, &measured);
     }
 }
 
-fn set_backend(registry: &Registry, service: &api::Service, backend: &api::Backend) {
+fn set_backend(service: &Service, backend: &Backend, measured: &Measured) {
     let labels = |key: &'static str, value: &'static str| {
         [
-            ("service", service.name.clone()),
-            ("backend", backend.name.clone()),
-            ("provider", backend.provider.clone()),
+            ("service", service.name().to_string()),
+            ("backend", backend.name.to_string()),
+            ("provider", backend.provider.to_string()),
             (key, value.to_owned()),
         ]
     };
-    let shares = backend.shares;
-    for (kind, percent) in [
-        ("declared", Some(shares.declared)),
-        ("override", shares.override_share),
-        ("target", Some(shares.target)),
-        ("effective", Some(shares.effective)),
+    let effective = backend.effective.ratio();
+    gauge!(names::WEIGHT, &labels("kind", "effective")).set(effective);
+    for (factor, value) in [
+        ("health", backend.factors.health),
+        ("slow_start", backend.factors.slow_start),
     ] {
-        let labels = labels("kind", kind);
-        match percent {
-            Some(percent) => gauge!(names::WEIGHT, &labels).set(percent / 100.0),
-            None => registry.forget(&labels.each_ref().map(|(k, v)| (*k, v.as_str()))),
-        }
+        gauge!(names::WEIGHT_FACTOR, &labels("factor", factor)).set(value);
     }
-    for (of, percent) in [
-        ("requests", shares.requests),
-        ("new_sessions", shares.new_sessions),
+    let share = |row: &std::collections::BTreeMap<String, f64>, name: &BackendName| {
+        row.get(name.as_str())
+            .map_or(0.0, |percent| percent / 100.0)
+    };
+    for (of, row) in [
+        ("requests", &measured.requests),
+        ("new_sessions", &measured.new_sessions),
     ] {
-        gauge!(names::SHARE, &labels("of", of)).set(percent.unwrap_or(0.0) / 100.0);
-    }
-}
-
-/// When the override of a backend's share ends. A series that was there and has no override any more is not a number:
-/// no alert compares it.
-fn set_expiry(registry: &Registry, service: &api::Service, backend: &api::Backend) {
-    let labels = [
-        ("service", service.name.clone()),
-        ("backend", backend.name.clone()),
-        ("provider", backend.provider.clone()),
-    ];
-    let filter = labels.each_ref().map(|(k, v)| (*k, v.as_str()));
-    let was = registry.gauge(names::OVERRIDE_EXPIRY, &filter);
-    match &service.override_row {
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-        Some(row) => {
-            gauge!(names::OVERRIDE_EXPIRY, &labels).set(row.expires_at.as_second() as f64);
-        }
-        None if was > 0.0 => gauge!(names::OVERRIDE_EXPIRY, &labels).set(f64::NAN),
-        None => {}
+        gauge!(names::SHARE, &labels("of", of)).set(share(row, &backend.name));
     }
 }

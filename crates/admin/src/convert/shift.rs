@@ -45,7 +45,7 @@ pub(crate) fn shift(view: &ShiftView, revision: Revision, now: Timestamp) -> api
 }
 
 /// How much of the way lies behind: what still has to move, against what had to. A shift that moved nothing is done.
-pub(crate) fn progress(view: &ShiftView) -> f64 {
+fn progress(view: &ShiftView) -> f64 {
     let whole = view.from.distance(&view.to).ratio();
     let left = view.now.distance(&view.to).ratio();
     if whole > 0.0 {

@@ -239,8 +239,8 @@ fn probes_and_metrics_need_no_credentials() {
             assert_eq!(site.get(to, "/readyz").await.status, 200);
             let metrics = site.get(to, "/metrics").await.text;
             for line in [
-                "bascule_weight_ratio{service=\"meet\",backend=\"oci\",provider=\"oci\",kind=\"target\"} 0.4",
-                "bascule_shift_progress_ratio{service=\"meet\"} 0.5",
+                "bascule_weight_ratio{service=\"meet\",backend=\"oci\",provider=\"oci\",kind=\"effective\"} 0.4",
+                "bascule_weight_factor_ratio{service=\"meet\",backend=\"oci\",provider=\"oci\",factor=\"health\"} 1",
             ] {
                 let has = |l: &str| same_series(l, line);
                 assert!(metrics.lines().any(has), "{line}\n{metrics}");

@@ -22,14 +22,14 @@ pub(crate) async fn handle(
     mut exchange: Box<Exchange>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    match serve(&mut exchange, request).await {
+    match answered(&mut exchange, request).await {
         Ok(answer) => forward::response(answer, exchange),
         Err(refused) => refuse::answer(&refused, exchange),
     }
 }
 
 /// Everything between a request's head and the head of its response.
-async fn serve(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Refused> {
+async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Refused> {
     let asked = check(&request, exchange.client.is_framed_twice(&request))?;
     let view = Rc::clone(&exchange.view);
     let listener = &exchange.client.listener.name;
@@ -37,5 +37,6 @@ async fn serve(exchange: &mut Exchange, request: Request<Incoming>) -> Result<An
     let service = exchange.routed(service.ok_or(Refused::NoService)?);
     admit(&service.service)?;
     let mut outgoing = forward::request(request, asked, exchange)?;
+    // pick → connect → forward, and once more where that is allowed
     attempt::run(&service, &mut outgoing, exchange).await
 }

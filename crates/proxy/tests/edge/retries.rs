@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bascule_model::Scheme;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::client::{ask, boxed, http1, text};
 use crate::origin::{Speaks, accepting, full, named, nobody, origin, reader_that_hangs_up};
-use crate::world::{backend, plan};
+use crate::world::{Backend, backend, plan};
 
 #[tokio::test]
 async fn a_refused_connection_is_tried_at_the_other_provider_and_reported() {
@@ -181,4 +182,39 @@ async fn a_response_that_is_cut_is_cut_for_the_client_and_counted_against_the_ba
         world.edge.signals(bascule_telemetry::clock::now())[0].errors,
         1
     );
+}
+
+/// Refuses every stream unprocessed.
+async fn refuses_streams(stream: TcpStream) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((_request, mut respond))) = connection.accept().await {
+        respond.send_reset(h2::Reason::REFUSED_STREAM);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_refused_unprocessed_is_tried_elsewhere() {
+    let refusing = Backend {
+        scheme: Scheme::H2c,
+        ..backend("aws", 9999, accepting(refuses_streams).await)
+    };
+    let world = plan(vec![refusing, backend("oci", 1, named("oci").await)]).start();
+    assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    let labels = [("from", "aws"), ("reason", "stream_refused")];
+    assert_eq!(world.registry.counter("bascule_retries_total", &labels), 1);
+}
+
+#[tokio::test]
+async fn a_backend_that_switches_protocols_unasked_is_no_http_server() {
+    let switches = accepting(|mut stream| async move {
+        let mut buffer = [0; 4096];
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        let answer =
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nraw";
+        stream.write_all(answer).await.unwrap();
+    })
+    .await;
+    let world = plan(vec![backend("aws", 1, switches)]).start();
+    let expected = (502, "Bad Gateway: response_malformed\n".into());
+    assert_eq!(ask(world.address, "/").await, expected);
 }

@@ -167,6 +167,30 @@ fn a_backend_that_a_person_gives_back_ramps_too() {
 }
 
 #[test]
+fn an_endpoint_that_a_person_gives_back_ramps_from_then_on_though_its_last_fault_is_long_past() {
+    let mut edge = Edge::new(vec![meet()]);
+    let set = |revision, state| {
+        let name = oci(1).label();
+        let target = AdminTarget::Endpoint("meet".parse().unwrap(), backend_name("oci"), name);
+        Input::Targets(Targets {
+            revision: Revision(revision),
+            admin: [(target, state)].into(),
+            ..Targets::default()
+        })
+    };
+    edge.tell(back(&[oci(1)], at(0)));
+    edge.pass(at(60_000));
+    edge.tell(set(1, AdminState::Maint));
+    edge.pass(at(70_000));
+    edge.tell(set(2, AdminState::Ready));
+    assert_eq!(edge.weights(1), [10_000, 1]);
+    edge.pass(at(72_500));
+    assert_eq!(edge.weights(1), [10_000, 5000]);
+    edge.pass(at(75_000));
+    assert_eq!(edge.weights(1), [10_000, 10_000]);
+}
+
+#[test]
 fn an_endpoint_named_by_a_person_is_taken_out_alone() {
     let mut edge = Edge::new(vec![meet()]);
     let target =

@@ -106,6 +106,18 @@ fn round_robin_goes_on_at_its_place_when_endpoints_come_and_go() {
 }
 
 #[test]
+fn round_robin_leaves_nobody_out_when_the_state_is_carried_over_between_picks() {
+    let service = service(Algorithm::RoundRobin, &[member("aws", 10_000, 5)]);
+    let mut picker = Picker::new(0, &service);
+    let mut counts = [0; 5];
+    for _ in 0..50 {
+        picker = Picker::carry(picker, &service);
+        counts[picker.first(&service, idle).unwrap().endpoint] += 1;
+    }
+    assert_eq!(counts, [10; 5]);
+}
+
+#[test]
 fn a_second_try_goes_to_another_provider_then_another_backend_then_another_endpoint() {
     let members = [
         member("aws", 4000, 2),

@@ -107,14 +107,14 @@ fn round_robin_goes_on_at_its_place_when_endpoints_come_and_go() {
 
 #[test]
 fn round_robin_leaves_nobody_out_when_the_state_is_carried_over_between_picks() {
-    let service = service(Algorithm::RoundRobin, &[member("aws", 10_000, 5)]);
+    let service = service(Algorithm::RoundRobin, &[member("aws", 10_000, 6)]);
     let mut picker = Picker::new(0, &service);
-    let mut counts = [0; 5];
-    for _ in 0..50 {
+    let mut counts = [0; 6];
+    for _ in 0..60 {
         picker = Picker::carry(picker, &service);
         counts[picker.first(&service, idle).unwrap().endpoint] += 1;
     }
-    assert_eq!(counts, [10; 5]);
+    assert_eq!(counts, [10; 6]);
 }
 
 #[test]

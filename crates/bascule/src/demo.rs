@@ -14,6 +14,7 @@ mod endpoint;
 mod keys;
 mod load;
 mod out;
+mod stage;
 mod story;
 
 /// Something that must hold did not (`--assert`).

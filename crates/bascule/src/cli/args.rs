@@ -1,5 +1,6 @@
 //! The command line as types. It says what can be written, not what is done; parsing of single values is in `values`.
-//! Texts here are the help, the man pages and `docs/reference/cli.md`: write them for operators.
+//! Texts here are the help, the man pages and `docs/reference/cli.md`: write them for operators. Longer than
+//! usual: it is a table of everything that can be written.
 
 use std::path::PathBuf;
 

@@ -10,19 +10,17 @@ use bascule_model::{Instant, Rng};
 use bascule_telemetry::clock;
 use serde_json::json;
 
-use super::checks::{Checks, split_is_exact};
+use super::checks::Checks;
 use super::clouds::{Cloud, PROFILES, describe};
 use super::daemon::{Daemon, LOOK, Ports};
-use super::load::{Figures, Load, RATE, SESSIONS, Sample};
+use super::load::{Figures, Load, RATE, SESSIONS};
 use super::out::Out;
 use crate::cli::args::Fault;
 
-/// Requests that a count of the split takes: four seconds of them.
-const WINDOW: u64 = 4 * RATE as u64;
 /// How long a fault lasts.
 const FAULT_LASTS: Duration = Duration::from_secs(8);
 /// The longest a scene waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The first proxied request must be answered in this time.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// Points that the shift moves away from the first provider.
@@ -39,8 +37,8 @@ pub(super) struct Story {
     pub(super) load: Load,
     /// Where it is told.
     pub(super) out: Out,
-    checks: Checks,
-    workers: usize,
+    pub(super) checks: Checks,
+    pub(super) workers: usize,
 }
 
 impl Story {
@@ -413,136 +411,5 @@ impl Story {
             }
         }));
         Ok(())
-    }
-
-    /// Counts the next requests by provider and compares them with the shares in effect.
-    async fn count_split(&mut self, when: &str) -> Result<()> {
-        let shares = self.shares().await?;
-        let first = self
-            .load
-            .read(|seen| seen.samples.iter().map(|s| s.number).max())
-            .unwrap_or(0)
-            + 1;
-        let inside = move |sample: &Sample| (first..first + WINDOW).contains(&sample.number);
-        let figures = self
-            .until("the requests of the window", |s| {
-                let figures = s.load.read(|seen| Figures::of(seen, inside));
-                (figures.requests == WINDOW).then_some(figures)
-            })
-            .await?;
-        let in_flight = f64::from(RATE)
-            * figures
-                .latency
-                .quantile(0.99)
-                .unwrap_or_default()
-                .as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a handful of workers")]
-        let slack = 2.0 * self.workers as f64 + 2.0 * in_flight.ceil();
-        let (exact, found) = split_is_exact(&figures, &shares, slack);
-        let sessions: u32 = self.load.read(|seen| seen.sessions.values().sum());
-        self.out.tell(
-            when,
-            &format!(
-                "{found}   p95 {:.1} ms   errors {}   sessions {sessions}",
-                figures.p95_millis(),
-                figures.errors
-            ),
-        );
-        self.checks
-            .that(&self.out, &format!("exact split, {when}"), exact, &found);
-        Ok(())
-    }
-
-    fn nothing_failed(&mut self, what: &str, from: Instant) {
-        let figures = self.between(from, clock::now());
-        let cuts = self
-            .load
-            .read(|seen| seen.cuts.iter().filter(|cut| cut.at >= from).count());
-        let text = format!(
-            "{} of {} requests failed, {cuts} sessions cut",
-            figures.errors, figures.requests
-        );
-        let name = format!("{what} fails nothing");
-        self.checks
-            .that(&self.out, &name, figures.errors == 0 && cuts == 0, &text);
-    }
-
-    fn between(&self, from: Instant, to: Instant) -> Figures {
-        self.load
-            .read(|seen| Figures::of(seen, |s| from <= s.ended && s.ended < to))
-    }
-
-    async fn until<T>(&self, what: &str, ask: impl Fn(&Self) -> Option<T>) -> Result<T> {
-        let deadline = clock::now() + PATIENCE;
-        loop {
-            if let Some(answer) = ask(self) {
-                return Ok(answer);
-            }
-            if clock::now() > deadline {
-                bail!("waited {PATIENCE:?} in vain for {what}");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// The shares in effect, by the proxy's own word, in the clouds' order.
-    async fn shares(&self) -> Result<Vec<(String, f64)>> {
-        let weights: api::Weights = self.daemon.get("/v1/services/meet/weights").await?;
-        Ok(self.in_order(&weights.effective))
-    }
-
-    async fn target(&self, backend: &str) -> Result<f64> {
-        let weights: api::Weights = self.daemon.get("/v1/services/meet/weights").await?;
-        weights
-            .target
-            .get(backend)
-            .copied()
-            .context("the backend's target")
-    }
-
-    fn in_order(&self, row: &std::collections::BTreeMap<String, f64>) -> Vec<(String, f64)> {
-        let share = |c: &Cloud| {
-            (
-                c.profile.name.to_owned(),
-                row.get(c.profile.name).copied().unwrap_or_default(),
-            )
-        };
-        self.clouds.iter().map(share).collect()
-    }
-
-    async fn everything_up(&self) -> Result<bool> {
-        let service: api::Service = self.daemon.get("/v1/services/meet").await?;
-        Ok(service.backends.iter().all(|b| {
-            b.endpoints
-                .iter()
-                .all(|e| e.observed_state == api::ObservedState::Up)
-        }))
-    }
-
-    /// What a GB costs at these shares and list prices.
-    fn usd_per_gb(&self, shares: &[(String, f64)]) -> f64 {
-        let part = |(cloud, (_, share)): (&Cloud, &(String, f64))| {
-            cloud.profile.usd_per_gb * share / 100.0
-        };
-        self.clouds.iter().zip(shares).map(part).sum()
-    }
-
-    /// Retries so far, by the proxy's own count.
-    async fn retries(&self) -> Result<u64> {
-        let text = self.daemon.text("/metrics").await?;
-        let values = text
-            .lines()
-            .filter(|line| line.starts_with("bascule_retries_total"));
-        let counts = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count"
-        )]
-        Ok(counts.sum::<f64>() as u64)
-    }
-
-    fn cloud(&self) -> Result<&Cloud> {
-        self.clouds.first().context("a cloud")
     }
 }

@@ -52,9 +52,7 @@ impl Signals {
         let mut hang_up = signal(SignalKind::hangup())?;
         let pass_on = async move {
             while hang_up.recv().await.is_some() {
-                if reload.try_send(()).is_err() {
-                    tracing::debug!("a reload is asked for already");
-                }
+                nudge(&reload);
             }
         };
         bascule_telemetry::spawn::local("signals", pass_on).detach();
@@ -97,5 +95,12 @@ pub(super) async fn stop(ready: &Ready, signals: &mut Signals, edge: &Edge, poli
 fn tell_supervisor(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(event = "supervisor_not_told", %error);
+    }
+}
+
+/// Asks for a reload, unless one is asked for already.
+pub(super) fn nudge(reload: &mpsc::Sender<()>) {
+    if reload.try_send(()).is_err() {
+        tracing::debug!("a reload is asked for already");
     }
 }

@@ -10,6 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use super::reload::Reloader;
+use super::stop::nudge;
 
 /// A reload starts when nothing has changed for this long: an editor writes more than once.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -53,8 +54,8 @@ impl Watch {
             let Ok(event) = event else { return };
             let concerns = !event.kind.is_access()
                 && event.paths.iter().any(|path| concerns(&seen.load(), path));
-            if concerns && touched.try_send(()).is_err() {
-                tracing::debug!("a reload is asked for already");
+            if concerns {
+                nudge(&touched);
             }
         });
         let watcher = watcher

@@ -62,6 +62,12 @@ impl Source {
         self.path.starts_with(folder)
     }
 
+    /// Whether all of it is tests.
+    fn is_test(&self) -> bool {
+        let is_tests = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
+        self.path.iter().any(is_tests)
+    }
+
     /// The lines before the file's unit tests.
     fn production(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate().map(|(n, line)| (n + 1, line));
@@ -127,7 +133,7 @@ pub(super) fn length(sources: &[Source]) -> Findings {
     };
     sources
         .iter()
-        .filter(|s| s.is_under("crates") && !says_why(s))
+        .filter(|s| s.is_under("crates") && !s.is_test() && !says_why(s))
         .map(|s| (s, s.production().count()))
         .filter(|(_, lines)| *lines > LINES_MAX)
         .map(|(s, lines)| {

@@ -10,14 +10,54 @@ use bascule_telemetry::clock;
 
 use super::checks::split_is_exact;
 use super::clouds::Cloud;
-use super::daemon::LOOK;
-use super::load::{Figures, RATE, Sample};
+use super::daemon::{LOOK, Ports};
+use super::load::{Figures, RATE, SESSIONS, Sample};
 use super::story::{PATIENCE, Story};
 
 /// Requests that a count of the split takes: four seconds of them.
 const WINDOW: u64 = 4 * RATE as u64;
 
 impl Story {
+    /// Tells who is on stage.
+    pub(super) fn banner(&self) {
+        self.out
+            .plain("bascule demo: pretend clouds on this machine, real HTTP over loopback");
+        for cloud in &self.clouds {
+            let ports: Vec<String> = cloud
+                .addresses
+                .iter()
+                .map(|a| a.port().to_string())
+                .collect();
+            self.out.plain(&format!(
+                "  {:<6} weight {:>2}  127.0.0.1:{}  +0..{} ms  ${}/GB",
+                cloud.profile.name,
+                cloud.profile.weight,
+                ports.join(","),
+                cloud.profile.latency_max.as_millis(),
+                cloud.profile.usd_per_gb,
+            ));
+        }
+        let Ports {
+            proxy,
+            admin,
+            metrics,
+        } = self.daemon.ports();
+        self.out.plain(&format!(
+            "  proxy      http://127.0.0.1:{proxy}   (curl -si -H 'host: meet.example.org' localhost:{proxy} | grep x-provider)"
+        ));
+        self.out.plain(&format!(
+            "  dashboard  http://127.0.0.1:{admin}   metrics http://127.0.0.1:{metrics}/metrics"
+        ));
+        self.out.plain(&format!(
+            "  load       {RATE} requests/s + {SESSIONS} long sessions with numbered heartbeats"
+        ));
+        self.out.plain(&format!(
+            "  terminal   bascule --context unix:{} status",
+            self.daemon.socket().display()
+        ));
+        self.out.plain("");
+    }
+
     /// Counts the next requests by provider and compares them with the shares in effect.
     pub(super) async fn count_split(&mut self, when: &str) -> Result<()> {
         let shares = self.shares().await?;

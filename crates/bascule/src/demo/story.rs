@@ -13,7 +13,7 @@ use serde_json::json;
 use super::checks::Checks;
 use super::clouds::{Cloud, PROFILES, describe};
 use super::daemon::{Daemon, LOOK, Ports};
-use super::load::{Figures, Load, RATE, SESSIONS};
+use super::load::{Figures, Load, SESSIONS};
 use super::out::Out;
 use crate::cli::args::Fault;
 
@@ -98,45 +98,6 @@ impl Story {
         self.reload().await?;
         self.summary(began, fault).await?;
         Ok(self.checks.all_hold())
-    }
-
-    fn banner(&self) {
-        self.out
-            .plain("bascule demo: pretend clouds on this machine, real HTTP over loopback");
-        for cloud in &self.clouds {
-            let ports: Vec<String> = cloud
-                .addresses
-                .iter()
-                .map(|a| a.port().to_string())
-                .collect();
-            self.out.plain(&format!(
-                "  {:<6} weight {:>2}  127.0.0.1:{}  +0..{} ms  ${}/GB",
-                cloud.profile.name,
-                cloud.profile.weight,
-                ports.join(","),
-                cloud.profile.latency_max.as_millis(),
-                cloud.profile.usd_per_gb,
-            ));
-        }
-        let Ports {
-            proxy,
-            admin,
-            metrics,
-        } = self.daemon.ports();
-        self.out.plain(&format!(
-            "  proxy      http://127.0.0.1:{proxy}   (curl -si -H 'host: meet.example.org' localhost:{proxy} | grep x-provider)"
-        ));
-        self.out.plain(&format!(
-            "  dashboard  http://127.0.0.1:{admin}   metrics http://127.0.0.1:{metrics}/metrics"
-        ));
-        self.out.plain(&format!(
-            "  load       {RATE} requests/s + {SESSIONS} long sessions with numbered heartbeats"
-        ));
-        self.out.plain(&format!(
-            "  terminal   bascule --context unix:{} status",
-            self.daemon.socket().display()
-        ));
-        self.out.plain("");
     }
 
     async fn steady(&mut self) -> Result<()> {

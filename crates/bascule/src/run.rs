@@ -12,7 +12,7 @@ use bascule_probe as probe;
 use bascule_proxy as proxy;
 use bascule_telemetry::access::{AccessLog, Destination};
 use bascule_telemetry::events::Bus;
-use bascule_telemetry::{Registry, clock, log, names, spawn};
+use bascule_telemetry::{Registry, clock, log, names as metric_names, spawn};
 use tokio::sync::mpsc;
 
 use crate::cli::args::RunArgs;
@@ -79,10 +79,10 @@ async fn serve(
     let admin_listener = config.admin.listen.map(bind_tcp).transpose()?;
     let metrics_listener = config.metrics.map(bind_tcp).transpose()?;
 
-    log::init(config.log.level.as_str(), format(config.log.format)).context("the log")?;
+    let log = log::init(config.log.level.as_str(), format(config.log.format)).context("the log")?;
     let registry = Registry::new();
     registry.install_global();
-    metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "revision" => "")
+    metrics::gauge!(metric_names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "revision" => "")
         .set(1.0);
     let bus = Bus::new();
     let access = AccessLog::start(&Destination::Stdout, config.log.access.sample)?;
@@ -104,7 +104,9 @@ async fn serve(
     )?;
 
     let targets = control.targets().as_ref().clone();
-    let (state, snapshot) = edge::EdgeState::begin(&config, targets, trust.clone());
+    let mut names = Resolver::start(resolve::Settings::default());
+    let (state, snapshot) =
+        edge::EdgeState::begin(&config, targets, trust.clone(), &mut names).await;
     let snapshot = snapshot.context("a configuration gives a snapshot")?;
     let (failures, failures_receiver) = mpsc::channel(FAILURES_MAX);
     let mut listeners = listeners::Listeners::default();
@@ -125,8 +127,7 @@ async fn serve(
         bus: bus.clone(),
         registry: registry.clone(),
     });
-    let resolver = Resolver::start(resolve::Settings::default());
-    let task = state.run(edge.clone(), judge.clone(), resolver, changes_receiver);
+    let task = state.run(edge.clone(), judge.clone(), names, changes_receiver);
     spawn::local("edge", task).detach();
 
     control
@@ -138,10 +139,13 @@ async fn serve(
         changes,
         control: control.clone(),
         bus: bus.clone(),
+        registry: registry.clone(),
+        log,
+        sample: access.sample(),
         workers,
         source,
     };
-    let built = reload::Built { listeners, trust };
+    let built = reload::Built::new(listeners, trust);
     let reloader = Arc::new(reload::Reloader::new(reach, running, built));
     prover.connect(Arc::clone(&reloader));
 

@@ -87,8 +87,13 @@ impl AccessLog {
 
     /// Changes the part of successful requests that is logged, for all workers.
     pub fn set_sample(&self, sample: f64) {
-        let sample = sample.clamp(0.0, 1.0);
-        self.shared.sample.store(sample.to_bits(), Relaxed);
+        self.sample().set(sample);
+    }
+
+    /// What changes the sample while somebody else holds the log.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        Sample(Arc::clone(&self.shared))
     }
 
     /// The part of one worker. Lives on the worker's thread.
@@ -152,6 +157,19 @@ impl State {
         }
         lines.push(b'\n');
         Ok(())
+    }
+}
+
+/// The part of successful requests that is logged.
+#[derive(Debug, Clone)]
+pub struct Sample(Arc<Shared>);
+
+impl Sample {
+    /// Changes it, for all workers; cut to 0 to 1.
+    pub fn set(&self, sample: f64) {
+        self.0
+            .sample
+            .store(sample.clamp(0.0, 1.0).to_bits(), Relaxed);
     }
 }
 

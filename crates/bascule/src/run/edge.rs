@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bascule_config::Config;
 use bascule_health::Report;
@@ -18,6 +19,12 @@ use bascule_traffic::spec::EndpointHost;
 use tokio::sync::mpsc;
 
 use super::trust::Trust;
+
+/// How long the start waits for name servers.
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Watches host names, and what comes of it.
+pub(super) type Names = (Resolver, mpsc::Receiver<Resolved>);
 
 /// What the edge task is told from outside.
 #[derive(Debug)]
@@ -37,19 +44,40 @@ pub(super) struct EdgeState {
 }
 
 impl EdgeState {
-    /// The state before anything runs, and the snapshot to start with.
-    pub(super) fn begin(
+    /// The state before anything runs, and the snapshot to start with. Host names are resolved first, so that a backend
+    /// written by name has endpoints before the first request; a name server that does not answer holds up the start for
+    /// [`RESOLVE_PATIENCE`] and no longer.
+    pub(super) async fn begin(
         config: &Arc<Config>,
         targets: Targets,
         trust: Trust,
+        names: &mut Names,
     ) -> (Self, Option<Arc<Snapshot>>) {
+        let assembler = Assembler::new();
         let mut state = Self {
-            assembler: Assembler::new(),
+            assembler,
             config: Arc::clone(config),
             trust,
         };
         state.feed(Input::Services(config.services.clone()));
         state.feed(Input::Targets(targets));
+        let mut missing = host_names(config);
+        names.0.watch(&missing);
+        let deadline = clock::now() + RESOLVE_PATIENCE;
+        while !missing.is_empty() {
+            // Cancellation: the receiver keeps what was not taken.
+            tokio::select! {
+                found = names.1.recv() => {
+                    let Some(Resolved { host, addresses }) = found else { break };
+                    missing.remove(&host);
+                    state.feed(Input::Resolved { host, addresses });
+                }
+                () = clock::sleep_until(deadline) => {
+                    tracing::warn!(event = "start_unresolved", hosts = ?missing);
+                    break;
+                }
+            }
+        }
         let snapshot = state.assembler.poll_snapshot();
         (state, snapshot)
     }
@@ -66,7 +94,7 @@ impl EdgeState {
         mut self,
         edge: Edge,
         prober: ProberHandle,
-        (mut resolver, mut resolved): (Resolver, mpsc::Receiver<Resolved>),
+        (mut resolver, mut resolved): Names,
         mut changes: mpsc::UnboundedReceiver<Change>,
     ) {
         let mut verdicts = prober.changed.clone();
@@ -122,7 +150,7 @@ impl EdgeState {
                 .filter_map(|t| self.probe_target(t))
                 .collect(),
         );
-        resolver.watch(&names(&self.config));
+        resolver.watch(&host_names(&self.config));
     }
 
     fn probe_target(&self, target: CheckTarget) -> Option<ProbeTarget> {
@@ -144,7 +172,7 @@ impl EdgeState {
 }
 
 /// The host names of all endpoints.
-fn names(config: &Config) -> BTreeSet<Arc<str>> {
+fn host_names(config: &Config) -> BTreeSet<Arc<str>> {
     let endpoints = config
         .services
         .iter()

@@ -2,6 +2,7 @@
 //! build, swap. Everything that can fail happens before anything changes; a refusal leaves the old configuration running
 //! and is told by log, event, metric and status. Running requests and connections are never touched.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,9 +12,14 @@ use bascule_admin::{
 };
 use bascule_config::{Config, Diagnostics, Loaded};
 use bascule_control::Handle;
+use bascule_model::{BackendName, ServiceName};
 use bascule_proxy::Edge;
+use bascule_telemetry::Registry;
+use bascule_telemetry::access::Sample;
 use bascule_telemetry::events::{Bus, Event};
+use bascule_telemetry::log::Log;
 use bascule_telemetry::{clock, names};
+use bascule_traffic::spec::ServiceSpec;
 use tokio::sync::{Mutex, mpsc};
 
 use super::edge::Change;
@@ -32,6 +38,12 @@ pub(super) struct Reach {
     pub(super) control: Handle,
     /// Where it is told.
     pub(super) bus: Bus,
+    /// Metrics.
+    pub(super) registry: Registry,
+    /// The log, whose level a reload changes.
+    pub(super) log: Log,
+    /// The access log, whose sample a reload changes.
+    pub(super) sample: Sample,
     /// Workers, for which new listeners need a socket each.
     pub(super) workers: usize,
     /// Where relative paths of the configuration start.
@@ -55,6 +67,47 @@ pub(super) struct Built {
     pub(super) listeners: Listeners,
     /// Whom endpoints are verified by.
     pub(super) trust: Trust,
+    /// Backends that the last reload took away. Their metrics are forgotten with the next one: until then workers may
+    /// hold the handles for requests that still run.
+    vanished: BTreeSet<(ServiceName, BackendName)>,
+}
+
+impl Built {
+    /// What the process was started with.
+    pub(super) fn new(listeners: Listeners, trust: Trust) -> Self {
+        Self {
+            listeners,
+            trust,
+            vanished: BTreeSet::new(),
+        }
+    }
+
+    fn forget_vanished(&mut self, old: &Config, new: &Config, registry: &Registry) {
+        let (old, new) = (backends(old), backends(new));
+        for (service, backend) in self.vanished.difference(&new) {
+            registry.forget(&[("service", service.as_str()), ("backend", backend.as_str())]);
+        }
+        self.vanished = old.difference(&new).cloned().collect();
+    }
+}
+
+fn backends(config: &Config) -> BTreeSet<(ServiceName, BackendName)> {
+    let of = |service: &Arc<ServiceSpec>| {
+        let names = service.backends.keys().cloned();
+        names
+            .map(|name| (service.name.clone(), name))
+            .collect::<Vec<_>>()
+    };
+    config.services.iter().flat_map(of).collect()
+}
+
+impl Reach {
+    fn set_log(&self, config: &Config) {
+        self.sample.set(config.log.access.sample);
+        if let Err(error) = self.log.set_level(config.log.level.as_str()) {
+            tracing::error!(event = "log_level_kept", %error);
+        }
+    }
 }
 
 impl Reloader {
@@ -114,6 +167,8 @@ impl Reloader {
             return ConfigOutcome::Valid(warnings);
         }
         warn_of_restart(&running.config, &config);
+        self.reach.set_log(&config);
+        built.forget_vanished(&running.config, &config, &self.reach.registry);
         let config = Arc::new(config);
         self.reach.edge.set_upstream_tls(trust.upstream());
         self.reach

@@ -237,13 +237,13 @@ pub(crate) enum Fault {
     Unavailable,
     /// Connections are reset in the middle.
     Reset,
-    /// Packets vanish: nothing is answered.
+    /// Connections are accepted, and nothing is answered.
     Blackhole,
     /// Answers take seconds.
     Slow,
     /// Works and fails in turns.
     Flap,
-    /// Half of the endpoints refuse.
+    /// Every second answer is 503.
     Half,
 }
 

@@ -41,8 +41,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
         table.step(&format!("demo, fault {fault}"), || demo(root, fault))?;
     }
     if length == Length::All {
-        let long = ["test", "--workspace", "--quiet", "--", "--ignored"];
-        table.step("long tests", || command(root, "cargo", &long))?;
+        table.step("laws, many more cases", || many_cases(root))?;
     }
     say::line(&table.to_string());
     Ok(())
@@ -75,6 +74,24 @@ fn demo(root: &Path, fault: &str) -> Result<()> {
         fault,
     ];
     command(root, "target/quick/bascule", &args)
+}
+
+/// The property tests alone, with forty times as many random cases.
+fn many_cases(root: &Path) -> Result<()> {
+    let pure = ["model", "traffic", "health", "plan", "config"];
+    let mut cargo = Command::new("cargo");
+    cargo
+        .arg("test")
+        .env("PROPTEST_CASES", "10000")
+        .current_dir(root);
+    for name in pure {
+        cargo.args(["--package", &format!("bascule-{name}")]);
+    }
+    let status = cargo.status().context("cargo test")?;
+    if !status.success() {
+        bail!("a law does not hold in every case: {status}");
+    }
+    Ok(())
 }
 
 fn command(root: &Path, program: &str, args: &[&str]) -> Result<()> {

@@ -39,7 +39,9 @@ impl Out {
             let rounded = (seconds * 1000.0).round() / 1000.0;
             self.write(&json!({"at_seconds": rounded, "topic": topic, "text": text}).to_string());
         } else {
-            self.write(&format!(" {:02}:{:04.1}  {topic:<16} {text}", 0, seconds));
+            let minutes = (seconds / 60.0).floor();
+            let rest = seconds - minutes * 60.0;
+            self.write(&format!(" {minutes:02}:{rest:04.1}  {topic:<16} {text}"));
         }
     }
 

@@ -145,7 +145,9 @@ impl Output {
         if !self.terminal || self.quiet {
             return Ok(());
         }
-        let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        // A terminal that does not know its width says 0.
+        let columns = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
+        let columns = if columns == 0 { 80 } else { columns };
         let line: String = line.chars().take(columns.saturating_sub(1)).collect();
         write!(self.out, "\r\x1b[K{line}")?;
         self.out.flush()?;

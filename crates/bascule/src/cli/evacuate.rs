@@ -13,7 +13,7 @@ use http::Method;
 use super::args::{EvacuateArgs, Format, RestoreArgs};
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
-use super::follow::{Interrupt, LOOK_EVERY, Patience, Progress, detached};
+use super::follow::{Interrupt, LOOK_EVERY, Patience, Progress, detached, shape};
 use super::session::{Session, Shown};
 use super::shift::{checked, started};
 use super::text;
@@ -73,6 +73,15 @@ pub(crate) async fn restore(session: &mut Session<'_>, args: &RestoreArgs) -> Cl
         session.warn(&check);
         return checked(session, &check);
     }
+    let before = match &provider.evacuation {
+        Some(id) => {
+            session
+                .get::<Evacuation>(&format!("/v1/evacuations/{}", segment(id)))
+                .await?
+                .shifts
+        }
+        None => Vec::new(),
+    };
     let change = session
         .make(
             Method::POST,
@@ -85,9 +94,9 @@ pub(crate) async fn restore(session: &mut Session<'_>, args: &RestoreArgs) -> Cl
     session.warn(&change);
     match change.evacuation.clone().filter(|_| !args.detach) {
         Some(id) => {
-            Follow::new(&id, EvacuationPhase::Restored)
-                .run(session)
-                .await
+            let mut follow = Follow::new(&id, EvacuationPhase::Restored);
+            follow.before = before;
+            follow.run(session).await
         }
         None => started(session, &change, provider.revision, args.detach).await,
     }
@@ -144,6 +153,8 @@ struct Follow {
     running: Option<u64>,
     shifts: BTreeMap<String, Progress>,
     patience: Patience,
+    /// Shifts that belong to what was before, and are not followed.
+    before: Vec<String>,
 }
 
 impl Follow {
@@ -155,6 +166,7 @@ impl Follow {
             running: None,
             shifts: BTreeMap::new(),
             patience: Patience::default(),
+            before: Vec::new(),
         }
     }
 
@@ -179,7 +191,7 @@ impl Follow {
         let Some(now) = self.patience.get::<Evacuation>(session, &path).await? else {
             return Ok(None);
         };
-        for id in &now.shifts {
+        for id in now.shifts.iter().filter(|id| !self.before.contains(*id)) {
             let progress = self
                 .shifts
                 .entry(id.clone())
@@ -235,7 +247,8 @@ impl Follow {
     fn news(&mut self, now: &Evacuation) -> Vec<String> {
         let mut lines = Vec::new();
         let last = self.last.as_ref();
-        if last.is_none_or(|last| last.phase != now.phase || last.note != now.note) {
+        if last.is_none_or(|last| last.phase != now.phase || shape(&last.note) != shape(&now.note))
+        {
             let note = if now.note.is_empty() {
                 String::new()
             } else {
@@ -248,7 +261,10 @@ impl Follow {
                 phase(now.phase)
             ));
         }
-        if let (Some(proof), true) = (&now.proof, last.is_none_or(|last| last.proof != now.proof)) {
+        // On the way back the proof is old news.
+        let proven_now = self.goal == EvacuationPhase::Evacuated
+            && last.is_none_or(|last| last.proof != now.proof);
+        if let (Some(proof), true) = (&now.proof, proven_now) {
             lines.extend(proven(proof, &now.provider));
         }
         let half = self.running.is_none_or(|said| now.running <= said / 2);

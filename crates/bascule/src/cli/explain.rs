@@ -38,7 +38,7 @@ pub(crate) fn render(e: &Explanation, clock: &Clock) -> String {
     if e.off {
         lines.push(format!(
             "It is off: {}. It gets nothing, whatever else fails.",
-            e.off_why
+            e.off_why.trim_start_matches("off: ")
         ));
     }
     lines.push(line(
@@ -85,7 +85,8 @@ pub(crate) fn render(e: &Explanation, clock: &Clock) -> String {
 /// What stands around the chain: override, shift, and what could matter and does not.
 fn around(e: &Explanation, clock: &Clock) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(row) = &e.override_row {
+    // What moved the target is said at the target.
+    if let Some(row) = e.override_row.as_ref().filter(|_| e.target_why.is_empty()) {
         let reason = if row.reason.is_empty() {
             String::new()
         } else {
@@ -168,7 +169,7 @@ mod tests {
     fn an_override_and_a_shift_are_named() {
         let mut e = samples::explanation();
         e.target = 50.0;
-        e.target_why = "override by uid:1000".to_owned();
+        e.target_why = "override by uid:1000, CHG-4412, 23 h left".to_owned();
         e.override_row = samples::service().override_row;
         e.shift = Some("s-0192".to_owned());
         e.factors.clear();
@@ -180,7 +181,7 @@ mod tests {
     fn a_backend_that_is_off_has_no_chain() {
         let mut e = samples::explanation();
         (e.off, e.off_why, e.effective, e.target) =
-            (true, "evacuation e-0001 of oci".to_owned(), 0.0, 0.0);
+            (true, "off: evacuation e-0001 of oci".to_owned(), 0.0, 0.0);
         e.would_return.clear();
         insta::assert_snapshot!(render(&e, &samples::clock()));
     }

@@ -124,20 +124,20 @@ pub(crate) fn line(entry: &HistoryEntry, clock: &Clock) -> String {
     } else {
         format!(", {}", entry.reason)
     };
-    let what = format!("{} {}", entry.action, entry.object);
-    format!(
-        "{} {what} {} ({}{reason})",
-        clock.short(entry.at),
-        change(entry),
-        entry.actor
-    )
+    let (at, change) = (clock.short(entry.at), change(entry));
+    let words = [at.as_str(), &entry.action, &entry.object, &change];
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    format!("{} ({}{reason})", words.join(" "), entry.actor)
 }
 
 /// One revision in full.
 fn show(entry: &HistoryEntry, clock: &Clock) -> String {
     let mut lines = vec![
         format!("revision {}   {}", entry.revision, clock.long(entry.at)),
-        format!("  {} {} by {}", entry.action, entry.object, entry.actor),
+        match entry.object.as_str() {
+            "" => format!("  {} by {}", entry.action, entry.actor),
+            object => format!("  {} {object} by {}", entry.action, entry.actor),
+        },
     ];
     if !entry.reason.is_empty() {
         lines.push(format!("  why      {}", entry.reason));

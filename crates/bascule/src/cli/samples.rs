@@ -116,7 +116,7 @@ fn backend(name: &str, declared: f64, share: f64, role: Role) -> Backend {
         why: if standby {
             String::new()
         } else {
-            "override by uid:1000, CHG-4412".to_owned()
+            "override by uid:1000, CHG-4412, 23 h left".to_owned()
         },
         endpoints_up: 1,
         endpoints_total: 2,

@@ -1,19 +1,15 @@
 //! `drain`, `ready`, `maint` and `offline`: admin states of endpoints, backends and providers, and waiting until they have
 //! taken effect. The service may be left out when only one has the backend.
 
-use std::time::Duration;
+mod wait;
 
-use bascule_admin::api::{
-    AdminPatch, AdminState, Backend, Change, Endpoint, ObservedState, Provider, ServiceList,
-};
+use bascule_admin::api::{AdminPatch, AdminState, Change, Provider, Service, ServiceList};
 use bascule_model::{BackendName, ServiceName};
 use http::Method;
-use serde::Serialize;
 
 use super::args::AdminArgs;
 use super::client::segment;
 use super::exit::{CliError, CliResult, Exit};
-use super::follow::{Interrupt, LOOK_EVERY};
 use super::session::{Session, Shown};
 use super::text;
 use super::values::TargetArg;
@@ -42,7 +38,7 @@ pub(crate) async fn run(
         )
         .with_help("leave --wait out, or name the backend"));
     }
-    let seen = look(session, &target).await?;
+    let revision = revision(session, &target).await?;
     let body = AdminPatch {
         admin_state: state,
         reason: session.global.reason.clone(),
@@ -50,23 +46,17 @@ pub(crate) async fn run(
     let path = target.path();
     if session.global.dry_run {
         let check = session
-            .check(Method::PATCH, &path, seen.revision, Some(&body))
+            .check(Method::PATCH, &path, revision, Some(&body))
             .await?;
         session.warn(&check);
         return super::shift::checked(session, &check);
     }
     let change = session
-        .make(
-            Method::PATCH,
-            &path,
-            seen.revision,
-            Some(&body),
-            Shown::Nothing,
-        )
+        .make(Method::PATCH, &path, revision, Some(&body), Shown::Nothing)
         .await?;
     session.warn(&change);
     if args.wait {
-        return wait(session, &target, state, args.deadline.0, &change).await;
+        return wait::until(session, &target, state, args.deadline.0, &change).await;
     }
     session
         .out
@@ -139,9 +129,7 @@ fn service_of(
     backend: &BackendName,
     target: &TargetArg,
 ) -> Result<String, CliError> {
-    let has = |service: &&bascule_admin::api::Service| {
-        service.backends.iter().any(|b| b.name == backend.as_str())
-    };
+    let has = |service: &&Service| service.backends.iter().any(|b| b.name == backend.as_str());
     let having: Vec<&str> = list
         .services
         .iter()
@@ -194,60 +182,21 @@ fn with_service(target: &TargetArg, service: &str) -> String {
     }
 }
 
-/// What is seen of a target.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Seen {
-    revision: u64,
-    /// Requests that run there.
-    running: u64,
-    up: bool,
-}
-
-async fn look(session: &mut Session<'_>, target: &Target) -> Result<Seen, CliError> {
+/// The revision that a change of the target is based on. That the target exists is the API's to say.
+async fn revision(session: &mut Session<'_>, target: &Target) -> Result<u64, CliError> {
     match target {
-        Target::Provider(name) => {
-            let provider: Provider = session.get(&target.path()).await?;
-            let list: ServiceList = session.get("/v1/services").await?;
-            let backends = list.services.iter().flat_map(|service| &service.backends);
-            let running = backends
-                .filter(|b| b.provider == *name)
-                .map(|b| b.load.in_flight)
-                .sum();
-            let up = provider.observed_state == ObservedState::Up;
-            Ok(Seen {
-                revision: provider.revision,
-                running,
-                up,
-            })
-        }
-        Target::Backend(service, _) => {
-            let backend: Backend = session.get(&target.path()).await?;
-            let revision = revision(session, service).await?;
-            let up = backend.observed_state == ObservedState::Up;
-            Ok(Seen {
-                revision,
-                running: backend.load.in_flight,
-                up,
-            })
-        }
-        Target::Endpoint(service, ..) => {
-            let endpoint: Endpoint = session.get(&target.path()).await?;
-            let revision = revision(session, service).await?;
-            Ok(Seen {
-                revision,
-                running: 0,
-                up: endpoint.observed_state == ObservedState::Up,
-            })
+        Target::Provider(_) => session
+            .get::<Provider>(&target.path())
+            .await
+            .map(|provider| provider.revision),
+        Target::Backend(service, _) | Target::Endpoint(service, ..) => {
+            let path = format!("/v1/services/{}", segment(service));
+            session
+                .get::<Service>(&path)
+                .await
+                .map(|service| service.revision)
         }
     }
-}
-
-/// The revision that a change of a service's part is based on.
-async fn revision(session: &mut Session<'_>, service: &str) -> Result<u64, CliError> {
-    let service: bascule_admin::api::Service = session
-        .get(&format!("/v1/services/{}", segment(service)))
-        .await?;
-    Ok(service.revision)
 }
 
 fn said(target: &Target, state: AdminState, change: &Change) -> String {
@@ -258,65 +207,6 @@ fn said(target: &Target, state: AdminState, change: &Change) -> String {
         format!("   Back: bascule ready {target}")
     };
     format!("{target} is {state}, rev {revision}.{back}")
-}
-
-/// Waits until nothing runs there, or, for `ready`, until it is up.
-async fn wait(
-    session: &mut Session<'_>,
-    target: &Target,
-    state: AdminState,
-    deadline: Duration,
-    change: &Change,
-) -> CliResult {
-    let mut interrupt = Interrupt::listen();
-    session.tell(&said(target, state, change))?;
-    let until = Box::pin(tokio::time::sleep(deadline));
-    let mut until = until;
-    let mut last = None;
-    loop {
-        let Some(seen) = interrupt.or(look(session, target)).await.transpose()? else {
-            return Ok(left(session, target));
-        };
-        let reached = if state == AdminState::Ready {
-            seen.up
-        } else {
-            seen.running == 0
-        };
-        if reached {
-            let now = if state == AdminState::Ready {
-                "is up"
-            } else {
-                "is empty"
-            };
-            session
-                .out
-                .answer("Waited", &seen, |_| format!("{target} {now}"))?;
-            return Ok(Exit::Ok);
-        }
-        if last.is_none_or(|last| seen.running <= last / 2) && state != AdminState::Ready {
-            session
-                .out
-                .note(&format!("{} run on {target}", text::count(seen.running)));
-            last = Some(seen.running);
-        }
-        tokio::select! {
-            () = &mut until => {
-                let what = if state == AdminState::Ready { "it is not up".to_owned() } else { format!("{} still run there", text::count(seen.running)) };
-                let error = CliError::new(Exit::Problem, format!("the deadline is over, and {what}"));
-                return Err(error.with_detail(format!("{target} stays {}", word(state))));
-            }
-            waited = interrupt.or(tokio::time::sleep(LOOK_EVERY)) => if waited.is_none() {
-                return Ok(left(session, target));
-            },
-        }
-    }
-}
-
-fn left(session: &mut Session<'_>, target: &Target) -> Exit {
-    session
-        .out
-        .note(&format!("no longer waiting; {target} stays as it is"));
-    Exit::Interrupted
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn screen(status: &Status, history: &[HistoryEntry], wide: bool, clock: &Clock) 
     let mut parts: Vec<String> = Vec::new();
     for service in &status.services {
         let mut part = head(status, service);
-        part.push_str(&backends(service, wide, clock));
+        part.push_str(&backends(service, wide));
         if wide {
             part.push('\n');
             part.push_str(&endpoints(service, clock));
@@ -106,7 +106,7 @@ fn head(status: &Status, service: &Service) -> String {
 }
 
 /// The table of backends.
-fn backends(service: &Service, wide: bool, clock: &Clock) -> String {
+fn backends(service: &Service, wide: bool) -> String {
     let by_provider = wide || service.backends.iter().any(|b| b.provider != b.name);
     let mut head = vec![("BACKEND", Align::Left)];
     if by_provider {
@@ -157,10 +157,7 @@ fn backends(service: &Service, wide: bool, clock: &Clock) -> String {
         if wide {
             cells.push(text::latency(backend.load.latency_p99_seconds));
         }
-        cells.extend([
-            text::errors(backend.load.error_ratio),
-            why(service, backend, clock),
-        ]);
+        cells.extend([text::errors(backend.load.error_ratio), why(backend)]);
         table.row(cells);
     }
     table.render()
@@ -191,19 +188,12 @@ const fn observed(state: ObservedState) -> &'static str {
     }
 }
 
-/// Why its share is not the declared one: the API's words, and how long an override still lasts.
-fn why(service: &Service, backend: &Backend, clock: &Clock) -> String {
-    let mut why = match (backend.why.is_empty(), backend.role) {
+/// Why its share is not the declared one, in the API's words.
+fn why(backend: &Backend) -> String {
+    match (backend.why.is_empty(), backend.role) {
         (true, Role::Standby) => "role: standby".to_owned(),
         _ => backend.why.clone(),
-    };
-    if let (Some(row), true) = (
-        &service.override_row,
-        backend.shares.override_share.is_some() && !why.is_empty(),
-    ) {
-        why.push_str(&format!(", {}", clock.left(row.expires_at)));
     }
-    why
 }
 
 /// The table of endpoints.

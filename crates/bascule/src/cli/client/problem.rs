@@ -34,6 +34,9 @@ pub(crate) fn refused(reply: &Reply) -> CliError {
         Exit::NotPermitted => error
             .help
             .push("use the admin socket, or give a token with --token-file".to_owned()),
+        _ if problem.code == Code::Sum.as_str() => error.help.push(
+            "give shares that add up to 100, or leave a backend out: those not named share the rest".to_owned(),
+        ),
         _ if problem.code == Code::ReasonRequired.as_str() => {
             error.help.push("add --reason \"…\"".to_owned())
         }

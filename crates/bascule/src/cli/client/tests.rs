@@ -356,24 +356,23 @@ fn a_paused_shift_is_the_one_that_runs() {
 }
 
 #[test]
-fn drain_with_wait_ends_when_nothing_runs_there() {
+fn drain_with_wait_ends_when_nothing_runs_there_on_workers_that_have_the_change() {
     let service = samples::service();
-    let mut empty = service.backends[0].clone();
-    empty.load.in_flight = 0;
     let list = json!({"revision": 1841, "services": [service]});
-    let script = vec![
+    let look = |confirmed: u64, running: u64| {
+        let mut status = samples::status();
+        status.edge.confirmed_revision = confirmed;
+        status.services[0].backends[0].load.in_flight = running;
+        ok("GET /v1/status ", &status)
+    };
+    let mut script = vec![
         ok("GET /v1/services ", &list),
-        ok("GET /v1/services/meet/backends/aws ", &service.backends[0]),
         ok("GET /v1/services/meet ", &service),
-        ok(
-            "PATCH /v1/services/meet/backends/aws ",
-            &bascule_admin::api::Change::default(),
-        ),
-        ok("GET /v1/services/meet/backends/aws ", &service.backends[0]),
-        ok("GET /v1/services/meet ", &service),
-        ok("GET /v1/services/meet/backends/aws ", &empty),
-        ok("GET /v1/services/meet ", &service),
+        ok("PATCH /v1/services/meet/backends/aws ", &samples::change()),
+        look(1841, 0),
+        look(1842, 12),
     ];
+    script.extend((0..5).map(|_| look(1842, 0)));
     let done = run(&["drain", "backend/aws", "--wait"], script);
     assert_eq!(done.result, Ok(Exit::Ok));
     assert!(
@@ -381,10 +380,32 @@ fn drain_with_wait_ends_when_nothing_runs_there() {
         "{}",
         done.out
     );
-    assert!(
-        done.err.contains("11,934 run on backend/meet/aws"),
-        "{}",
-        done.err
+    assert_eq!(done.err, "12 run on backend/meet/aws\n");
+}
+
+#[test]
+fn a_restore_does_not_tell_the_evacuation_again() {
+    let provider = json!({"name": "aws", "revision": 1850, "admin_state": "ready", "admin": null,
+        "observed_state": "up", "backends": [], "evacuation": "e-0001"});
+    let mut away = samples::evacuation()[4].clone();
+    away.shifts = vec!["s-0190".to_owned()];
+    let mut back = away.clone();
+    back.phase = bascule_admin::api::EvacuationPhase::Restored;
+    back.shifts.push("s-0192".to_owned());
+    let change = json!({"revision": 1851, "dry_run": false, "shifts": ["s-0192"], "evacuation": "e-0001", "rows": {},
+        "warnings": []});
+    let script = vec![
+        ok("GET /v1/providers/aws ", &provider),
+        ok("GET /v1/evacuations/e-0001 ", &away),
+        ok("POST /v1/providers/aws/restore ", &change),
+        ok("GET /v1/evacuations/e-0001 ", &back),
+        ok("GET /v1/shifts/s-0192 ", &samples::ramp()[4]),
+    ];
+    let done = run(&["restore", "aws"], script);
+    assert_eq!(done.result, Ok(Exit::Ok));
+    assert_eq!(
+        done.out,
+        "shift s-0192 of meet by uid:1000  CHG-4412 cost rebalance\ne-0001 of aws: restored\naws is back\n"
     );
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bascule_traffic::retry::{self, Body, RequestFacts, Written};
 use bascule_traffic::spec::HostPolicy;
+use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Uri};
 use http::{Method, Request, Response, Version};
@@ -68,6 +69,7 @@ pub(crate) fn request(
         .origin
         .tell(&mut parts.headers, asked.host.as_ref());
     origin::via(&mut parts.headers, parts.version);
+    join_cookies(&mut parts.headers);
     exchange.give_ids(&mut parts.headers);
     let body = if incoming.is_end_stream() {
         RequestBody::Empty
@@ -88,6 +90,22 @@ pub(crate) fn request(
         takes_trailers,
         has_body,
     })
+}
+
+/// HTTP/2 clients may send each cookie in a field of its own; everywhere else they are one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let mut joined = BytesMut::from(first.as_bytes());
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_maybe_shared(joined.freeze()) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// A method that usually has a body says so when it has none (RFC 9110 §8.6); nobody waits for a body that never comes.

@@ -125,3 +125,107 @@ async fn answers_without_a_body_keep_their_length_and_their_connection() {
     assert_eq!(response.headers()["content-length"], "1234");
     assert_eq!(text(response).await, "");
 }
+
+#[tokio::test]
+async fn a_trusted_client_may_speak_for_others() {
+    let mut plan = plan(vec![backend("aws", 1, head_mirror().await)]);
+    plan.edit = |listener| listener.trusted = vec!["127.0.0.0/8".parse().unwrap()];
+    let world = plan.start();
+    let heard = ask_raw(
+        world.address,
+        "GET / HTTP/1.1\r\nHost: meet.example\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.1\r\n\
+         X-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1\r\nVia: 1.1 other\r\n\r\n",
+    )
+    .await;
+    for line in [
+        "forwarded: for=192.0.2.1, for=127.0.0.1;proto=http;host=\"meet.example\"",
+        "via: 1.1 other, 1.1 bascule",
+        "x-forwarded-for: 192.0.2.1, 127.0.0.1",
+        "x-forwarded-proto: https",
+    ] {
+        assert!(heard.lines().any(|heard| heard == line), "{line}: {heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_ids_is_given_some_and_each_its_own() {
+    let world = plan(vec![backend("aws", 1, head_mirror().await)]).start();
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let body = crate::client::ask(world.address, "/").await.1;
+        let value = |name| {
+            body.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap()
+        };
+        let trace = value("traceparent: ");
+        assert!(trace.starts_with("00-") && trace.len() == 55, "{trace}");
+        assert!(ids.insert(value("x-request-id: ").to_owned()) && ids.insert(trace.to_owned()));
+    }
+    let logged = world.logged(10).await;
+    assert!(
+        logged
+            .iter()
+            .all(|line| ids.contains(line["request_id"].as_str().unwrap()))
+    );
+}
+
+#[tokio::test]
+async fn cookies_that_http2_split_are_one_line_again() {
+    let world = plan(vec![backend("aws", 1, head_mirror().await)]).start();
+    let mut request = get("http://meet.example/");
+    for crumb in ["a=1", "b=2; c=3", "d=4"] {
+        request
+            .headers_mut()
+            .append("cookie", crumb.parse().unwrap());
+    }
+    let mut sender = http2(world.address).await;
+    let body = text(sender.send_request(request).await.unwrap()).await;
+    let cookies: Vec<_> = body
+        .lines()
+        .filter(|line| line.starts_with("cookie"))
+        .collect();
+    assert_eq!(cookies, ["cookie: a=1; b=2; c=3; d=4"]);
+}
+
+/// An origin that answers any head with this one.
+async fn always(head: &'static str) -> std::net::SocketAddr {
+    crate::origin::accepting(move |mut stream| async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).await.unwrap_or(0) > 0 {
+            stream.write_all(head.as_bytes()).await.unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_length_is_made_up_for_an_answer_without_a_body() {
+    let chunked = always("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let unchanged = always("HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n\r\n").await;
+    for (address, line) in [(chunked, "HEAD"), (unchanged, "GET")] {
+        let world = plan(vec![backend("aws", 1, address)]).start();
+        let mut raw = Raw::connect(world.address).await;
+        // Twice on one connection: nothing of a body is left on it.
+        for _ in 0..2 {
+            raw.say(&format!("{line} / HTTP/1.1\r\nHost: a\r\n\r\n"))
+                .await;
+            let head = raw.hear("\r\n\r\n").await;
+            assert!(
+                head.starts_with("HTTP/1.1 ") && !head.contains("content-length"),
+                "{head}"
+            );
+        }
+        let mut request = get("http://a/");
+        request.headers_mut().remove("host");
+        *request.method_mut() = line.parse().unwrap();
+        let response = http2(world.address)
+            .await
+            .send_request(request)
+            .await
+            .unwrap();
+        assert!(!response.headers().contains_key("content-length"));
+        assert_eq!(text(response).await, "");
+    }
+}

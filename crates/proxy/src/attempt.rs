@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bascule_telemetry::clock;
-use bascule_traffic::Choice;
 use bascule_traffic::admit::Rejection;
 use bascule_traffic::retry::{self, Cause, Decision, Failure};
 use bascule_traffic::snapshot::Refusal;
 use bascule_traffic::spec::HostPolicy;
+use bascule_traffic::{Choice, PickReason};
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
@@ -41,20 +41,32 @@ pub(crate) async fn run(
     }
     let mut tried: SmallVec<[Choice; 5]> = SmallVec::new();
     let mut next = service.first();
+    let mut source = Source::Any;
     loop {
         let Some(lease) = next else {
             return Err(nothing_left(service).into());
         };
         tried.push(lease.choice);
         exchange.trying(lease);
-        let failure = match once(service, outgoing, exchange).await {
+        let failure = match once(service, outgoing, exchange, source).await {
             Ok(answer) => return Ok(answer),
             Err(Refused::Failed(failure)) => failure,
             Err(refused) => return Err(refused),
         };
         exchange.failed(&failure);
-        let Some(choice) = service.other(&tried) else {
-            return Err(failure.into());
+        let choice = match (service.other(&tried), tried.last()) {
+            (Some(other), _) => {
+                source = Source::Any;
+                other
+            }
+            // Servers close connections that wait, and sometimes a request is on its way by then. Where there is no
+            // other endpoint, that is no reason to fail it.
+            (None, Some(same)) if exchange.kept_connection_died(&failure) => {
+                source = Source::Fresh;
+                let why = PickReason::Retry;
+                Choice { why, ..*same }
+            }
+            (None, _) => return Err(failure.into()),
         };
         let facts = outgoing.facts(u8::try_from(tried.len()).unwrap_or(u8::MAX));
         let mut budget = service.budget().borrow_mut();
@@ -74,12 +86,12 @@ async fn once(
     service: &ServiceView,
     outgoing: &mut Outgoing,
     exchange: &mut Exchange,
+    mut source: Source,
 ) -> Result<Answer, Refused> {
     let timeouts = &service.service.spec.timeouts;
     let Some((endpoint, host)) = exchange.endpoint() else {
         return Err(Failure::new(Cause::Internal, None).into());
     };
-    let mut source = Source::Any;
     loop {
         let connected = upstream::connect(&endpoint, timeouts, source).await?;
         exchange.connected(connected.took);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bascule_model::Instant;
 use bascule_telemetry::access::Entry;
 use bascule_telemetry::{clock, names};
-use bascule_traffic::retry::{Failure, Phase, Side};
+use bascule_traffic::retry::{Cause, Failure, Phase, Side};
 use bascule_traffic::spec::HostPolicy;
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
@@ -78,11 +78,6 @@ impl Exchange {
         })
     }
 
-    /// Whether it came over HTTP/2.
-    pub(crate) fn is_http2(&self) -> bool {
-        self.version == Version::HTTP_2
-    }
-
     /// The service is known.
     pub(crate) fn routed(&mut self, service: &Rc<ServiceView>) -> Rc<ServiceView> {
         self.progress
@@ -135,6 +130,11 @@ impl Exchange {
         {
             self.client.worker.report_failure(endpoint);
         }
+    }
+
+    /// Whether the current try was made over a connection that had carried a request before, and that is what failed.
+    pub(crate) fn kept_connection_died(&self, failure: &Failure) -> bool {
+        self.phase == Phase::Await && self.connect.is_none() && failure.cause == Cause::Died
     }
 
     /// It is tried once more, elsewhere.

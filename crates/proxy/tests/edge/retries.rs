@@ -218,3 +218,56 @@ async fn a_backend_that_switches_protocols_unasked_is_no_http_server() {
     let expected = (502, "Bad Gateway: response_malformed\n".into());
     assert_eq!(ask(world.address, "/").await, expected);
 }
+
+/// Answers the first request of a connection, and dies on the second when it has read it.
+async fn dies_on_the_second(mut stream: TcpStream, read: Arc<AtomicUsize>) {
+    let mut buffer = [0; 4096];
+    if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
+        return;
+    }
+    read.fetch_add(1, Ordering::SeqCst);
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    stream.write_all(answer).await.unwrap();
+    if stream.read(&mut buffer).await.unwrap_or(0) > 0 {
+        read.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_dies_is_made_anew_where_there_is_no_other_endpoint() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let of_origin = Arc::clone(&read);
+    let only = accepting(move |stream| dies_on_the_second(stream, Arc::clone(&of_origin))).await;
+    let world = plan(vec![backend("aws", 1, only)]).start();
+    for _ in 0..5 {
+        assert_eq!(ask(world.address, "/").await, (200, "ok".into()));
+    }
+    let before = read.load(Ordering::SeqCst);
+    let request = Request::post("/")
+        .header("host", "a")
+        .body(boxed("hello"))
+        .unwrap();
+    let response = http1(world.address)
+        .await
+        .send_request(request)
+        .await
+        .unwrap();
+    assert_eq!(text(response).await, "Bad Gateway: died\n");
+    assert_eq!(
+        read.load(Ordering::SeqCst),
+        before + 1,
+        "what may have arrived was sent twice"
+    );
+}
+
+#[tokio::test]
+async fn a_new_connection_that_dies_is_not_tried_again_where_there_is_no_other_endpoint() {
+    let read = Arc::new(AtomicUsize::new(0));
+    let only = reader_that_hangs_up(Arc::clone(&read)).await;
+    let world = plan(vec![backend("aws", 1, only)]).start();
+    assert_eq!(
+        ask(world.address, "/").await,
+        (502, "Bad Gateway: died\n".into())
+    );
+    assert_eq!(read.load(Ordering::SeqCst), 1);
+}

@@ -16,7 +16,7 @@ use bascule_model::EndpointId;
 use bascule_net::tcp::Connections;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_telemetry::{access, clock, names, spawn};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use tokio::sync::{mpsc, watch};
 
 use crate::edge::Hub;
@@ -193,6 +193,16 @@ impl Worker {
     /// The time we added to a request.
     pub(crate) fn record_overhead(&self, overhead: Duration) {
         self.overhead.record(overhead);
+    }
+
+    /// What came was no request. The engine has answered it; `took` is since its first byte.
+    pub(crate) fn count_malformed(&self, took: Duration) {
+        let unrouted = Rc::clone(&self.view().unrouted);
+        unrouted.request(Some(StatusCode::BAD_REQUEST), took);
+        let labels = [("service", ""), ("reason", "malformed_head")];
+        metrics::with_local_recorder(self.recorder(), || {
+            metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
+        });
     }
 
     /// A handshake with a client ended.

@@ -103,6 +103,16 @@ impl Client {
             .is_some_and(|raw| raw.is_framed_twice(has_body))
     }
 
+    /// Its engine has ended with an error: of a head that is none, there is no exchange to record.
+    pub(crate) fn note_error(&self, error: &hyper::Error) {
+        tracing::debug!(%error, "client connection ended");
+        if let Some(raw) = self.raw.as_ref().filter(|_| error.is_parse()) {
+            let now = clock::now();
+            let took = now.since(raw.begun().unwrap_or(now));
+            self.worker.count_malformed(took);
+        }
+    }
+
     /// How it stands. On HTTP/2 the streams are watched one by one instead.
     pub(crate) fn standing(&self, now: Instant) -> Standing {
         let timeouts = &self.listener.timeouts;

@@ -1,12 +1,18 @@
 //! The head of an HTTP/1 request as it came, kept aside while it is read. hyper settles a message that has both a length
 //! and a transfer coding, or two equal lengths, in silence (and safely: the coding wins and the connection closes); such
 //! a message is an attempt to make two parsers disagree, so it is refused instead. Looked at only where a request says
-//! that it has a body. A request that was pipelined behind a body is not kept; hyper's rule is what holds there.
+//! that it has a body. What was read together with a body before it is not kept; hyper's rule is what holds there.
+//!
+//! Also here, because it is the client's stream: after an answer that refuses what the client still sends, the rest is
+//! read and thrown away for a moment. A socket that is closed with bytes unread resets the connection, and the reset
+//! takes the answer with it.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future as _;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bascule_model::Instant;
 use bascule_telemetry::clock;
@@ -15,13 +21,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Memory kept by a connection that waits for its next request.
 const KEPT_IDLE_BYTES: usize = 1024;
 
-/// The bytes of the head that is being read.
+/// How long what a refused client still sends is read. Long enough for a client that stops when it hears the answer.
+const LINGER: Duration = Duration::from_secs(2);
+/// As much of it at once.
+const LINGER_BYTES: usize = 8 * 1024;
+
+/// The bytes of the head that is being read, and of heads behind it.
 #[derive(Debug)]
 pub(crate) struct RawHead {
     bytes: RefCell<Vec<u8>>,
     bytes_max: usize,
     reading: Cell<bool>,
+    /// More was read than is kept: nothing is added, lest two heads look like one.
+    full: Cell<bool>,
     begun: Cell<Option<Instant>>,
+    lingers: Cell<bool>,
 }
 
 impl RawHead {
@@ -31,17 +45,26 @@ impl RawHead {
             bytes: RefCell::new(Vec::new()),
             bytes_max,
             reading: Cell::new(true),
+            full: Cell::new(false),
             begun: Cell::new(None),
+            lingers: Cell::new(false),
         }
     }
 
-    /// The next request may come: what was kept is of no use any more.
+    /// The next request may come. Its head may have been read already, unless a body was before it.
     pub(crate) fn expect_next(&self) {
+        if !self.reading.replace(true) {
+            self.forget();
+        }
         let mut bytes = self.bytes.borrow_mut();
-        bytes.clear();
         bytes.shrink_to(KEPT_IDLE_BYTES);
-        self.reading.set(true);
-        self.begun.set(None);
+        let has_begun = !bytes.is_empty();
+        self.begun.set(has_begun.then(clock::now));
+    }
+
+    /// What the client still sends is not wanted, but it shall hear why.
+    pub(crate) fn linger(&self) {
+        self.lingers.set(true);
     }
 
     /// When the first byte of a head that is not complete was read.
@@ -51,8 +74,25 @@ impl RawHead {
 
     /// The head is complete. Whether it frames its body in more than one way.
     pub(crate) fn is_framed_twice(&self, has_body: bool) -> bool {
-        self.reading.set(false);
-        has_body && framings(&self.bytes.borrow()) > 1
+        if has_body {
+            self.reading.set(false);
+            return framings(&self.bytes.borrow()) > 1;
+        }
+        // What comes after the head of a request without a body is the next head.
+        let mut bytes = self.bytes.borrow_mut();
+        let end = head_end(&bytes);
+        bytes.drain(..end.unwrap_or(0));
+        let is_whole = !self.full.get() || head_end(&bytes).is_some();
+        drop(bytes);
+        if end.is_none() || !is_whole {
+            self.forget();
+        }
+        false
+    }
+
+    fn forget(&self) {
+        self.bytes.borrow_mut().clear();
+        self.full.set(false);
     }
 
     fn keep(&self, read: &[u8]) {
@@ -60,11 +100,30 @@ impl RawHead {
             if self.begun.get().is_none() {
                 self.begun.set(Some(clock::now()));
             }
+            if self.full.get() {
+                return;
+            }
             let mut bytes = self.bytes.borrow_mut();
             let room = self.bytes_max.saturating_sub(bytes.len());
             bytes.extend_from_slice(read.get(..room).unwrap_or(read));
+            self.full.set(read.len() > room);
         }
     }
+}
+
+/// Where the first head ends: behind the empty line that follows its lines.
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    let mut has_lines = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let is_empty = matches!(line, b"\n" | b"\r\n");
+        if is_empty && has_lines {
+            return Some(end);
+        }
+        has_lines |= !is_empty;
+    }
+    None
 }
 
 /// How many lines of the first head say how long the body is.
@@ -90,12 +149,39 @@ fn framings(head: &[u8]) -> usize {
 pub(crate) struct Watched<S> {
     stream: S,
     raw: Rc<RawHead>,
+    /// Set once our side is shut and the rest is being read.
+    lingering: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl<S> Watched<S> {
     /// Shows what is read from `stream`.
     pub(crate) const fn new(stream: S, raw: Rc<RawHead>) -> Self {
-        Self { stream, raw }
+        let lingering = None;
+        Self {
+            stream,
+            raw,
+            lingering,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Reads and throws away until the client has closed, or the time for it is over.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = || Box::pin(clock::sleep_until(clock::now() + LINGER));
+        let over = self.lingering.get_or_insert_with(until);
+        if over.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut bytes = [0; LINGER_BYTES];
+        loop {
+            let mut buf = ReadBuf::new(&mut bytes);
+            // The runtime's budget for a task ends the loop where the client sends without end.
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 
@@ -114,7 +200,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,7 +226,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        // So too where the engine gives up in the middle of a head: it has answered what was no request.
+        if self.raw.lingers.get() || self.raw.begun().is_some() {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -165,12 +258,41 @@ mod tests {
     }
 
     #[test]
+    fn a_head_behind_one_without_a_body_is_looked_at_in_its_turn() {
+        let raw = RawHead::new(1000);
+        let post = "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc";
+        raw.keep(format!("\r\nGET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\n\n{post}").as_bytes());
+        for has_body in [false, false] {
+            assert!(!raw.is_framed_twice(has_body));
+            raw.expect_next();
+            assert!(raw.begun().is_some());
+        }
+        assert!(raw.is_framed_twice(true));
+        raw.expect_next();
+        assert!(raw.begun().is_none() && raw.bytes.borrow().is_empty());
+    }
+
+    #[test]
+    fn two_heads_with_something_missing_between_them_are_not_taken_for_one() {
+        let raw = RawHead::new(40);
+        let post = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
+        raw.keep(b"GET / HTTP/1.1\r\n\r\n");
+        raw.keep(post);
+        raw.keep(b"Content-Length: 3\r\n\r\n");
+        assert!(!raw.is_framed_twice(false));
+        raw.expect_next();
+        raw.keep(b"Content-Length: 3\r\n\r\n");
+        assert!(!raw.is_framed_twice(true));
+    }
+
+    #[test]
     fn no_more_is_kept_than_the_longest_head() {
         let raw = RawHead::new(10);
         raw.keep(&[b'x'; 64]);
         raw.keep(&[b'x'; 64]);
         assert_eq!(raw.bytes.borrow().len(), 10);
         assert!(raw.begun().is_some());
+        assert!(!raw.is_framed_twice(false));
         raw.expect_next();
         assert!(raw.begun().is_none());
     }

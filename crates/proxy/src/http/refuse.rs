@@ -168,7 +168,7 @@ impl Refused {
 /// Our answer.
 pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.refused(refused);
-    let is_http2 = exchange.is_http2();
+    let raw = exchange.client.raw.clone();
     let mut response = Response::new(ResponseBody::text(refused.text(), exchange));
     *response.status_mut() = refused.status();
     let headers = response.headers_mut();
@@ -183,7 +183,9 @@ pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response
     if let Some(seconds) = refused.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if refused.poisons_connection() && !is_http2 {
+    // Of an HTTP/1 connection there are bytes to be watched.
+    if let Some(raw) = raw.filter(|_| refused.poisons_connection()) {
+        raw.linger();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

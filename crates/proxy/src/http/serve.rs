@@ -192,10 +192,9 @@ where
 }
 
 /// Runs a connection's engine beside its watch: over an idle or slow client, and for the order to drain.
-async fn watch<C, E>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &Client)
+async fn watch<C>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &Client)
 where
-    C: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
+    C: Future<Output = hyper::Result<()>>,
 {
     let mut order = client.worker.drain_order();
     let mut draining = false;
@@ -206,7 +205,7 @@ where
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "client connection ended");
+                    client.note_error(&error);
                 }
                 return;
             }

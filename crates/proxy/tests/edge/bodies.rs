@@ -276,3 +276,18 @@ async fn a_client_that_stops_in_the_middle_of_its_body_is_not_the_backends_fault
     let signals = world.edge.signals(bascule_telemetry::clock::now());
     assert_eq!((signals[0].requests, signals[0].errors), (1, 0));
 }
+
+#[tokio::test]
+async fn trailers_of_a_request_pass_from_http1_to_http1() {
+    let address = origin(Speaks::Http1, |request| async move {
+        let collected = request.into_body().collect().await.unwrap();
+        let sum = collected.trailers().map(|trailers| format!("{trailers:?}"));
+        Response::new(full(sum.unwrap_or_default()))
+    })
+    .await;
+    let world = plan(vec![backend("aws", 1, address)]).start();
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTrailer: x-sum\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nx-sum: 42\r\n\r\n";
+    let heard = ask_raw(world.address, request).await;
+    assert!(heard.ends_with("{\"x-sum\": \"42\"}"), "{heard}");
+}

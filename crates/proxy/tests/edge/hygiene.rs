@@ -118,3 +118,41 @@ async fn an_idle_client_and_a_slow_head_are_both_let_go() {
     let heard = ask_raw(world.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(heard.ends_with("aws"), "{heard}");
 }
+
+#[tokio::test]
+async fn a_malformed_request_behind_a_well_formed_one_is_refused_as_well() {
+    let (world, reached) = counted().await;
+    for second in [
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    ] {
+        let before = reached.load(Ordering::SeqCst);
+        let both = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{second}");
+        let heard = ask_raw(world.address, &both).await;
+        let answers = heard.matches("HTTP/1.1 200 ").count();
+        assert_eq!(
+            (answers, heard.matches("HTTP/1.1 400 ").count()),
+            (1, 1),
+            "{second:?}: {heard:?}"
+        );
+        assert_eq!(reached.load(Ordering::SeqCst), before + 1);
+    }
+}
+
+/// A body that looks like a request is a body, and what comes after it is the next request.
+#[tokio::test]
+async fn requests_that_come_all_at_once_are_told_apart() {
+    let (world, reached) = counted().await;
+    let inner = "GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
+    let post = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{inner}",
+        inner.len()
+    );
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let heard = ask_raw(world.address, &format!("{get}{get}{post}{get}{last}")).await;
+    assert_eq!(heard.matches("HTTP/1.1 200 ").count(), 5, "{heard}");
+    assert_eq!(reached.load(Ordering::SeqCst), 5);
+}

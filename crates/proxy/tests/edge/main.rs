@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod bodies;
+mod changes;
 mod client;
+mod counts;
 mod headers;
 mod hygiene;
 mod lifecycle;
+mod limits;
 mod origin;
 mod protocols;
 mod retries;

@@ -19,8 +19,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::Authority;
-
 pub(crate) type Body = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 type Handler = Arc<dyn Fn(Request<Incoming>) -> Answering + Send + Sync>;
@@ -56,13 +54,12 @@ where
 }
 
 /// An origin over TLS that chooses HTTP/2 when it is offered.
-pub(crate) async fn tls_origin<F, A>(authority: &Authority, handler: F) -> SocketAddr
+pub(crate) async fn tls_origin<F, A>(tls: ServerTls, handler: F) -> SocketAddr
 where
     F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
-    let tls = authority.server();
     accepting(move |stream| serve_tls(tls.clone(), stream, Arc::clone(&handler))).await
 }
 

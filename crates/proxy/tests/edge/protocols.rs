@@ -1,6 +1,7 @@
 //! Every version on one side with every version on the other.
 
 use bascule_model::Scheme;
+use bascule_net::tls::Protocols;
 use bascule_traffic::spec::HostPolicy;
 use http::{Request, Response, Version};
 
@@ -89,7 +90,7 @@ async fn many_requests_at_once_share_one_h2c_connection() {
 async fn http2_over_tls_to_https_by_name() {
     let theirs = authority(&["media.example"]);
     let ours = authority(&["meet.example"]);
-    let address = tls_origin(&theirs, mirror).await;
+    let address = tls_origin(theirs.server(), mirror).await;
     let https = Backend {
         scheme: Scheme::Https,
         host: HostPolicy::Endpoint,
@@ -112,7 +113,7 @@ async fn http2_over_tls_to_https_by_name() {
 #[tokio::test]
 async fn an_endpoint_whose_certificate_has_another_name_is_not_spoken_to() {
     let theirs = authority(&["other.example"]);
-    let address = tls_origin(&theirs, mirror).await;
+    let address = tls_origin(theirs.server(), mirror).await;
     let https = Backend {
         scheme: Scheme::Https,
         named: Some("media.example"),
@@ -159,4 +160,26 @@ async fn http1_over_tls_and_certificates_replaced_in_place() {
 
 fn text_of(path: &str) -> String {
     format!("HTTP/1.1 meet.example {path}")
+}
+
+#[tokio::test]
+async fn http1_to_https_that_only_speaks_http1() {
+    let theirs = authority(&["media.example"]);
+    let only_h1 = Protocols {
+        h1: true,
+        h2: false,
+    };
+    let address = tls_origin(theirs.server_of(only_h1), mirror).await;
+    let https = Backend {
+        scheme: Scheme::Https,
+        named: Some("media.example"),
+        ..backend("aws", 1, address)
+    };
+    let mut plan = plan(vec![https]);
+    plan.upstream = Some(theirs.client());
+    let world = plan.start();
+    for _ in 0..3 {
+        let heard = ask(world.address, "/a").await;
+        assert_eq!(heard, (200, "HTTP/1.1 meet.example /a".into()));
+    }
 }

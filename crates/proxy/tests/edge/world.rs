@@ -60,7 +60,11 @@ impl Authority {
     }
 
     pub(crate) fn server(&self) -> ServerTls {
-        ServerTls::new(&[self.material()], Protocols { h1: true, h2: true }).unwrap()
+        self.server_of(Protocols { h1: true, h2: true })
+    }
+
+    pub(crate) fn server_of(&self, protocols: Protocols) -> ServerTls {
+        ServerTls::new(&[self.material()], protocols).unwrap()
     }
 
     /// Makes this the certificate of a listener.
@@ -282,7 +286,16 @@ impl World {
     }
 
     pub(crate) fn seen(&self, state: ObservedState) -> Input {
+        self.seen_where(state, |_| true)
+    }
+
+    pub(crate) fn seen_of(&self, backend: &str, state: ObservedState) -> Input {
+        self.seen_where(state, |id| id.backend.as_str() == backend)
+    }
+
+    fn seen_where(&self, state: ObservedState, which: impl Fn(&EndpointId) -> bool) -> Input {
         let targets = self.assembler.check_targets().into_iter();
+        let targets = targets.filter(|target| which(&target.id));
         let health = EndpointHealth {
             state,
             returned_at: None,

@@ -57,7 +57,7 @@ impl Metrics {
             for kind in ["declared", "override", "target"] {
                 weight(holder, kind, None);
             }
-            expiry(holder, 0.0);
+            expiry(holder, NO_EXPIRY);
         }
         for holder in &holders {
             let Some(view) = state.services.get(&holder.0) else {
@@ -67,7 +67,7 @@ impl Metrics {
             weight(holder, "declared", Some(&view.declared));
             weight(holder, "override", own.map(|row| &row.shares));
             weight(holder, "target", Some(&view.target));
-            expiry(holder, own.map_or(0.0, |row| seconds(row.expires_at)));
+            expiry(holder, own.map_or(NO_EXPIRY, |row| seconds(row.expires_at)));
         }
         for (service, view) in &state.services {
             let shift = view.shift.as_ref().and_then(|id| state.shifts.get(id));
@@ -111,6 +111,9 @@ fn weight(holder: &Holder, kind: &'static str, row: Option<&Shares>) {
     )
     .set(share.ratio());
 }
+
+/// The expiry of no override: not a time, so that no comparison with one is true.
+const NO_EXPIRY: f64 = f64::NAN;
 
 fn expiry((service, backend, provider): &Holder, at: f64) {
     gauge!(

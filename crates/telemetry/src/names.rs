@@ -127,7 +127,7 @@ metrics! {
     WEIGHT_FACTOR, Gauge, "bascule_weight_factor_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("factor", &["health", "slow_start"])], &[],
         "The factors between the target share and the effective one.";
     OVERRIDE_EXPIRY, Gauge, "bascule_override_expiry_timestamp_seconds", "seconds", HOLDER, &[],
-        "When the override of this backend's share ends.";
+        "When the override of this backend's share ends; NaN without one.";
     ENDPOINT_UP, Gauge, "bascule_endpoint_up", "", &[SERVICE, BACKEND, PROVIDER, open("endpoint")], &[],
         "1 when the endpoint is up, 0 when it is not.";
     PROVIDER_ENDPOINTS, Gauge, "bascule_provider_endpoints", "", &[SERVICE, BACKEND, PROVIDER, closed("state", &["up", "degraded", "down", "unknown", "drain", "maint", "offline"])], &[],

@@ -15,13 +15,21 @@ const KEEP: u16 = 100;
 type Limits = BTreeMap<BackendName, (u16, u16)>;
 
 pub(super) fn nearest(proposal: &Proposal<'_>, rails: &[Rail]) -> Option<Shares> {
-    // Below its bounds a backend may only be at zero: first as asked for, else inside its bounds.
-    [Below::AsAsked, Below::Never]
+    // A backend that has nothing and was asked for nothing stays out of it, if it can. Below its bounds a backend may
+    // only be at zero: first as asked for, else inside its bounds.
+    let tries = [Idle::StayOut, Idle::MayJoin]
         .into_iter()
-        .find_map(|below| {
-            let row = fill(proposal.then, &limits(proposal, rails, below))?;
-            passes(proposal, rails, &row).then_some(row)
-        })
+        .flat_map(|idle| [Below::AsAsked, Below::Never].map(|below| (idle, below)));
+    tries.into_iter().find_map(|(idle, below)| {
+        let row = fill(proposal.then, &limits(proposal, rails, idle, below))?;
+        passes(proposal, rails, &row).then_some(row)
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    StayOut,
+    MayJoin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,11 +53,19 @@ fn passes(proposal: &Proposal<'_>, rails: &[Rail], row: &Shares) -> bool {
     rails.iter().all(|rail| find(*rail, &changed).is_empty())
 }
 
-fn limits(proposal: &Proposal<'_>, rails: &[Rail], below: Below) -> Limits {
+fn limits(proposal: &Proposal<'_>, rails: &[Rail], idle: Idle, below: Below) -> Limits {
+    let most = |name: &BackendName, asked: BasisPoints| {
+        let is_idle = asked.is_zero() && proposal.now.get(name).is_none_or(BasisPoints::is_zero);
+        if is_idle && idle == Idle::StayOut {
+            0
+        } else {
+            10_000
+        }
+    };
     let mut limits: Limits = proposal
         .then
         .iter()
-        .map(|(name, _)| (name.clone(), (0, 10_000)))
+        .map(|(name, asked)| (name.clone(), (0, most(name, asked))))
         .collect();
     for rail in rails {
         narrow(&mut limits, proposal, *rail, below);

@@ -157,6 +157,14 @@ fn the_last_providers_are_kept_and_a_standby_counts() {
 }
 
 #[test]
+fn a_standby_that_nobody_asked_for_is_not_suggested() {
+    let now = [("aws", 70), ("gcp", 0), ("oci", 30)];
+    let mut case = Case::new(&now, &[("aws", 5), ("gcp", 0), ("oci", 95)]);
+    case.facts.policy.max_step = Some(points(30));
+    assert_eq!(case.nearest().as_deref(), Some("aws=40 gcp=0 oci=60"));
+}
+
+#[test]
 fn nobody_who_is_down_receives() {
     let mut case = Case::new(&[("aws", 70), ("oci", 30)], &[("aws", 50), ("oci", 50)]);
     case.blocked

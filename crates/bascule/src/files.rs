@@ -18,11 +18,16 @@ impl Files {
             directory: config.parent().unwrap_or(Path::new("")).to_owned(),
         }
     }
+
+    /// Where a path of the configuration really is.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
+    }
 }
 
 impl Source for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        std::fs::read(self.directory.join(path)).map_err(|error| SourceError(error.to_string()))
+        std::fs::read(self.path(path)).map_err(|error| SourceError(error.to_string()))
     }
 
     fn env(&self, name: &str) -> Option<String> {

@@ -16,6 +16,7 @@ use bascule_telemetry::{Registry, clock, log, names as metric_names, spawn};
 use tokio::sync::mpsc;
 
 use crate::cli::args::RunArgs;
+use crate::files::Files;
 
 mod edge;
 mod links;
@@ -23,13 +24,10 @@ mod listeners;
 mod paths;
 mod prove;
 mod reload;
-mod source;
 mod start;
 mod stop;
 mod trust;
 mod watch;
-
-pub(crate) use source::FileSource;
 
 /// Failed connections that wait for the judge; more of the same say nothing new.
 const FAILURES_MAX: usize = 1024;
@@ -222,7 +220,7 @@ fn bind_tcp(address: std::net::SocketAddr) -> Result<Arc<std::net::TcpListener>>
     Ok(Arc::new(listener))
 }
 
-fn tokens(config: &bascule_config::Config, source: &FileSource) -> Result<admin::Tokens> {
+fn tokens(config: &bascule_config::Config, source: &Files) -> Result<admin::Tokens> {
     match &config.admin.tokens_file {
         None => Ok(admin::Tokens::default()),
         Some(file) => Ok(admin::Tokens::read(&source.path(file))?),

@@ -24,8 +24,8 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::edge::Change;
 use super::listeners::{Listeners, Prepared, Unusable};
-use super::source::FileSource;
 use super::trust::Trust;
+use crate::files::Files;
 
 /// What a reload reaches.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Reach {
     /// Workers, for which new listeners need a socket each.
     pub(super) workers: usize,
     /// Where relative paths of the configuration start.
-    pub(super) source: FileSource,
+    pub(super) source: Files,
 }
 
 /// The running configuration and the way to another.

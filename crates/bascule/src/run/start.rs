@@ -12,9 +12,9 @@ use bascule_control::store::{Disk, Store as _};
 use super::listeners::{Prepared, Unusable};
 use super::paths;
 use super::reload;
-use super::source::FileSource;
 use super::trust::Trust;
 use crate::cli::args::RunArgs;
+use crate::files::Files;
 
 /// The configuration is invalid: another try will not help.
 const EXIT_CONFIG: u8 = 3;
@@ -58,7 +58,7 @@ pub(super) struct Given {
     /// Where it came from.
     pub(super) origin: String,
     /// Where its relative paths start.
-    pub(super) source: FileSource,
+    pub(super) source: Files,
 }
 
 /// Reads the configuration that the command line names.
@@ -71,7 +71,7 @@ pub(super) fn configuration(args: &RunArgs) -> Result<Given, Failure> {
 
 fn from_file(args: &RunArgs, file: &Path) -> Result<Given, Failure> {
     let name = file.display().to_string();
-    let source = FileSource::beside(file);
+    let source = Files::of(file);
     let text = std::fs::read(file).map_err(|error| Failure {
         code: EXIT_CONFIG,
         text: format!("error: cannot read {name}: {error}\n"),
@@ -86,7 +86,7 @@ fn from_file(args: &RunArgs, file: &Path) -> Result<Given, Failure> {
 }
 
 fn from_arguments(args: &RunArgs, listen: &str) -> Result<Given, Failure> {
-    let source = FileSource::here();
+    let source = Files::default();
     let backends: Vec<String> = args.backends.iter().map(ToString::to_string).collect();
     let (text, loaded) =
         bascule_config::from_args(listen, &backends, &source).map_err(|error| Failure {
@@ -97,7 +97,7 @@ fn from_arguments(args: &RunArgs, listen: &str) -> Result<Given, Failure> {
 }
 
 /// The last good configuration of the state directory, when the file is invalid and that was allowed.
-fn last_good(args: &RunArgs, found: &Diagnostics, source: FileSource) -> Result<Given, Failure> {
+fn last_good(args: &RunArgs, found: &Diagnostics, source: Files) -> Result<Given, Failure> {
     let told = |why: String| {
         let mut failure = invalid(found);
         failure
@@ -127,7 +127,7 @@ fn kept_config(directory: &Path) -> Result<Option<String>, StoreError> {
     Disk::open(directory)?.last_good_config()
 }
 
-fn given(text: String, loaded: Loaded, origin: String, source: FileSource) -> Given {
+fn given(text: String, loaded: Loaded, origin: String, source: Files) -> Given {
     if !loaded.warnings.items.is_empty() {
         Failure {
             code: 0,
@@ -177,7 +177,7 @@ fn shown(found: &Diagnostics) -> String {
 }
 
 /// What a running configuration is kept as.
-pub(super) fn running(given: Given) -> (bascule_admin::RunningConfig, FileSource) {
+pub(super) fn running(given: Given) -> (bascule_admin::RunningConfig, Files) {
     let running = bascule_admin::RunningConfig {
         text: Arc::from(given.text),
         config: Arc::new(given.config),

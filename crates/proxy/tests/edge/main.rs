@@ -12,6 +12,7 @@ mod hygiene;
 mod lifecycle;
 mod limits;
 mod origin;
+mod panics;
 mod protocols;
 mod retries;
 mod shares;

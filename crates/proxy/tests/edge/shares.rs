@@ -55,7 +55,7 @@ async fn a_new_row_takes_effect_while_requests_run_and_fails_none() {
     let (oci, _) = counting().await;
     let mut world = plan(vec![backend("aws", 50, aws), backend("oci", 50, oci)]).start();
     let address = world.address;
-    crate::world::beside(async move { requests(address, 4, 200).await });
+    crate::world::beside(async move { requests(address, 4, 200).await }).detach();
     for revision in 1..20 {
         world.change(World::targets(
             revision,

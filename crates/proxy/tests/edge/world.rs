@@ -344,6 +344,10 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Runs something beside the test.
-pub(crate) fn beside<F: Future<Output = ()> + Send + 'static>(future: F) {
-    spawn::send("beside", future).detach();
+pub(crate) fn beside<F>(future: F) -> spawn::Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn::send("beside", future)
 }

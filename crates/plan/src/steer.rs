@@ -4,10 +4,12 @@
 //! not happen.
 //!
 //! Read [`draft`] for what a change is, [`request`] for what people may ask, [`advance`] for what time brings, [`shift`]
-//! and [`evacuation`] for the two lives it leads, [`watch`] for what lets a step pass.
+//! and [`evacuation`] for the two lives it leads, [`watch`] for what lets a step pass, [`record`] for how a change comes to
+//! hold, [`drive`] for what lives only in memory.
 
 mod advance;
 mod draft;
+mod drive;
 mod evacuation;
 mod event;
 mod meter;
@@ -15,6 +17,7 @@ mod notice;
 mod persisted;
 mod prove;
 mod ramp;
+mod record;
 mod request;
 mod shift;
 mod show;
@@ -22,8 +25,6 @@ mod undo;
 mod wanted;
 mod watch;
 
-#[cfg(test)]
-mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -39,17 +40,13 @@ pub use persisted::{Checkpoint, Persisted, ServiceRecord, ShiftRecord};
 
 use crate::command::{Refusal, Request};
 use crate::view::{Accepted, EvacuationPhase, EvacuationView, HistoryEntry, ShiftPhase, State};
-use draft::{Change, Draft, World};
+use draft::{Change, World};
 use meter::Meter;
-use prove::{MayAsk, Need, Proofs, Proving};
+use prove::Proofs;
 use watch::Watch;
 
 /// Targets that no worker confirmed for this long are given again: the edge may have been starting.
 const REPUBLISH: Duration = Duration::from_millis(500);
-/// After a failed record the loop's own changes wait: a full disk is not emptied by trying.
-const STORE_AGAIN: Duration = Duration::from_secs(2);
-/// Refusals that wait to be written to history; more are not kept, as each was told and logged when it happened.
-const BACKLOG_MAX: usize = 100;
 
 /// The control loop of all services.
 pub struct Steer {
@@ -229,305 +226,6 @@ impl Steer {
             before: &self.persisted,
             declared: &self.declared,
         }
-    }
-
-    /// Makes the next change, if none is on its way: a person's first, then the loop's own.
-    fn change(&mut self, now: Now) {
-        while self.pending.is_none() {
-            if let Some(request) = self.queue.pop_front() {
-                self.answer(now, request);
-                continue;
-            }
-            if self.store_again.is_some_and(|at| now.instant < at) {
-                return;
-            }
-            let mut draft = Draft::new(self.world(now));
-            draft.advance();
-            if !draft.is_empty() {
-                let Draft { state, change, .. } = draft;
-                return self.store(now, state, change, None);
-            }
-            if !self.backlog.is_empty() {
-                let (state, change) = (self.persisted.clone(), Change::default());
-                return self.store(now, state, change, None);
-            }
-            return;
-        }
-    }
-
-    fn answer(&mut self, now: Now, request: Request) {
-        let mut draft = Draft::new(self.world(now));
-        match draft.answer(&request) {
-            Err(refusal) => self.refuse(now, &request, refusal),
-            Ok(mut accepted) if request.dry_run => {
-                accepted.revision = self.persisted.revision;
-                self.reply(request.id, Ok(accepted));
-            }
-            Ok(accepted) => {
-                let Draft { state, change, .. } = draft;
-                self.store(now, state, change, Some((request, accepted)));
-            }
-        }
-    }
-
-    fn refuse(&mut self, now: Now, request: &Request, refusal: Refusal) {
-        if !request.dry_run {
-            let (action, object) = (request.command.action(), request.command.object());
-            let rules = match &refusal {
-                Refusal::Rails { broken, .. } => broken
-                    .iter()
-                    .map(|b| (b.service.clone(), b.rule.clone()))
-                    .collect(),
-                _ => Vec::new(),
-            };
-            self.tell(Notice::Refused {
-                actor: request.actor.clone(),
-                action: action.to_owned(),
-                object: object.clone(),
-                rules,
-                refusal: refusal.to_string(),
-            });
-            self.backlog.push(HistoryEntry {
-                revision: self.persisted.revision,
-                at: now.wall,
-                actor: request.actor.clone(),
-                action: action.to_owned(),
-                object,
-                reason: request.reason.clone(),
-                refused: Some(refusal.to_string()),
-                rows: BTreeMap::new(),
-            });
-            self.backlog.truncate(BACKLOG_MAX);
-        }
-        self.reply(request.id, Err(refusal));
-    }
-
-    fn store(
-        &mut self,
-        now: Now,
-        state: Persisted,
-        change: Change,
-        request: Option<(Request, Accepted)>,
-    ) {
-        self.numbered += 1;
-        let history: Vec<HistoryEntry> = self
-            .backlog
-            .iter()
-            .chain(&change.history)
-            .cloned()
-            .collect();
-        self.effects.push_back(Effect::Store(Box::new(Record {
-            number: self.numbered,
-            at: now.wall,
-            state: state.clone(),
-            history,
-        })));
-        self.pending = Some(Pending {
-            number: self.numbered,
-            state,
-            change,
-            declared: declared(&self.facts),
-            refusals: self.backlog.len(),
-            request,
-        });
-    }
-
-    fn stored(&mut self, now: Now, number: u64) {
-        let Some(pending) = self.pending.take_if(|p| p.number == number) else {
-            return;
-        };
-        debug_assert!(pending.state.revision >= self.persisted.revision);
-        self.persisted = pending.state;
-        self.declared = pending.declared;
-        let written = pending.refusals.min(self.backlog.len());
-        self.backlog.drain(..written);
-        self.store_again = None;
-        let revision = self.persisted.revision;
-        for id in pending.change.restarted {
-            self.watches.insert(id, Watch::new(revision));
-        }
-        for id in pending.change.waived {
-            if let Some(watch) = self.watches.get_mut(&id) {
-                watch.waived = true;
-            }
-        }
-        self.follow_running(revision);
-        // Targets go out before anybody is told of them.
-        self.publish(now);
-        if let Some((request, accepted)) = pending.request {
-            self.reply(request.id, Ok(accepted));
-        }
-        for notice in pending.change.notices {
-            self.tell(notice);
-        }
-    }
-
-    /// Watches and proofs are kept for what runs, and for nothing else.
-    fn follow_running(&mut self, revision: Revision) {
-        let shifts = &self.persisted.shifts;
-        let runs = |id: &String| shifts.get(id).is_some_and(|s| !s.view.phase.is_ended());
-        self.watches.retain(|id, _| runs(id));
-        for id in shifts.keys().filter(|id| runs(id)) {
-            let watch = self.watches.entry(id.clone());
-            watch.or_insert_with(|| Watch::new(revision));
-        }
-        let evacuations = &self.persisted.evacuations;
-        let proves = |id: &String| evacuations.get(id).is_some_and(is_proving);
-        self.proofs.retain(|id, _| proves(id));
-    }
-
-    fn store_failed(&mut self, now: Now, number: u64, error: &str) {
-        let Some(pending) = self.pending.take_if(|p| p.number == number) else {
-            return;
-        };
-        match pending.request {
-            Some((request, _)) => self.reply(request.id, Err(Refusal::Store(error.to_owned()))),
-            None => {
-                self.store_again = Some(now.instant + STORE_AGAIN);
-                self.tell(Notice::StoreFailed {
-                    error: error.to_owned(),
-                });
-            }
-        }
-    }
-
-    fn confirm(&mut self, now: Now, revision: Revision, workers: usize) {
-        self.confirmed = self.confirmed.max(revision);
-        self.workers = workers;
-        let ids: Vec<String> = self.watches.keys().cloned().collect();
-        for id in ids {
-            let stepped = |shift: &ShiftRecord| shift.view.step > 0;
-            let is_on = self.persisted.shifts.get(&id).is_some_and(stepped);
-            if let Some(watch) = self.watches.get_mut(&id)
-                && is_on
-                && watch.since.is_none()
-                && watch.revision <= self.confirmed
-            {
-                watch.begin(now);
-            }
-        }
-    }
-
-    fn measure(&mut self, now: Now) {
-        for (id, watch) in &mut self.watches {
-            let shift = self.persisted.shifts.get(id);
-            let facts = shift.and_then(|shift| self.facts.get(&shift.view.service));
-            if let (Some(shift), Some(facts)) = (shift, facts) {
-                let guardrails = &facts.policy.guardrails;
-                watch.measure(now.instant, shift, guardrails, &self.meter, &self.health);
-            }
-        }
-    }
-
-    /// Notes which shifts are held and why, and tells when one comes to be. A shift that cannot turn back is measured anew
-    /// from time to time while a limit is broken, so that it can go on once its receivers have recovered.
-    fn hold(&mut self, now: Now) {
-        if self.pending.is_some() {
-            return;
-        }
-        let mut told = Vec::new();
-        for (id, watch) in &mut self.watches {
-            let shift = self.persisted.shifts.get(id);
-            let facts = shift.and_then(|shift| self.facts.get(&shift.view.service));
-            let (Some(shift), Some(facts)) = (shift, facts) else {
-                continue;
-            };
-            let policy = &facts.policy;
-            let next = advance::next(now, shift, watch, policy, &self.meter, &self.health);
-            let held = match next {
-                advance::Next::Hold(why) => Some(why),
-                _ => None,
-            };
-            let is_new = held.is_some() && watch.held.is_none();
-            let was_held = std::mem::replace(&mut watch.held, held).is_some();
-            if is_new {
-                told.push((id.clone(), show::shift(shift, Some(watch))));
-            }
-            let since = watch.based_at().unwrap_or(now.instant);
-            let is_long = now.instant.since(since) > policy.guardrails.hold;
-            if was_held && watch.was_broken && is_long && !advance::may_return(now, shift) {
-                watch.rebase();
-            }
-        }
-        for (_, view) in told {
-            self.tell(Notice::Shift {
-                change: ShiftChange::Held,
-                shift: Box::new(view),
-            });
-        }
-    }
-
-    fn prove(&mut self, now: Now) {
-        let evacuations = self.persisted.evacuations.values();
-        for evacuation in evacuations.filter(|e| is_proving(e)) {
-            // Also after a restart: nothing is asked before all workers have what is to be proven.
-            if self.confirmed >= self.persisted.revision {
-                let proof = self.proofs.entry(evacuation.id.clone());
-                proof.or_insert_with(|| Proving::new(now.instant, self.confirmed, self.workers));
-            }
-        }
-        for (id, proving) in &mut self.proofs {
-            let Some(evacuation) = self.persisted.evacuations.get(id) else {
-                continue;
-            };
-            let out = evacuation::scope(&self.persisted, &self.facts, &evacuation.provider);
-            let may_ask = if self.asking.is_none() {
-                MayAsk::Yes
-            } else {
-                MayAsk::No
-            };
-            if proving.advance(now.instant, &self.meter, &out, may_ask) == Need::Probes {
-                self.asking = Some(id.clone());
-                self.effects.push_back(Effect::Prove {
-                    evacuation: id.clone(),
-                    services: out.into_keys().collect(),
-                    probes: prove::PROBES,
-                });
-            }
-        }
-    }
-
-    /// Gives the edge what it should have, once: again only when it has that, or did not take it in time.
-    fn publish(&mut self, now: Now) {
-        let due = match self.published {
-            None => true,
-            Some((revision, at)) if revision > self.confirmed => now.instant.since(at) >= REPUBLISH,
-            Some((revision, _)) => revision < self.persisted.revision,
-        };
-        if due {
-            self.published = Some((self.persisted.revision, now.instant));
-            self.effects.push_back(Effect::Publish(self.targets()));
-        }
-    }
-
-    fn own_timeouts(&self) -> impl Iterator<Item = Instant> {
-        let now = self.now;
-        let wall = move |at: bascule_model::Timestamp| now.instant + at.since(now.wall);
-        let steps = self.watches.iter().flat_map(move |(id, watch)| {
-            let shift = self.persisted.shifts.get(id);
-            let facts = shift.and_then(|shift| self.facts.get(&shift.view.service));
-            let bake = shift
-                .zip(watch.since)
-                .map(|(s, since)| since.instant + s.bake());
-            let hold = facts.zip(watch.broken_since);
-            [
-                bake,
-                hold.map(|(f, since)| since + f.policy.guardrails.hold),
-            ]
-        });
-        let overrides = self.persisted.services.values();
-        let overrides = overrides.filter_map(|s| s.override_row.as_ref().map(|o| o.expires_at));
-        let evacuations = self.persisted.evacuations.values();
-        let evacuations = evacuations.filter(|e| !e.phase.is_over()).flat_map(|e| {
-            let drain = (e.phase == EvacuationPhase::Draining).then_some(e.drain_deadline);
-            [Some(e.expires_at), drain]
-        });
-        steps
-            .flatten()
-            .chain(self.proofs.values().filter_map(Proving::timeout))
-            .chain(self.store_again)
-            .chain(overrides.map(wall))
-            .chain(evacuations.flatten().map(wall))
     }
 
     fn reply(&mut self, id: u64, result: Result<Accepted, Refusal>) {

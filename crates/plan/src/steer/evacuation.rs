@@ -75,6 +75,22 @@ pub(super) fn scope(state: &Persisted, facts: &Facts, provider: &ProviderName) -
     facts.iter().filter_map(backends).collect()
 }
 
+/// All services that have a backend of the provider. When its evacuation ends they are looked at one and all: one in which
+/// it could not hold may be one in which another evacuation now can.
+fn concerned(facts: &Facts, provider: &ProviderName) -> Vec<ServiceName> {
+    let has = |facts: &crate::ServiceFacts| {
+        facts
+            .backends
+            .values()
+            .any(|backend| &backend.provider == provider)
+    };
+    facts
+        .iter()
+        .filter(|(_, facts)| has(facts))
+        .map(|(service, _)| service.clone())
+        .collect()
+}
+
 /// Requests that run on what is evacuated.
 pub(super) fn running(meter: &super::meter::Meter, out: &Evacuated) -> u64 {
     out.iter()
@@ -266,12 +282,12 @@ impl Draft<'_> {
         let Some(mut evacuation) = self.state.evacuations.get(id).cloned() else {
             return Vec::new();
         };
-        let out = scope(&self.state, self.world.facts, &evacuation.provider);
+        let services = concerned(self.world.facts, &evacuation.provider);
         evacuation.phase = EvacuationPhase::Restoring;
         note.clone_into(&mut evacuation.note);
         self.put_evacuation(evacuation.clone());
         let mut shifts = Vec::new();
-        for service in out.keys() {
+        for service in &services {
             let Some(facts) = self.facts(service) else {
                 continue;
             };
@@ -296,12 +312,12 @@ impl Draft<'_> {
         let Some(mut evacuation) = self.state.evacuations.get(id).cloned() else {
             return Vec::new();
         };
-        let out = scope(&self.state, self.world.facts, &evacuation.provider);
+        let services = concerned(self.world.facts, &evacuation.provider);
         evacuation.phase = EvacuationPhase::Restoring;
         evacuation.note = format!("aborted by {}", who.actor);
         self.put_evacuation(evacuation);
         let mut shifts = Vec::new();
-        for service in out.keys() {
+        for service in &services {
             let Some(facts) = self.facts(service) else {
                 continue;
             };

@@ -1,13 +1,16 @@
 //! What the control loop does, as examples.
 
+pub(super) mod fixture;
+mod laws;
+
 use std::time::Duration;
 
 use bascule_model::{AdminState, AdminTarget, Revision};
 
-use super::fixture::{Sim, facts, name, row, shift_command};
 use super::*;
 use crate::command::{Command, Pace};
 use crate::view::{EvacuationPhase, ShiftPhase, TurnedBy};
+use fixture::{Sim, facts, name, row, shift_command};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -339,6 +342,19 @@ fn an_override_ends_also_without_traffic_and_while_the_process_was_away() {
 }
 
 #[test]
+fn an_override_ends_also_while_its_shift_is_paused() {
+    let mut sim = meet();
+    sim.shift(&[("aws", 50)]).unwrap();
+    let id = sim.newest().id;
+    sim.ask(Command::Pause { shift: id.clone() }).unwrap();
+    sim.run(24 * HOUR + MINUTE);
+    assert_eq!(sim.steer.state().shifts[&id].phase, ShiftPhase::Superseded);
+    sim.run(4 * MINUTE);
+    assert_eq!(sim.target("meet"), "aws=70 oci=30");
+    assert_eq!(sim.steer.state().services["meet"].override_row, None);
+}
+
+#[test]
 fn an_override_lasts_no_longer_than_allowed() {
     let mut sim = meet();
     let mut command = shift_command(&[("aws", 60)], Pace::Now);
@@ -553,6 +569,21 @@ fn an_evacuation_takes_the_place_of_a_running_shift_and_never_turns_back_by_itse
     sim.run_until("evacuated", |sim| {
         evacuation(sim).phase == EvacuationPhase::Evacuated
     });
+}
+
+#[test]
+fn where_two_evacuations_left_nobody_the_end_of_one_lets_the_other_hold() {
+    let mut sim = two_services();
+    sim.set_facts(&[("meet", facts(&[("aws", 60), ("gcp", 20), ("oci", 20)]))]);
+    sim.ask(evacuate("oci", true)).unwrap();
+    sim.ask(evacuate("aws", true)).unwrap();
+    sim.run(SECOND);
+    sim.set_facts(&[("meet", facts(&[("aws", 60), ("oci", 40)]))]);
+    assert_eq!(sim.target("meet"), "aws=60 oci=40");
+    let provider: bascule_model::ProviderName = "aws".parse().unwrap();
+    sim.ask(Command::Restore { provider }).unwrap();
+    sim.run(5 * MINUTE);
+    assert_eq!(sim.target("meet"), "aws=100 oci=0");
 }
 
 #[test]

@@ -118,7 +118,7 @@ pub(super) fn wanted(state: &Persisted, service: &ServiceName, facts: &ServiceFa
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{facts, name, row};
+    use super::super::tests::fixture::{facts, name, row};
     use super::*;
 
     #[test]

@@ -9,23 +9,23 @@ use bascule_model::{
     Timestamp,
 };
 
-use super::{
-    BackendHealth, Effect, Event, Facts, Health, Notice, Now, Persisted, Probes, Record, Steer,
-};
 use crate::command::{Command, Pace, Refusal, Request};
 use crate::policy::{BackendFacts, ServiceFacts, ServicePolicy};
+use crate::steer::{
+    BackendHealth, Effect, Event, Facts, Health, Notice, Now, Persisted, Probes, Record, Steer,
+};
 use crate::view::{Accepted, HistoryEntry, ShiftView};
 
-pub(super) fn name(text: &str) -> BackendName {
+pub(in crate::steer) fn name(text: &str) -> BackendName {
     text.parse().unwrap()
 }
 
-pub(super) fn row(shares: &[(&str, u64)]) -> Shares {
+pub(in crate::steer) fn row(shares: &[(&str, u64)]) -> Shares {
     Shares::from_weights(shares.iter().map(|(n, s)| (name(n), *s))).unwrap()
 }
 
 /// A service whose backends are their own providers.
-pub(super) fn facts(weights: &[(&str, u64)]) -> ServiceFacts {
+pub(in crate::steer) fn facts(weights: &[(&str, u64)]) -> ServiceFacts {
     let backend = |(n, _): &(&str, u64)| {
         let facts = BackendFacts {
             provider: n.parse().unwrap(),
@@ -42,7 +42,7 @@ pub(super) fn facts(weights: &[(&str, u64)]) -> ServiceFacts {
 }
 
 /// A process with one edge, in virtual time: it performs effects and makes traffic by the rows that were published.
-pub(super) struct Sim {
+pub(in crate::steer) struct Sim {
     pub steer: Steer,
     pub now: Now,
     pub facts: Facts,
@@ -72,7 +72,7 @@ pub(super) struct Sim {
 }
 
 impl Sim {
-    pub(super) fn new(services: &[(&str, ServiceFacts)]) -> Self {
+    pub(in crate::steer) fn new(services: &[(&str, ServiceFacts)]) -> Self {
         let facts: Facts = services
             .iter()
             .map(|(n, facts)| (n.parse().unwrap(), facts.clone()))
@@ -106,7 +106,7 @@ impl Sim {
     }
 
     /// The process dies and comes back with what is on disk; the edge's counters begin anew.
-    pub(super) fn crash(&mut self) {
+    pub(in crate::steer) fn crash(&mut self) {
         self.steer = Steer::restore(self.now, self.disk.clone(), self.facts.clone());
         self.edge = Targets::default();
         self.totals.clear();
@@ -115,7 +115,7 @@ impl Sim {
         self.perform();
     }
 
-    pub(super) fn set_facts(&mut self, services: &[(&str, ServiceFacts)]) {
+    pub(in crate::steer) fn set_facts(&mut self, services: &[(&str, ServiceFacts)]) {
         self.facts = services
             .iter()
             .map(|(n, facts)| (n.parse().unwrap(), facts.clone()))
@@ -124,12 +124,12 @@ impl Sim {
         self.tell(event);
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(in crate::steer) fn tell(&mut self, event: Event) {
         self.steer.handle(self.now, event);
         self.perform();
     }
 
-    pub(super) fn is_up(&mut self, backend: &str, up: usize) {
+    pub(in crate::steer) fn is_up(&mut self, backend: &str, up: usize) {
         let services: Vec<ServiceName> = self.facts.keys().cloned().collect();
         for service in services {
             let seen = BackendHealth {
@@ -144,7 +144,7 @@ impl Sim {
     }
 
     /// Asks, and gives the answer.
-    pub(super) fn ask(&mut self, command: Command) -> Result<Accepted, Refusal> {
+    pub(in crate::steer) fn ask(&mut self, command: Command) -> Result<Accepted, Refusal> {
         self.requests += 1;
         let id = self.requests;
         self.tell(Event::Request(Request {
@@ -161,12 +161,12 @@ impl Sim {
             .1
     }
 
-    pub(super) fn shift(&mut self, set: &[(&str, u16)]) -> Result<Accepted, Refusal> {
+    pub(in crate::steer) fn shift(&mut self, set: &[(&str, u16)]) -> Result<Accepted, Refusal> {
         self.ask(shift_command(set, Pace::Policy))
     }
 
     /// Lets time pass: every 250 ms the edge reports, or every minute where hours pass.
-    pub(super) fn run(&mut self, time: Duration) {
+    pub(in crate::steer) fn run(&mut self, time: Duration) {
         let end = self.now.instant + time;
         let long = time >= Duration::from_secs(3600);
         let tick = Duration::from_millis(if long { 60_000 } else { 250 });
@@ -179,7 +179,7 @@ impl Sim {
     }
 
     /// Lets time pass without a report.
-    pub(super) fn pass(&mut self, time: Duration) {
+    pub(in crate::steer) fn pass(&mut self, time: Duration) {
         self.now.instant = self.now.instant + time;
         self.now.wall = self.now.wall + time;
         if self
@@ -193,7 +193,7 @@ impl Sim {
     }
 
     /// Lets time pass until it is so; panics when that takes longer than an hour.
-    pub(super) fn run_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub(in crate::steer) fn run_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..14_400 {
             if is_so(self) {
                 return;
@@ -206,17 +206,17 @@ impl Sim {
         );
     }
 
-    pub(super) fn target(&self, service: &str) -> String {
+    pub(in crate::steer) fn target(&self, service: &str) -> String {
         let state = self.steer.state();
         state.services[service].target.to_string()
     }
 
     /// The only shift, or the newest.
-    pub(super) fn newest(&self) -> ShiftView {
+    pub(in crate::steer) fn newest(&self) -> ShiftView {
         self.steer.state().shifts.values().last().unwrap().clone()
     }
 
-    pub(super) fn kinds(&self) -> Vec<&'static str> {
+    pub(in crate::steer) fn kinds(&self) -> Vec<&'static str> {
         self.notices.iter().map(Notice::kind).collect()
     }
 
@@ -252,7 +252,7 @@ impl Sim {
     }
 
     /// Performs effects until there are none.
-    pub(super) fn perform(&mut self) {
+    pub(in crate::steer) fn perform(&mut self) {
         while let Some(effect) = self.steer.poll_effect() {
             match effect {
                 Effect::Store(record) => self.store(*record),
@@ -321,7 +321,7 @@ impl Sim {
     }
 }
 
-pub(super) fn shift_command(set: &[(&str, u16)], pace: Pace) -> Command {
+pub(in crate::steer) fn shift_command(set: &[(&str, u16)], pace: Pace) -> Command {
     Command::Shift {
         service: "meet".parse().unwrap(),
         set: set

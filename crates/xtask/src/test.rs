@@ -92,13 +92,13 @@ fn demo(root: &Path, binary: &str, fault: &str) -> Result<()> {
     command(root, binary, &args)
 }
 
-/// The property tests alone, with forty times as many random cases.
+/// The property tests alone, with eight times as many random cases.
 fn many_cases(root: &Path) -> Result<()> {
     let pure = ["model", "traffic", "health", "plan", "config"];
     let mut cargo = Command::new("cargo");
     cargo
         .arg("test")
-        .env("PROPTEST_CASES", "10000")
+        .env("PROPTEST_CASES", "2000")
         .current_dir(root);
     for name in pure {
         cargo.args(["--package", &format!("bascule-{name}")]);

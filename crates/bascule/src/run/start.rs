@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bascule_config::{Config, Diagnostics, Loaded, Style};
-use bascule_control::StoreError;
-use bascule_control::store::{Disk, Store as _};
+use bascule_control::store;
 
 use super::listeners::{Prepared, Unusable};
 use super::paths;
@@ -107,7 +106,7 @@ fn last_good(args: &RunArgs, found: &Diagnostics, source: Files) -> Result<Given
     };
     let directory =
         paths::state_dir_without_file(args).ok_or_else(|| told("no --state-dir".into()))?;
-    let kept = kept_config(&directory).map_err(|error| told(error.to_string()))?;
+    let kept = store::last_good_config(&directory).map_err(|error| told(error.to_string()))?;
     let text = kept.ok_or_else(|| told("none was kept yet".into()))?;
     let loaded = bascule_config::load("last good", &text, &source).map_err(|d| invalid(&d))?;
     let warning = format!(
@@ -120,11 +119,6 @@ fn last_good(args: &RunArgs, found: &Diagnostics, source: Files) -> Result<Given
     }
     .tell();
     Ok(given(text, loaded, "last good".to_owned(), source))
-}
-
-/// Opened for this one look: the controller opens it again when the process starts in earnest.
-fn kept_config(directory: &Path) -> Result<Option<String>, StoreError> {
-    Disk::open(directory)?.last_good_config()
 }
 
 fn given(text: String, loaded: Loaded, origin: String, source: Files) -> Given {

@@ -37,11 +37,13 @@ fn fifty_reloads_under_load_fail_nothing() {
     };
     let daemon = start(&config(0));
     let url = format!("http://{}/", daemon.listener("web").unwrap());
-    let load = Load::start(&url, "--h1", 4_000, 400);
+    let http1 = Load::start(&url, "--h1", 4_000, 400);
+    let http2 = Load::start(&url, "--no-tls-proto=h2c", 4_000, 400);
     for n in 1..=50 {
         reload(&daemon, &config(n));
     }
-    load.result().assert_nothing_failed();
+    http1.result().assert_nothing_failed();
+    http2.result().assert_nothing_failed();
 }
 
 #[test]

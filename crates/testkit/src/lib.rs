@@ -1,10 +1,11 @@
 //! What tests need around the product: [`origin`]s that count, break and heal; [`nginx`] as a real peer; [`client`]
-//! calls; and the [`daemon`] itself as a child process. Never a production dependency. Everything listens on loopback,
-//! on ports that were free, and stops what it started by its process id.
+//! calls, [`frames`] for HTTP/2 that may be wrong; and the [`daemon`] itself as a child process. Never a production
+//! dependency. Everything listens on loopback, on ports that were free, and stops what it started by its process id.
 
 pub mod certificate;
 pub mod client;
 pub mod daemon;
+pub mod frames;
 pub mod nginx;
 pub mod origin;
 pub mod process;

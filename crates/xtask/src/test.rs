@@ -94,7 +94,7 @@ fn demo(root: &Path, binary: &str, fault: &str) -> Result<()> {
 
 /// The property tests alone, with eight times as many random cases.
 fn many_cases(root: &Path) -> Result<()> {
-    let pure = ["model", "traffic", "health", "plan", "config"];
+    let pure = ["model", "guard", "traffic", "health", "plan", "config"];
     let mut cargo = Command::new("cargo");
     cargo
         .arg("test")

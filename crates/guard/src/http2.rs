@@ -1,0 +1,1 @@
+//! What a peer may do with HTTP/2 frames.

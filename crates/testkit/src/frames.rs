@@ -1,7 +1,7 @@
 //! HTTP/2 by hand (RFC 9113), for tests that must be able to say wrong things: any frame of any type, flags, length and
 //! stream, right or not, and header blocks byte by byte ([`hpack`]). [`client::Client`] speaks it to a server over TCP with
-//! prior knowledge and keeps what it saw as [`seen::Seen`]. Nothing here checks what is sent; what is received is read
-//! strictly.
+//! prior knowledge, [`origin::Origin`] answers as a server does by a script; both keep what they saw as [`seen::Seen`].
+//! Nothing here checks what is sent; what is received is read strictly.
 //!
 //! A request that is not one, and what the server makes of it:
 //!
@@ -19,7 +19,9 @@
 
 pub mod client;
 pub mod hpack;
+pub mod origin;
 pub mod reader;
+mod request;
 pub mod seen;
 
 /// What a client sends first.
@@ -172,6 +174,23 @@ impl Frame {
     pub fn priority(stream: u32, parent: u32) -> Self {
         let payload = [&parent.to_be_bytes()[..], &[15]].concat();
         Self::new(kind::PRIORITY, 0, stream, payload)
+    }
+
+    /// What a polite peer says to this frame: an acknowledgement, an answer, or the window it took.
+    #[must_use]
+    pub fn replies(&self) -> Vec<Self> {
+        match self.kind {
+            kind::SETTINGS if !self.has(ACK) => vec![Self::settings_ack()],
+            kind::PING if !self.has(ACK) => {
+                vec![Self::new(kind::PING, ACK, 0, self.payload.clone())]
+            }
+            kind::DATA if !self.payload.is_empty() => {
+                let bytes = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+                let streams = [0, self.stream];
+                streams.map(|id| Self::window_update(id, bytes)).into()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whether a flag is set.

@@ -3,12 +3,13 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::reader::Reader;
 use super::seen::{Closed, Seen};
-use super::{ACK, Frame, PREFACE, kind};
+use super::{Frame, PREFACE};
 use crate::wait;
 
 /// Whether a client does by itself what every connection needs.
@@ -52,6 +53,14 @@ impl Client {
     pub const fn with(mut self, manners: Manners) -> Self {
         self.manners = manners;
         self
+    }
+
+    /// Waits this long for a byte, instead of [`wait::PATIENCE`].
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn be_patient_for(&mut self, patience: Duration) -> Result<()> {
+        Ok(self.stream.set_read_timeout(Some(patience))?)
     }
 
     /// Sends the preface and SETTINGS with these values.
@@ -138,27 +147,18 @@ impl Client {
             Err(error) => return Err(error.into()),
         }
         while let Some(frame) = self.reader.next_frame() {
-            self.seen.note(&frame);
-            if self.manners == Manners::Polite {
-                self.reply(&frame)?;
-            }
+            self.take(&frame)?;
         }
         Ok(())
     }
 
-    fn reply(&mut self, frame: &Frame) -> Result<()> {
-        match frame.kind {
-            kind::SETTINGS if !frame.has(ACK) => self.send(&Frame::settings_ack()),
-            kind::PING if !frame.has(ACK) => {
-                self.send(&Frame::new(kind::PING, ACK, 0, frame.payload.clone()))
-            }
-            kind::DATA if !frame.payload.is_empty() => {
-                let bytes = u32::try_from(frame.payload.len())?;
-                self.send(&Frame::window_update(0, bytes))?;
-                self.send(&Frame::window_update(frame.stream, bytes))
-            }
-            _ => Ok(()),
+    fn take(&mut self, frame: &Frame) -> Result<()> {
+        self.seen.note(frame);
+        if self.manners == Manners::Silent {
+            return Ok(());
         }
+        let replies = frame.replies();
+        replies.iter().try_for_each(|reply| self.send(reply))
     }
 }
 

@@ -1,6 +1,7 @@
-//! What tests need around the product: [`origin`]s that count, break and heal; [`nginx`] as a real peer; [`client`]
-//! calls, [`frames`] for HTTP/2 that may be wrong; and the [`daemon`] itself as a child process. Never a production
-//! dependency. Everything listens on loopback, on ports that were free, and stops what it started by its process id.
+//! What tests need around the product: [`origin`]s that count, break and heal, and a [`strict`] one that judges every
+//! byte; [`nginx`] as a real peer; [`client`] calls, [`frames`] for HTTP/2 that may be wrong; and the [`daemon`] itself
+//! as a child process. Never a production dependency. Everything listens on loopback, on ports that were free, and stops
+//! what it started by its process id.
 
 pub mod certificate;
 pub mod client;
@@ -9,8 +10,10 @@ pub mod frames;
 pub mod nginx;
 pub mod origin;
 pub mod process;
+pub mod strict;
 pub mod wait;
 
 pub use daemon::Daemon;
 pub use nginx::Nginx;
 pub use origin::Origin;
+pub use strict::StrictOrigin;

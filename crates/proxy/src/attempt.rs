@@ -140,14 +140,20 @@ async fn send(
     progress.touch();
     let mut sent = pin!(connected.send(request, endpoint));
     loop {
-        let deadline = progress.moved() + patience;
+        let patient_until = progress.moved() + patience;
+        let body_until = progress.body_deadline().unwrap_or(patient_until);
+        let deadline = patient_until.min(body_until);
         // Losing the timer loses nothing; losing the response ends the try, which closes the connection or the stream.
         tokio::select! {
             biased;
             answered = &mut sent => return Ok(answered),
             () = clock::sleep_until(deadline) => {}
         }
-        if progress.moved() + patience > clock::now() {
+        let now = clock::now();
+        if progress.body_deadline().is_some_and(|until| until <= now) {
+            return Err(Refused::BodyTimeout);
+        }
+        if progress.moved() + patience > now {
             continue;
         }
         // A backend that waits for the rest of a body is not to be blamed.

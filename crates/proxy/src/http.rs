@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 pub(crate) mod check;
+pub(crate) mod chunk;
 pub(crate) mod client;
 pub(crate) mod expect;
 pub(crate) mod forward;
@@ -13,6 +14,7 @@ pub(crate) mod hop;
 pub(crate) mod ids;
 pub(crate) mod limits;
 pub(crate) mod origin;
+pub(crate) mod outflow;
 pub(crate) mod progress;
 pub(crate) mod raw;
 pub(crate) mod record;

@@ -20,6 +20,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::sync::{mpsc, watch};
 
 use crate::edge::Hub;
+use crate::http::outflow::Backlog;
 use crate::view::{Ground, WorkerView};
 use listener::Listeners;
 
@@ -82,6 +83,7 @@ pub(crate) struct Worker {
     connections: Connections,
     failures: mpsc::Sender<EndpointId>,
     overhead: metrics::Histogram,
+    backlog: Rc<Backlog>,
     redact_query: bool,
     /// Its part of the access log.
     pub(crate) access: Option<access::Worker>,
@@ -115,6 +117,7 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
         connections: start.connections,
         failures: start.failures,
         overhead: metrics::histogram!(names::PROXY_OVERHEAD),
+        backlog: Rc::default(),
         redact_query: start.redact_query,
         access: start.access,
         probe_token: start.probe_token,
@@ -161,6 +164,11 @@ impl Worker {
     /// Becomes true when connections are to be drained.
     pub(crate) fn drain_order(&self) -> watch::Receiver<bool> {
         self.drain.clone()
+    }
+
+    /// What waits for clients.
+    pub(crate) fn backlog(&self) -> Rc<Backlog> {
+        Rc::clone(&self.backlog)
     }
 
     /// Makes metric handles of this worker.

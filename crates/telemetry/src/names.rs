@@ -83,6 +83,31 @@ const HOLDER: &[Label] = &[SERVICE, BACKEND, PROVIDER];
 const CODE_CLASS: Label = closed("code_class", &["1xx", "2xx", "3xx", "4xx", "5xx"]);
 const PROTO: Label = closed("proto", &["http", "websocket"]);
 
+/// What an HTTP/2 connection is ended for; see `docs/limits.md`.
+const FRAME_ABUSES: &[&str] = &[
+    "resets",
+    "resets_caused",
+    "control_frames",
+    "empty_frames",
+    "continuation",
+    "window_updates",
+];
+/// What a client connection is ended for; see `docs/limits.md`.
+const CONNECTION_ENDS: &[&str] = &[
+    "resets",
+    "resets_caused",
+    "control_frames",
+    "empty_frames",
+    "continuation",
+    "window_updates",
+    "protocol",
+    "requests",
+    "head_timeout",
+    "client_stall",
+    "stream_idle",
+    "malformed",
+];
+
 macro_rules! metrics {
     ($($constant:ident, $kind:ident, $name:literal, $unit:literal, $labels:expr, $buckets:expr, $help:literal;)*) => {
         $(
@@ -168,6 +193,12 @@ metrics! {
         "Client connections accepted.";
     CONNECTIONS_REFUSED, Counter, "bascule_connections_refused_total", "", &[LISTENER, closed("reason", &["limit"])], &[],
         "Client connections closed at once, by reason.";
+    CONNECTIONS_ENDED, Counter, "bascule_connections_ended_total", "", &[LISTENER, closed("reason", CONNECTION_ENDS)], &[],
+        "Client connections ended by the edge for what the client did or failed to do, by reason.";
+    STREAMS_RESET, Counter, "bascule_streams_reset_total", "", &[LISTENER, closed("reason", &["client_stall", "stream_idle"])], &[],
+        "HTTP/2 streams of clients reset by the edge because nothing moved, by reason.";
+    UPSTREAM_CONNECTIONS_ENDED, Counter, "bascule_upstream_connections_ended_total", "", &[SERVICE, BACKEND, PROVIDER, closed("reason", FRAME_ABUSES)], &[],
+        "HTTP/2 connections to endpoints ended by the edge for what the endpoint sent, by reason.";
     ACCEPT_ERRORS, Counter, "bascule_accept_errors_total", "", &[LISTENER, closed("reason", &["files", "memory", "aborted", "other"])], &[],
         "Errors of accepting connections: no file descriptor left, no memory, gone before accepted.";
     TLS_HANDSHAKES, Counter, "bascule_tls_handshakes_total", "", &[LISTENER, closed("result", &["full", "resumed", "failed"])], &[],

@@ -7,9 +7,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::http::chunk::Chunk;
 use crate::http::expect::Gate;
 use crate::http::hop;
 use crate::http::progress::{Direction, Flow, Progress};
@@ -34,6 +36,8 @@ pub(crate) struct Pump {
     direction: Direction,
     progress: Rc<Progress>,
     bytes_max: u64,
+    /// A response's, held back.
+    trailers: Option<Frame<Bytes>>,
 }
 
 impl Pump {
@@ -49,6 +53,7 @@ impl Pump {
             direction,
             progress,
             bytes_max,
+            trailers: None,
         }
     }
 
@@ -68,6 +73,41 @@ impl Pump {
                 None
             }
         })
+    }
+
+    /// As [`poll`](Self::poll), for a response: in step with what its client takes.
+    fn poll_response(
+        &mut self,
+        end: End,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Chunk>, BodyError>>> {
+        let ends = self.trailers.is_some() || self.incoming.is_end_stream();
+        if end == End::Taken && ends {
+            ready!(self.progress.poll_taken(cx));
+        } else {
+            ready!(self.progress.poll_room(cx));
+        }
+        let next = match self.trailers.take() {
+            Some(trailers) => Some(Ok(trailers)),
+            None => ready!(self.poll(cx)),
+        };
+        match next {
+            Some(Ok(frame)) if frame.is_trailers() && self.holds_end(end) => {
+                self.trailers = Some(frame);
+                self.progress.poll_taken(cx).map(|()| None)
+            }
+            Some(Ok(frame)) => {
+                let counted = |bytes| Chunk::counted(bytes, Rc::clone(&self.progress));
+                Poll::Ready(Some(Ok(frame.map_data(counted))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Whether the end of the response is not said yet.
+    fn holds_end(&self, end: End) -> bool {
+        end == End::Taken && self.progress.is_much_untaken()
     }
 
     fn pass(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
@@ -173,7 +213,20 @@ pub(crate) struct ResponseBody {
 #[derive(Debug)]
 enum Source {
     Text(Option<Bytes>),
-    Backend { pump: Pump, loan: Option<Loan> },
+    Backend {
+        pump: Pump,
+        loan: Option<Loan>,
+        end: End,
+    },
+}
+
+/// When a response's end is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With its last piece. Behind HTTP/1 there is only the socket, which is watched.
+    AtOnce,
+    /// Once the client has taken a large last piece: an HTTP/2 stream that has ended can no longer be reset.
+    Taken,
 }
 
 impl ResponseBody {
@@ -189,29 +242,38 @@ impl ResponseBody {
         let progress = Rc::clone(&exchange.progress);
         let pump = Pump::new(incoming, Direction::Response, progress, u64::MAX);
         let loan = Some(loan);
-        let source = Source::Backend { pump, loan };
+        let end = match exchange.version() {
+            Version::HTTP_2 => End::Taken,
+            _ => End::AtOnce,
+        };
+        let source = Source::Backend { pump, loan, end };
         Self { source, exchange }
     }
 }
 
 impl Body for ResponseBody {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Chunk>, BodyError>>> {
         match &mut self.source {
-            Source::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Source::Backend { pump, .. } => pump.poll(cx),
+            Source::Text(text) => {
+                let text = text.take().map(Chunk::uncounted);
+                Poll::Ready(text.map(|text| Ok(Frame::data(text))))
+            }
+            Source::Backend { pump, end, .. } => pump.poll_response(*end, cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Text(text) => text.is_none(),
-            Source::Backend { pump, .. } => pump.incoming.is_end_stream(),
+            Source::Backend { pump, end, .. } => {
+                !pump.holds_end(*end) && pump.incoming.is_end_stream()
+            }
         }
     }
 
@@ -230,7 +292,7 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         match &mut self.source {
             Source::Text(text) => self.exchange.text_left(text.is_none()),
-            Source::Backend { pump, loan } => {
+            Source::Backend { pump, loan, .. } => {
                 pump.note_end();
                 let done = pump.progress.flow(Direction::Response) == Flow::Done;
                 if let Some(loan) = loan.take().filter(|_| done) {

@@ -8,19 +8,30 @@ use std::time::Duration;
 
 use bascule_config::Listener;
 use bascule_model::Instant;
-use bascule_telemetry::clock;
+use bascule_telemetry::{clock, names};
 
 use http::Request;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 
+use crate::http::limits;
 use crate::http::origin::Origin;
-use crate::http::progress::Progress;
+use crate::http::outflow::Outflow;
+use crate::http::progress::{Progress, Stall};
 use crate::http::raw::RawHead;
 use crate::worker::Worker;
 
 /// How often a busy connection is looked at. What is found is late by at most this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Who is at the other end of a connection, and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Its address.
+    pub(crate) peer: SocketAddr,
+    /// Its way out.
+    pub(crate) outflow: Rc<Outflow>,
+}
 
 /// One client connection.
 #[derive(Debug)]
@@ -33,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) origin: Origin,
     /// The head that is being read; HTTP/1 only.
     pub(crate) raw: Option<Rc<RawHead>>,
+    /// What waits for it.
+    outflow: Rc<Outflow>,
     /// Requests running on it.
     running: Cell<u32>,
     /// When the last one ended, or the connection came.
@@ -48,24 +61,29 @@ pub(crate) enum Standing {
     Well(Instant),
     /// It has had no request for too long: it is asked to go.
     Idle,
-    /// It takes too long for a head, or stands still in the middle of a request: it is cut.
-    Overdue,
+    /// It takes too long, as the reason says: it is cut.
+    Overdue(&'static str),
 }
+
+/// Why a connection is cut whose head does not come.
+const HEAD_TIMEOUT: &str = "head_timeout";
 
 impl Client {
     /// A connection that has just come.
     pub(crate) fn new(
         worker: Rc<Worker>,
         listener: Rc<Listener>,
-        peer: SocketAddr,
+        caller: Caller,
         raw: Option<Rc<RawHead>>,
     ) -> Self {
+        let Caller { peer, outflow } = caller;
         let origin = Origin::new(peer, listener.tls.is_some(), &listener.trusted);
         Self {
             worker,
             listener,
             origin,
             raw,
+            outflow,
             running: Cell::new(0),
             since: Cell::new(clock::now()),
             latest: RefCell::new(Weak::new()),
@@ -75,7 +93,9 @@ impl Client {
     /// A request begins.
     pub(crate) fn begin(&self) -> Rc<Progress> {
         self.running.set(self.running.get().saturating_add(1));
-        let progress = Rc::new(Progress::begin(clock::now()));
+        let stall_max = limits::CLIENT_STALL;
+        let progress = Progress::begin(clock::now(), stall_max, Rc::clone(&self.outflow));
+        let progress = Rc::new(progress);
         *self.latest.borrow_mut() = Rc::downgrade(&progress);
         progress
     }
@@ -113,21 +133,52 @@ impl Client {
         }
     }
 
-    /// How it stands. On HTTP/2 the streams are watched one by one instead.
+    /// It is ended by us, for this reason.
+    pub(crate) fn count_end(&self, reason: &'static str) {
+        tracing::debug!(reason, peer = %self.origin.address, "client connection ended by us");
+        let listener = self.listener.name.to_string();
+        metrics::with_local_recorder(self.worker.recorder(), || {
+            metrics::counter!(names::CONNECTIONS_ENDED, "listener" => listener, "reason" => reason)
+                .increment(1);
+        });
+    }
+
+    /// One of its HTTP/2 streams is reset by us, for this reason.
+    pub(crate) fn count_reset(&self, reason: &'static str) {
+        let listener = self.listener.name.to_string();
+        metrics::with_local_recorder(self.worker.recorder(), || {
+            metrics::counter!(names::STREAMS_RESET, "listener" => listener, "reason" => reason)
+                .increment(1);
+        });
+    }
+
+    /// How it stands. On HTTP/2 the streams are watched one by one as well.
     pub(crate) fn standing(&self, now: Instant) -> Standing {
         let timeouts = &self.listener.timeouts;
-        if self.running.get() > 0 {
+        // While requests run each answers for what waits of its own response.
+        let is_busy = self.running.get() > 0;
+        let waits_since = self.outflow.waits_since().filter(|_| !is_busy);
+        let stands_since = self.outflow.blocked_since().or(waits_since);
+        let patience = self.outflow.patience(limits::CLIENT_STALL);
+        if stands_since.is_some_and(|since| since + patience <= now) {
+            return Standing::Overdue(Stall::Client.as_str());
+        }
+        if is_busy {
             let watched = self.raw.is_some();
             let progress = self.latest().filter(|_| watched);
-            return match progress {
-                Some(progress) if progress.check_stall(now) => Standing::Overdue,
-                _ => Standing::Well(now + LOOK_EVERY),
+            let stall = progress.and_then(|progress| progress.check_stall(now));
+            return match stall {
+                Some(stall) => Standing::Overdue(stall.as_str()),
+                None => Standing::Well(now + LOOK_EVERY),
             };
+        }
+        if stands_since.is_some() {
+            return Standing::Well(now + LOOK_EVERY);
         }
         if let Some(begun) = self.raw.as_ref().and_then(|raw| raw.begun()) {
             let deadline = begun + timeouts.request_headers;
             return if deadline <= now {
-                Standing::Overdue
+                Standing::Overdue(HEAD_TIMEOUT)
             } else {
                 Standing::Well(deadline)
             };

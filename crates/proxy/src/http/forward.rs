@@ -61,6 +61,9 @@ pub(crate) fn request(
     if incoming.size_hint().lower() > bytes_max {
         return Err(Refused::TooLarge);
     }
+    if is_message_stream(&parts.headers) {
+        exchange.progress.unhurry();
+    }
     let takes_trailers = hop::takes_trailers(&parts.headers);
     hop::strip(&mut parts.headers);
     exchange.note_probe(parts.headers.remove(PROBE));
@@ -90,6 +93,12 @@ pub(crate) fn request(
         takes_trailers,
         has_body,
     })
+}
+
+/// gRPC: a client may be silent for long between two messages, and a backend before it answers.
+fn is_message_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// HTTP/2 clients may send each cookie in a field of its own; everywhere else they are one (RFC 9113 §8.2.3).

@@ -1,11 +1,21 @@
-//! How far the exchange of one request has come, both directions: bytes, when the last one moved, and how each direction
-//! ended. Shared by the two body pumps, the stream's watch and the record; single-threaded, so plain cells.
+//! How far the exchange of one request has come, both directions: bytes, when the last one moved, how each direction
+//! ended, and who is to blame where nothing moves. Shared by the two body pumps, the chunks they hand on, the stream's
+//! watch and the record; single-threaded, so plain cells. It decides only whether a time limit is over; cutting is for
+//! `serve`. What of a response still waits for its client is counted here and in [`Outflow`].
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bascule_model::Instant;
 use bascule_telemetry::clock;
+
+use crate::http::limits;
+use crate::http::outflow::Outflow;
+
+/// A client that is late with its body hears a 408 first; the watch is for where that cannot be said.
+const AFTER_THE_ANSWER: Duration = Duration::from_secs(1);
 
 /// Which way bytes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +40,32 @@ pub(crate) enum Flow {
     TooLarge,
 }
 
+/// A standstill that lasted for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stall {
+    /// `timeouts.stream_idle`: nothing moved in either direction, whoever is to blame.
+    Idle,
+    /// `timeouts.client_stall`: the client does not send what it promised, or does not take what it asked for.
+    Client,
+}
+
+impl Stall {
+    /// The reason in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "stream_idle",
+            Self::Client => "client_stall",
+        }
+    }
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 struct Way {
     bytes: Cell<u64>,
     flow: Cell<Flow>,
-    /// The pump was asked for more and its source had nothing: a stall is the source's.
-    starved: Cell<bool>,
+    /// The pump was asked for more and its source had nothing, since then: a stall is the source's.
+    starved: Cell<Option<Instant>>,
 }
 
 /// How far an exchange has come.
@@ -46,18 +75,33 @@ pub(crate) struct Progress {
     response: Way,
     moved: Cell<Instant>,
     idle_max: Cell<Option<Duration>>,
-    stalled: Cell<bool>,
+    stall_max: Duration,
+    stalled: Cell<Option<Stall>>,
+    /// The client may take its time with the body: the response has begun, or it is a stream of messages (gRPC).
+    unhurried: Cell<bool>,
+    /// Bytes of the response that the engine holds, and when the socket last took some.
+    waiting: Cell<usize>,
+    taken: Cell<Instant>,
+    /// The pump that waits for the socket to take more.
+    pump: RefCell<Option<Waker>>,
+    outflow: Rc<Outflow>,
 }
 
 impl Progress {
-    /// Of a request whose head has just been read.
-    pub(crate) fn begin(now: Instant) -> Self {
+    /// Of a request whose head has just been read. Its client may stand still for `stall_max`.
+    pub(crate) fn begin(now: Instant, stall_max: Duration, outflow: Rc<Outflow>) -> Self {
         Self {
             request: Way::default(),
             response: Way::default(),
             moved: Cell::new(now),
             idle_max: Cell::new(None),
-            stalled: Cell::new(false),
+            stall_max,
+            stalled: Cell::new(None),
+            unhurried: Cell::new(false),
+            waiting: Cell::new(0),
+            taken: Cell::new(now),
+            pump: RefCell::new(None),
+            outflow,
         }
     }
 
@@ -87,7 +131,7 @@ impl Progress {
     pub(crate) fn advance(&self, direction: Direction, bytes: u64) {
         let way = self.way(direction);
         way.bytes.set(way.bytes.get().saturating_add(bytes));
-        way.starved.set(false);
+        way.starved.set(None);
         self.touch();
     }
 
@@ -98,7 +142,10 @@ impl Progress {
 
     /// A pump's source had nothing to give.
     pub(crate) fn starve(&self, direction: Direction) {
-        self.way(direction).starved.set(true);
+        let starved = &self.way(direction).starved;
+        if starved.get().is_none() {
+            starved.set(Some(clock::now()));
+        }
     }
 
     /// When something last moved.
@@ -108,7 +155,59 @@ impl Progress {
 
     /// Whether the side a direction comes from has been asked for more and has not given it: a stall is that side's.
     pub(crate) fn is_starved(&self, direction: Direction) -> bool {
-        self.flow(direction) == Flow::Open && self.way(direction).starved.get()
+        self.flow(direction) == Flow::Open && self.way(direction).starved.get().is_some()
+    }
+
+    /// The client may take its time with the rest of its body.
+    pub(crate) fn unhurry(&self) {
+        self.unhurried.set(true);
+    }
+
+    /// The engine was given bytes of the response.
+    pub(crate) fn hand(&self, bytes: usize) {
+        if self.waiting.get() == 0 {
+            self.taken.set(clock::now());
+        }
+        self.waiting.set(self.waiting.get().saturating_add(bytes));
+        self.outflow.hand(bytes);
+    }
+
+    /// The socket took bytes of the response, or the engine let go of them.
+    pub(crate) fn take(&self, bytes: usize) {
+        let now = clock::now();
+        self.taken.set(now);
+        self.moved.set(now);
+        self.waiting.set(self.waiting.get().saturating_sub(bytes));
+        self.outflow.take(bytes, now);
+        if self.waiting.get() == 0
+            && let Some(pump) = self.pump.borrow_mut().take()
+        {
+            pump.wake();
+        }
+    }
+
+    /// Ready when the response's pump may read more from the backend: always while little waits for this connection's
+    /// client, else once all that it has read is taken. So each stream moves, however many others stand still.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.waiting.get() == 0 || self.outflow.has_room() {
+            return Poll::Ready(());
+        }
+        self.pump.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Whether more of the response waits for its client than may be left when it ends.
+    pub(crate) fn is_much_untaken(&self) -> bool {
+        self.waiting.get() > limits::UNTAKEN_END_BYTES
+    }
+
+    /// Ready when nothing of the response waits for its client any more.
+    pub(crate) fn poll_taken(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.waiting.get() == 0 {
+            return Poll::Ready(());
+        }
+        self.pump.replace(Some(cx.waker().clone()));
+        Poll::Pending
     }
 
     /// From now on nothing may stand still for longer than this.
@@ -116,22 +215,120 @@ impl Progress {
         self.idle_max.set(Some(idle_max));
     }
 
-    /// When it will have stood still for too long, if nothing moves until then.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.idle_max.get().map(|idle| self.moved.get() + idle)
+    /// When the client will be late with its body: it is awaited, and no response has begun.
+    pub(crate) fn body_deadline(&self) -> Option<Instant> {
+        let starved = self.request.starved.get();
+        let starved = starved.filter(|_| self.is_starved(Direction::Request));
+        let since = starved.filter(|_| !self.unhurried.get())?;
+        Some(since + self.stall_max)
+    }
+
+    /// When the client will have stood still for too long.
+    fn client_deadline(&self) -> Option<Instant> {
+        if self.waiting.get() > 0 {
+            return Some(self.taken.get() + self.outflow.patience(self.stall_max));
+        }
+        self.body_deadline().map(|at| at + AFTER_THE_ANSWER)
+    }
+
+    /// When it will have stood still for too long, if nothing moves until then, and what that will be.
+    pub(crate) fn deadline(&self) -> Option<(Instant, Stall)> {
+        let idle = self.idle_max.get();
+        let idle = idle.map(|idle| (self.moved.get() + idle, Stall::Idle));
+        let client = self.client_deadline().map(|at| (at, Stall::Client));
+        match (idle, client) {
+            (Some(idle), Some(client)) => Some(if client.0 < idle.0 { client } else { idle }),
+            (one, other) => one.or(other),
+        }
     }
 
     /// Whether it has stood still for too long; if so, that is noted.
-    pub(crate) fn check_stall(&self, now: Instant) -> bool {
-        let stalled = self.deadline().is_some_and(|deadline| deadline <= now);
-        if stalled {
-            self.stalled.set(true);
-        }
-        stalled
+    pub(crate) fn check_stall(&self, now: Instant) -> Option<Stall> {
+        let (_, stall) = self.deadline().filter(|(at, _)| *at <= now)?;
+        self.stalled.set(Some(stall));
+        Some(stall)
     }
 
     /// Whether it was cut because it stood still.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.stalled.get()
+        self.stalled.get().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::outflow::Backlog;
+
+    const STALL: Duration = Duration::from_secs(60);
+
+    fn exchange(backlog: &Rc<Backlog>) -> Progress {
+        let outflow = Rc::new(Outflow::new(Rc::clone(backlog)));
+        Progress::begin(clock::now(), STALL, outflow)
+    }
+
+    fn later(seconds: u64) -> Instant {
+        clock::now() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_client_that_does_not_send_its_body_stalls_until_it_has_an_answer() {
+        let progress = exchange(&Rc::default());
+        assert_eq!(progress.check_stall(later(1000)), None);
+        progress.starve(Direction::Request);
+        assert_eq!(progress.check_stall(later(50)), None);
+        assert_eq!(progress.check_stall(later(70)), Some(Stall::Client));
+        assert!(progress.is_stalled());
+        progress.advance(Direction::Request, 1);
+        assert_eq!(progress.body_deadline(), None);
+        progress.starve(Direction::Request);
+        progress.unhurry();
+        assert_eq!(progress.check_stall(later(70)), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_stalls_and_one_that_takes_a_little_does_not() {
+        let progress = exchange(&Rc::default());
+        progress.hand(100_000);
+        assert_eq!(progress.check_stall(later(70)), Some(Stall::Client));
+        let before = clock::now();
+        progress.take(1);
+        let (deadline, stall) = progress.deadline().unwrap();
+        assert!(deadline >= before + STALL);
+        assert_eq!(stall, Stall::Client);
+        progress.take(99_999);
+        assert_eq!(progress.deadline(), None);
+    }
+
+    #[test]
+    fn a_backend_that_gives_nothing_is_no_stall_of_the_client() {
+        let progress = exchange(&Rc::default());
+        progress.limit_idle(Duration::from_secs(300));
+        progress.starve(Direction::Response);
+        assert_eq!(progress.check_stall(later(299)), None);
+        assert_eq!(progress.check_stall(later(301)), Some(Stall::Idle));
+    }
+
+    #[test]
+    fn clients_that_stand_still_are_cut_early_where_much_waits() {
+        let backlog = Rc::default();
+        let progress = exchange(&backlog);
+        progress.hand(1000);
+        assert_eq!(progress.check_stall(later(10)), None);
+        let others = exchange(&backlog);
+        others.hand(limits::BACKLOG_BYTES);
+        assert_eq!(progress.check_stall(later(10)), Some(Stall::Client));
+        others.take(limits::BACKLOG_BYTES);
+        assert_eq!(progress.check_stall(later(10)), None);
+    }
+
+    #[test]
+    fn every_response_may_hold_one_piece_however_much_waits() {
+        let progress = exchange(&Rc::default());
+        let cx = Context::from_waker(Waker::noop());
+        progress.hand(limits::WAITING_BYTES);
+        assert!(progress.poll_room(&cx).is_pending() && progress.poll_taken(&cx).is_pending());
+        progress.take(limits::WAITING_BYTES);
+        assert!(progress.poll_room(&cx).is_ready() && progress.poll_taken(&cx).is_ready());
     }
 }

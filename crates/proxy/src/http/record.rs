@@ -78,6 +78,11 @@ impl Exchange {
         })
     }
 
+    /// What its client speaks.
+    pub(crate) const fn version(&self) -> Version {
+        self.version
+    }
+
     /// The service is known.
     pub(crate) fn routed(&mut self, service: &Rc<ServiceView>) -> Rc<ServiceView> {
         self.progress
@@ -167,6 +172,8 @@ impl Exchange {
         self.head = Some(now.since(self.started));
         self.phase = Phase::Respond;
         self.progress.touch();
+        // A client that is answered early may finish its body when it likes.
+        self.progress.unhurry();
         let lease = self.lease.as_ref()?;
         lease.backend.meters.answered(ttfb);
         let backend = lease.backend.backend().filter(|_| self.is_probe)?;

@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,9 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::client::{Client, Standing};
+use crate::http::client::{Caller, Client, Standing};
 use crate::http::handle::handle;
 use crate::http::limits;
+use crate::http::outflow::{Metered, Outflow};
 use crate::http::progress::Progress;
 use crate::http::raw::{RawHead, Watched};
 use crate::http::record::Exchange;
@@ -51,9 +51,12 @@ pub(crate) async fn serve(
         peer,
         permit,
     } = accepted;
+    let outflow = Rc::new(Outflow::new(worker.backlog()));
+    let stream = Metered::new(stream, Rc::clone(&outflow));
+    let caller = Caller { peer, outflow };
     match tls {
-        Some(tls) => serve_tls(worker, listener, &tls, stream, peer).await,
-        None => serve_clear(worker, listener, stream, peer).await,
+        Some(tls) => serve_tls(worker, listener, &tls, stream, caller).await,
+        None => serve_clear(worker, listener, stream, caller).await,
     }
     drop(permit);
 }
@@ -62,8 +65,8 @@ pub(crate) async fn serve(
 async fn serve_clear(
     worker: Rc<Worker>,
     listener: Rc<Listener>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Metered<TcpStream>,
+    caller: Caller,
 ) {
     let (http, stream) = match (listener.protocols.h1, listener.protocols.h2) {
         (true, true) => {
@@ -83,7 +86,7 @@ async fn serve_clear(
         (true, false) => (Http::One, Rewind::nothing_read(stream)),
         (false, _) => (Http::Two, Rewind::nothing_read(stream)),
     };
-    engine(worker, listener, http, stream, peer).await;
+    engine(worker, listener, http, stream, caller).await;
 }
 
 /// Over TLS: the certificate by SNI, the version by ALPN.
@@ -91,8 +94,8 @@ async fn serve_tls(
     worker: Rc<Worker>,
     listener: Rc<Listener>,
     tls: &ServerTls,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Metered<TcpStream>,
+    caller: Caller,
 ) {
     let deadline = clock::now() + listener.timeouts.request_headers;
     // Losing the handshake loses the connection, as it should.
@@ -111,7 +114,7 @@ async fn serve_tls(
         _ => Http::One,
     };
     if http == Http::Two || listener.protocols.h1 {
-        engine(worker, listener, http, stream, peer).await;
+        engine(worker, listener, http, stream, caller).await;
     }
 }
 
@@ -120,17 +123,17 @@ async fn engine<S>(
     listener: Rc<Listener>,
     http: Http,
     stream: S,
-    peer: SocketAddr,
+    caller: Caller,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     match http {
-        Http::One => serve_http1(worker, listener, stream, peer).await,
-        Http::Two => serve_http2(worker, listener, stream, peer).await,
+        Http::One => serve_http1(worker, listener, stream, caller).await,
+        Http::Two => serve_http2(worker, listener, stream, caller).await,
     }
 }
 
-async fn serve_http1<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, peer: SocketAddr)
+async fn serve_http1<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, caller: Caller)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -144,7 +147,7 @@ where
         .max_headers(listener.limits.header_count)
         .max_header_size(listener.limits.header_bytes)
         .max_buf_size(limits::BUFFER_BYTES.max(listener.limits.header_bytes));
-    let client = Rc::new(Client::new(worker, listener, peer, Some(raw)));
+    let client = Rc::new(Client::new(worker, listener, caller, Some(raw)));
     let of_requests = Rc::clone(&client);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let exchange = Exchange::begin(&of_requests, &request);
@@ -159,13 +162,13 @@ where
     .await;
 }
 
-async fn serve_http2<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, peer: SocketAddr)
+async fn serve_http2<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, caller: Caller)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let head_bytes = u32::try_from(listener.limits.header_bytes).unwrap_or(u32::MAX);
     let streams = listener.limits.streams_per_connection;
-    let client = Rc::new(Client::new(worker, listener, peer, None));
+    let client = Rc::new(Client::new(worker, listener, caller, None));
     let mut builder = http2::Builder::new(Streams(Rc::clone(&client)));
     builder
         .timer(TokioTimer::new())
@@ -221,7 +224,7 @@ where
                     drain(connection.as_mut());
                     look_at = clock::now() + LOOK_FIRST;
                 }
-                Standing::Overdue => return,
+                Standing::Overdue(reason) => return client.count_end(reason),
             },
         }
     }
@@ -238,23 +241,33 @@ where
     fn execute(&self, future: F) {
         // The engine calls the service and starts the stream's task in one go: the latest exchange is this stream's.
         match self.0.latest() {
-            Some(progress) => spawn::local("stream", watch_stream(future, progress)).detach(),
+            Some(progress) => {
+                let watched = watch_stream(future, progress, Rc::clone(&self.0));
+                spawn::local("stream", watched).detach();
+            }
             None => spawn::local("stream", future).detach(),
         }
     }
 }
 
 /// Runs a stream until it ends, or has stood still for too long: then it is dropped, which resets it.
-async fn watch_stream(stream: impl Future<Output = ()>, progress: Rc<Progress>) {
+async fn watch_stream(
+    stream: impl Future<Output = ()>,
+    progress: Rc<Progress>,
+    client: Rc<Client>,
+) {
     let mut stream = pin!(stream);
     loop {
-        let look_at = progress.deadline().unwrap_or(clock::now() + LOOK_FIRST);
+        let now = clock::now();
+        let deadline = progress.deadline().map(|(at, _)| at);
+        // A limit may begin to run meanwhile, or become a shorter one.
+        let look_at = deadline.map_or(now + LOOK_FIRST, |at| at.min(now + LOOK_FIRST));
         // The stream keeps its own state; the timer only waits.
         tokio::select! {
             biased;
             () = &mut stream => return,
-            () = clock::sleep_until(look_at) => if progress.check_stall(clock::now()) {
-                return;
+            () = clock::sleep_until(look_at) => if let Some(stall) = progress.check_stall(clock::now()) {
+                return client.count_reset(stall.as_str());
             },
         }
     }

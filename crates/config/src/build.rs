@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{
-    AccessLog, Admin, Config, Limits, Listener, Log, LogFormat, LogLevel, Runtime, Shutdown,
+    AccessLog, Admin, Config, Listener, Log, LogFormat, LogLevel, Runtime, Shutdown,
 };
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
@@ -48,8 +48,9 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn config(&mut self, root: &Item, origins: Origins) -> Option<Config> {
         let top = Layers::only(Some(root));
-        let limits = limits(top.inside("defaults").inside("limits"));
-        let listeners = self.listeners(root, limits);
+        let limits = root.get("defaults").and_then(|item| item.get("limits"));
+        let limits = policy::limits(Layers::new(None, limits));
+        let listeners = self.listeners(root);
         let admin = self.admin(top.inside("admin"));
         let defaults = root.get("defaults");
         let fields = root.get("services").map(Item::fields).unwrap_or_default();
@@ -114,25 +115,6 @@ impl Builder<'_> {
                 None
             }
         }
-    }
-}
-
-fn limits(limits: Layers<'_>) -> Limits {
-    let built_in = Limits::default();
-    Limits {
-        connections: limits
-            .integer("connections")
-            .unwrap_or(built_in.connections),
-        header_bytes: limits
-            .integer("header_bytes")
-            .unwrap_or(built_in.header_bytes),
-        header_count: limits
-            .integer("header_count")
-            .unwrap_or(built_in.header_count),
-        request_body: limits.integer("request_body"),
-        streams_per_connection: limits
-            .integer("streams_per_connection")
-            .unwrap_or(built_in.streams_per_connection),
     }
 }
 

@@ -332,6 +332,16 @@ pub const CODES: &[Code] = &[
         "tokens in clear text",
         "The admin API has no TLS. On an address that others can reach, tokens cross the network readable.",
     ),
+    entry(
+        "W0318",
+        "a host that browsers' lists will not take",
+        "`hsts.preload` says that the host may stand in the lists that browsers are shipped with. They take only hosts whose header also has `includeSubDomains` and a `max-age` of at least a year, so that `preload` alone promises what nobody keeps. Getting off such a list takes months: leave `preload` out unless every name below the host speaks HTTPS for good.",
+    ),
+    entry(
+        "W0319",
+        "a limit that is never reached",
+        "`connections` of a listener, and `connections_per_client`, only ever refuse what the process would still have taken. Above `defaults.limits.connections` they have no effect.",
+    ),
 ];
 
 /// The code with this name, in any case.

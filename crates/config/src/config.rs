@@ -41,7 +41,7 @@ pub struct Config {
     pub runtime: Runtime,
     /// How the process stops.
     pub shutdown: Shutdown,
-    /// Limits of the data plane; every listener holds a copy.
+    /// Limits of the data plane; every listener holds a copy, with its own where it has some.
     pub limits: Limits,
     /// Where in the file each value was written. Not part of equality: a place is not what was said.
     pub origins: Origins,
@@ -95,11 +95,14 @@ pub struct Listener {
     pub tls: Option<TlsListener>,
     /// What it speaks.
     pub protocols: Protocols,
-    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed. Default: nobody.
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed, and to whom `connections_per_client` does not apply.
+    /// Default: nobody.
     pub trusted: Vec<IpNet>,
+    /// Client connections of this listener; `None`, the default: only the process's limit.
+    pub connections: Option<usize>,
     /// Limits of time before a service is known.
     pub timeouts: ListenerTimeouts,
-    /// Limits of size and number.
+    /// Limits of size and number: the defaults, overridden key by key.
     pub limits: Limits,
 }
 
@@ -140,8 +143,57 @@ impl Default for Protocols {
 /// The TLS side of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsListener {
-    /// At least one; chosen by SNI, the first when none fits.
+    /// At least one; chosen by SNI, the first when none fits unless `strict_sni`.
     pub certificates: Vec<Certificate>,
+    /// Whether a handshake without SNI, or with a name that no certificate is for, is refused. Default false: clients
+    /// that know no SNI, and balancers that check by address, are served.
+    pub strict_sni: bool,
+    /// The lowest version that is spoken. Default 1.2.
+    pub min_version: TlsVersion,
+    /// What `Strict-Transport-Security` says; `None`, the default: nothing is said.
+    pub hsts: Option<Hsts>,
+}
+
+/// A version of TLS that may be spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246), with AEAD suites only.
+    #[default]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    V1_3,
+}
+
+impl TlsVersion {
+    /// The word in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
+
+/// What `Strict-Transport-Security` (RFC 6797) says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts {
+    /// How long a browser remembers, 0 to ten years. Default 365 days, what lists of browsers ask for at least.
+    pub max_age: Duration,
+    /// Whether every name below the host is meant too. Default false.
+    pub include_subdomains: bool,
+    /// Whether the host may stand in lists that browsers are shipped with. Default false: it is hard to take back.
+    pub preload: bool,
+}
+
+impl Default for Hsts {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(365 * 86_400),
+            include_subdomains: false,
+            preload: false,
+        }
+    }
 }
 
 /// A certificate chain with its key, as read when the configuration was loaded.
@@ -177,6 +229,9 @@ pub struct ListenerTimeouts {
     /// A client connection without requests is closed after it. Default 75 s: above the 60 s of cloud balancers in
     /// front, so that they close first.
     pub client_idle: Duration,
+    /// How long a client may stand still in the middle of a request: sending its body, or taking the response. Default
+    /// 60 s: a phone that changes networks comes back within it, and a client that pretends to be slow is gone.
+    pub client_stall: Duration,
 }
 
 impl Default for ListenerTimeouts {
@@ -184,6 +239,7 @@ impl Default for ListenerTimeouts {
         Self {
             request_headers: Duration::from_secs(10),
             client_idle: Duration::from_secs(75),
+            client_stall: Duration::from_secs(60),
         }
     }
 }
@@ -193,6 +249,9 @@ impl Default for ListenerTimeouts {
 pub struct Limits {
     /// Client connections of the whole process. Default 100 000.
     pub connections: usize,
+    /// Client connections of one address (IPv6: of one /64), over all listeners. Default 2 000: above what an office
+    /// behind one address opens, and one client alone cannot take more than a fiftieth of the process.
+    pub connections_per_client: usize,
     /// A request's head, in bytes. Default 16 KiB.
     pub header_bytes: usize,
     /// Header lines of a request. Default 100.
@@ -201,16 +260,29 @@ pub struct Limits {
     pub request_body: Option<u64>,
     /// HTTP/2 streams that a client may have open on one connection. Default 100.
     pub streams_per_connection: u32,
+    /// Requests of one connection; then the client is asked to open another. Default 10 000: it spreads long-lived
+    /// clients anew after a change of workers or machines, and bounds what one connection can gather.
+    pub requests_per_connection: u32,
+    /// HTTP/2 streams a second that a client may reset, and as many that its errors may make us reset; bursts of ten
+    /// times that. Default 20: a browser that leaves a page resets some dozens at once, not again the next second.
+    pub resets: u32,
+    /// HTTP/2 frames a second that move no request on; bursts of ten times that. Default 50: a PING a second and a
+    /// SETTINGS now and then are usual.
+    pub control_frames: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 100_000,
+            connections_per_client: 2_000,
             header_bytes: 16 * 1024,
             header_count: 100,
             request_body: None,
             streams_per_connection: 100,
+            requests_per_connection: 10_000,
+            resets: 20,
+            control_frames: 50,
         }
     }
 }

@@ -349,8 +349,13 @@ fn choice(text: &str, words: &'static [&'static str], later: &[Later]) -> Result
         "not one of the accepted words",
     )
     .note(accepted);
-    Err(match similar::nearest(text, words.iter().copied()) {
-        Some(word) => problem.help(format!("did you mean `{word}`?")).fix(word),
-        None => problem,
-    })
+    // `TLSv1.2` where `1.2` is a word.
+    let number = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let meant = words.iter().find(|word| **word == number).copied();
+    Err(
+        match meant.or_else(|| similar::nearest(text, words.iter().copied())) {
+            Some(word) => problem.help(format!("did you mean `{word}`?")).fix(word),
+            None => problem,
+        },
+    )
 }

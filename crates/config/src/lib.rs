@@ -33,8 +33,8 @@ use std::sync::Arc;
 pub use args::{ArgsError, from_args};
 pub use codes::{CODES, Code, code};
 pub use config::{
-    AccessLog, Admin, Certificate, Config, Limits, ListenAddress, Listener, ListenerTimeouts, Log,
-    LogFormat, LogLevel, Protocols, Runtime, Shutdown, TlsListener,
+    AccessLog, Admin, Certificate, Config, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts,
+    Log, LogFormat, LogLevel, Protocols, Runtime, Shutdown, TlsListener, TlsVersion,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity, found};
 pub use fix::fix;

@@ -1,6 +1,6 @@
 //! What values mean together: references that lead nowhere, routes and addresses that collide, weights and bounds that
-//! cannot be. Reads what was lowered, says nothing of what was refused before. `meaning/routes` has listeners and routes,
-//! `meaning/service` the inside of a service.
+//! cannot be. Reads what was lowered, says nothing of what was refused before. `meaning/routes` has routes,
+//! `meaning/listeners` limits and TLS, `meaning/service` the inside of a service.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,7 @@ use crate::lower::{Field, Item};
 use crate::read::Layers;
 
 mod backends;
+mod listeners;
 mod routes;
 mod service;
 
@@ -19,6 +20,7 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     addresses(root, &mut problems);
     admin(root, &mut problems);
+    listeners::check(root, &mut problems);
     routes::check(root, &mut problems);
     for field in services(root) {
         service::check(field, root.get("defaults"), &mut problems);

@@ -66,6 +66,14 @@ impl<'a> Layers<'a> {
         Self { own, base: None }
     }
 
+    /// The defaults alone.
+    pub(crate) fn base(self) -> Self {
+        Self {
+            own: None,
+            base: self.base,
+        }
+    }
+
     /// The same key of both layers.
     pub(crate) fn inside(self, name: &str) -> Self {
         let get = |item: Option<&'a Item>| item.and_then(|item| item.get(name));

@@ -13,7 +13,9 @@ use bascule_traffic::spec::{
     ServiceSpec, Timeouts,
 };
 
-use crate::config::{Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log};
+use crate::config::{
+    Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
+};
 use crate::form::address::{show_host, show_url};
 use crate::form::unit::{show_duration, show_rise, show_size};
 use crate::write::literal;
@@ -28,7 +30,7 @@ pub fn render(config: &Config) -> String {
     }
     out.map("listen", |out| {
         for listener in config.listeners.values() {
-            self::listener(out, listener);
+            self::listener(out, listener, config.limits);
         }
     });
     admin(&mut out, &config.admin);
@@ -101,13 +103,12 @@ impl Lines {
     }
 }
 
-fn listener(out: &mut Lines, listener: &Listener) {
+fn listener(out: &mut Lines, listener: &Listener, shared: Limits) {
     out.map(&literal(listener.name.as_str()), |out| {
         out.key("address", literal(&listener.address.to_string()));
         out.key("kind", "http");
         if let Some(tls) = &listener.tls {
-            let files = tls.certificates.iter().map(certificate);
-            out.map("tls", |out| out.list("certificates", files));
+            out.map("tls", |out| self::tls(out, tls));
         }
         let protocols = [("h1", listener.protocols.h1), ("h2", listener.protocols.h2)];
         out.list(
@@ -118,7 +119,26 @@ fn listener(out: &mut Lines, listener: &Listener) {
             "trusted",
             listener.trusted.iter().map(|net| literal(&net.to_string())),
         );
+        // One that says nothing of its own has those under `defaults`, which are written there.
+        if listener.connections.is_some() || listener.limits != shared {
+            out.map("limits", |out| {
+                limits(out, listener.connections, listener.limits)
+            });
+        }
     });
+}
+
+fn tls(out: &mut Lines, tls: &TlsListener) {
+    out.list("certificates", tls.certificates.iter().map(certificate));
+    out.key("strict_sni", tls.strict_sni.to_string());
+    out.key("min_version", literal(tls.min_version.as_str()));
+    if let Some(hsts) = tls.hsts {
+        out.map("hsts", |out| {
+            out.time("max_age", hsts.max_age);
+            out.key("include_subdomains", hsts.include_subdomains.to_string());
+            out.key("preload", hsts.preload.to_string());
+        });
+    }
 }
 
 fn certificate(certificate: &Certificate) -> String {
@@ -166,19 +186,37 @@ fn defaults(out: &mut Lines, limits: Limits, timeouts: ListenerTimeouts) {
     out.map("timeouts", |out| {
         out.time("request_headers", timeouts.request_headers);
         out.time("client_idle", timeouts.client_idle);
+        out.time("client_stall", timeouts.client_stall);
     });
     out.map("limits", |out| {
-        out.key("connections", limits.connections.to_string());
-        out.key("header_bytes", show_size(limits.header_bytes as u64));
-        out.key("header_count", limits.header_count.to_string());
-        if let Some(bytes) = limits.request_body {
-            out.key("request_body", show_size(bytes));
-        }
-        out.key(
-            "streams_per_connection",
-            limits.streams_per_connection.to_string(),
-        );
+        self::limits(out, Some(limits.connections), limits)
     });
+}
+
+/// Limits of the process, or of a listener: `connections` is what differs.
+fn limits(out: &mut Lines, connections: Option<usize>, limits: Limits) {
+    if let Some(connections) = connections {
+        out.key("connections", connections.to_string());
+    }
+    out.key(
+        "connections_per_client",
+        limits.connections_per_client.to_string(),
+    );
+    out.key("header_bytes", show_size(limits.header_bytes as u64));
+    out.key("header_count", limits.header_count.to_string());
+    if let Some(bytes) = limits.request_body {
+        out.key("request_body", show_size(bytes));
+    }
+    out.key(
+        "streams_per_connection",
+        limits.streams_per_connection.to_string(),
+    );
+    out.key(
+        "requests_per_connection",
+        limits.requests_per_connection.to_string(),
+    );
+    out.key("resets", format!("{}/s", limits.resets));
+    out.key("control_frames", format!("{}/s", limits.control_frames));
 }
 
 fn service(

@@ -87,7 +87,7 @@ fn of_form(form: Form) -> Value {
             { "type": "integer", "minimum": min, "maximum": max },
         ]}),
         Form::Ratio => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        Form::Choice(words, _) => json!({ "enum": words }),
+        Form::Choice(words, _) => json!({ "enum": spellings(words) }),
         Form::Status => json!({ "type": ["integer", "string"] }),
         Form::Duration(..) => text("^([0-9]+(d|h|m|s|ms))+$"),
         Form::Size(..) => text("^([0-9]+(B|KiB|MiB|GiB|TiB))+$"),
@@ -104,6 +104,16 @@ fn of_form(form: Form) -> Value {
             json!({ "type": "string", "minLength": 1 })
         }
     }
+}
+
+/// The words, and those that YAML reads as numbers as numbers too: `min_version: 1.2`.
+fn spellings(words: &[&str]) -> Vec<Value> {
+    let numbers = words.iter().filter_map(|word| word.parse::<f64>().ok());
+    words
+        .iter()
+        .map(|word| json!(word))
+        .chain(numbers.map(|number| json!(number)))
+        .collect()
 }
 
 /// A form in words, for the reference.
@@ -163,6 +173,8 @@ mod tests {
             "\"override_ttl\"",
             "\"cert_file\"",
             "\"min_providers\"",
+            "\"connections_per_client\"",
+            "\"1.2\",\"1.3\",1.2,1.3",
         ] {
             assert!(text.contains(key), "{key}");
         }

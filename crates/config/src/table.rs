@@ -2,7 +2,8 @@
 //! that will exist later. One truth for reading, the schema, the reference and `fmt`. It decides which keys there are;
 //! what they mean together is decided in [`meaning`](crate::meaning). The order is the canonical order.
 //!
-//! Longer than a file should be, as a table is best read in one piece (`table/service` has the services).
+//! Longer than a file should be, as a table is best read in one piece. `table/service` has the services, `table/limits`
+//! the limits of listeners, `table/tls` their TLS.
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use bascule_model::BasisPoints;
 
 use crate::form::{Form, Later};
 
+mod limits;
 pub(crate) mod service;
+mod tls;
 
 /// A map with fixed keys.
 #[derive(Debug)]
@@ -221,7 +224,7 @@ static LISTENER: Shape = Shape {
             ),
             optional(
                 "tls",
-                Type::Map(&TLS),
+                Type::Map(&tls::TLS),
                 "clear text",
                 Live,
                 "Certificates; without it the listener speaks clear text.",
@@ -244,34 +247,18 @@ static LISTENER: Shape = Shape {
                 Type::List(&Type::Value(Form::Network), 0),
                 "nobody",
                 Live,
-                "Peers whose `Forwarded` and `X-Forwarded-*` are believed; from all others they are replaced.",
+                "Peers whose `Forwarded` and `X-Forwarded-*` are believed; from all others they are replaced. They are exempt from `connections_per_client`.",
+            ),
+            optional(
+                "limits",
+                Type::Map(&limits::LISTENER),
+                "`defaults.limits`",
+                Live,
+                "Limits of its own, key by key; new connections take them.",
             ),
         ],
     )
 };
-
-static TLS: Shape = shape(
-    "`tls`",
-    "listen.NAME.tls",
-    &[required(
-        "certificates",
-        Type::List(&Type::Map(&CERTIFICATE), 1),
-        "Chosen by SNI; the first where none fits. Files are read again at each reload.",
-    )],
-);
-
-static CERTIFICATE: Shape = shape(
-    "a certificate",
-    "listen.NAME.tls.certificates[]",
-    &[
-        required(
-            "cert_file",
-            FILE,
-            "PEM file of the chain, the server's own certificate first.",
-        ),
-        required("key_file", FILE, "PEM file of its private key."),
-    ],
-);
 
 static ADMIN: Shape = Shape {
     later: &[later("roles", "roles for people and tokens")],
@@ -447,7 +434,7 @@ static DEFAULTS: Shape = shape(
         ),
         optional(
             "limits",
-            Type::Map(&LIMITS),
+            Type::Map(&limits::DEFAULTS),
             "",
             Live,
             "Limits of size and number.",
@@ -481,49 +468,14 @@ static TIMEOUTS: Shape = shape(
             Live,
             "A client connection without requests is closed after it. Above the 60 s of cloud balancers in front, so that they close first.",
         ),
+        optional(
+            "client_stall",
+            WAIT,
+            "60s",
+            Live,
+            "How long a client may stand still in the middle of a request: sending its body, or taking the response.",
+        ),
         optional("upstream_idle", WAIT, "30s", Live, service::UPSTREAM_IDLE),
         optional("stream_idle", WAIT, "5m", Live, service::STREAM_IDLE),
-    ],
-);
-
-static LIMITS: Shape = shape(
-    "`limits`",
-    "defaults.limits",
-    &[
-        optional(
-            "connections",
-            Type::Value(Form::Integer(1, 10_000_000)),
-            "100000",
-            Live,
-            "Client connections of the whole process.",
-        ),
-        optional(
-            "header_bytes",
-            Type::Value(Form::Size(1 << 10, 1 << 20)),
-            "16KiB",
-            Live,
-            "The head of a request.",
-        ),
-        optional(
-            "header_count",
-            Type::Value(Form::Integer(1, 1_000)),
-            "100",
-            Live,
-            "Header lines of a request.",
-        ),
-        optional(
-            "request_body",
-            Type::Value(Form::Size(1, 1 << 50)),
-            "no limit",
-            Live,
-            "The body of a request.",
-        ),
-        optional(
-            "streams_per_connection",
-            Type::Value(Form::Integer(1, 10_000)),
-            "100",
-            Live,
-            "HTTP/2 streams that a client may have open on one connection.",
-        ),
     ],
 );

@@ -4,39 +4,26 @@ use std::sync::Arc;
 
 use bascule_model::ListenerName;
 
-use super::{Builder, pem};
-use crate::config::{Certificate, Limits, Listener, ListenerTimeouts, Protocols, TlsListener};
+use super::{Builder, pem, policy};
+use crate::config::{Certificate, Hsts, Listener, Protocols, TlsListener, TlsVersion};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::lower::{Field, Item};
 use crate::read::Layers;
 
 impl Builder<'_> {
-    pub(super) fn listeners(&mut self, root: &Item, limits: Limits) -> Vec<Listener> {
-        let times = Layers::only(root.get("defaults")).inside("timeouts");
-        let built_in = ListenerTimeouts::default();
-        let timeouts = ListenerTimeouts {
-            request_headers: times
-                .duration("request_headers")
-                .unwrap_or(built_in.request_headers),
-            client_idle: times
-                .duration("client_idle")
-                .unwrap_or(built_in.client_idle),
-        };
+    pub(super) fn listeners(&mut self, root: &Item) -> Vec<Listener> {
+        let defaults = root.get("defaults");
         let fields = root.get("listen").map(Item::fields).unwrap_or_default();
         fields
             .iter()
-            .filter_map(|field| self.listener(field, timeouts, limits))
+            .filter_map(|field| self.listener(field, defaults))
             .collect()
     }
 
-    fn listener(
-        &mut self,
-        field: &Field,
-        timeouts: ListenerTimeouts,
-        limits: Limits,
-    ) -> Option<Listener> {
+    fn listener(&mut self, field: &Field, defaults: Option<&Item>) -> Option<Listener> {
         let map = Layers::only(Some(&field.item));
+        let shared = Layers::new(Some(&field.item), defaults);
         let tls = map.get("tls").map(|tls| self.tls(tls));
         let address = match map.get("address").and_then(Item::value) {
             Some(Value::Listen(address)) => *address,
@@ -48,18 +35,26 @@ impl Builder<'_> {
             tls,
             protocols: protocols(map.get("protocols")),
             trusted: self.trusted(map.get("trusted")),
-            timeouts,
-            limits,
+            connections: map.inside("limits").integer("connections"),
+            timeouts: policy::listener_timeouts(shared.inside("timeouts")),
+            limits: policy::limits(shared.inside("limits")),
         })
     }
 
     fn tls(&mut self, tls: &Item) -> TlsListener {
         let items = tls.get("certificates").map(Item::items).unwrap_or_default();
+        let map = Layers::only(Some(tls));
         TlsListener {
             certificates: items
                 .iter()
                 .filter_map(|item| self.certificate(item))
                 .collect(),
+            strict_sni: map.boolean("strict_sni").unwrap_or_default(),
+            min_version: match map.word("min_version") {
+                Some("1.3") => TlsVersion::V1_3,
+                _ => TlsVersion::V1_2,
+            },
+            hsts: map.get("hsts").map(|_| hsts(map.inside("hsts"))),
         }
     }
 
@@ -114,6 +109,17 @@ impl Builder<'_> {
             .extend(without_certificate(item, &path, &content));
         self.roots.insert(path.clone(), Arc::from(content));
         Some(path)
+    }
+}
+
+fn hsts(map: Layers<'_>) -> Hsts {
+    let built_in = Hsts::default();
+    Hsts {
+        max_age: map.duration("max_age").unwrap_or(built_in.max_age),
+        include_subdomains: map
+            .boolean("include_subdomains")
+            .unwrap_or(built_in.include_subdomains),
+        preload: map.boolean("preload").unwrap_or(built_in.preload),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Policies that a service can take from `defaults`, key by key: checks, time-outs, retries, the ramp. And the rails of a
-//! service, which have no defaults in the file.
+//! Policies that a service or a listener can take from `defaults`, key by key: checks, time-outs, retries, the ramp,
+//! limits. And the rails of a service, which have no defaults in the file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{Algorithm, FailOpen, RetryPolicy, RetryWhen, Timeouts};
 
+use crate::config::{Limits, ListenerTimeouts};
 use crate::form::Value;
 use crate::lower::Item;
 use crate::read::Layers;
@@ -78,6 +79,52 @@ pub(super) fn timeouts(times: Layers<'_>) -> Timeouts {
         stream_idle: times
             .duration("stream_idle")
             .unwrap_or(built_in.stream_idle),
+    }
+}
+
+pub(super) fn listener_timeouts(times: Layers<'_>) -> ListenerTimeouts {
+    let built_in = ListenerTimeouts::default();
+    ListenerTimeouts {
+        request_headers: times
+            .duration("request_headers")
+            .unwrap_or(built_in.request_headers),
+        client_idle: times
+            .duration("client_idle")
+            .unwrap_or(built_in.client_idle),
+        client_stall: times
+            .duration("client_stall")
+            .unwrap_or(built_in.client_stall),
+    }
+}
+
+/// `connections` is the process's: a listener's own is no override of it.
+pub(super) fn limits(limits: Layers<'_>) -> Limits {
+    let built_in = Limits::default();
+    Limits {
+        connections: limits
+            .base()
+            .integer("connections")
+            .unwrap_or(built_in.connections),
+        connections_per_client: limits
+            .integer("connections_per_client")
+            .unwrap_or(built_in.connections_per_client),
+        header_bytes: limits
+            .integer("header_bytes")
+            .unwrap_or(built_in.header_bytes),
+        header_count: limits
+            .integer("header_count")
+            .unwrap_or(built_in.header_count),
+        request_body: limits.integer("request_body"),
+        streams_per_connection: limits
+            .integer("streams_per_connection")
+            .unwrap_or(built_in.streams_per_connection),
+        requests_per_connection: limits
+            .integer("requests_per_connection")
+            .unwrap_or(built_in.requests_per_connection),
+        resets: limits.rate("resets").unwrap_or(built_in.resets),
+        control_frames: limits
+            .rate("control_frames")
+            .unwrap_or(built_in.control_frames),
     }
 }
 

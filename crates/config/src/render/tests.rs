@@ -132,7 +132,9 @@ impl Maker {
             Form::Percent(..) => self.one_of(&["0.01%", "10%", "33.33%", "50%"]),
             Form::Rise => self.one_of(&["+30%", "+0.01%", "+1000%", "+12.5%"]),
             Form::PercentRange => "0%..100%".to_owned(),
-            Form::Rate(..) => self.one_of(&["0/s", "10/s", "1000000/s"]),
+            Form::Rate(min, max) => {
+                format!("{}/s", [min, 10, max][self.below(3)])
+            }
             Form::Status => self.one_of(&["200", "\"204\"", "200-299"]),
             Form::Listen | Form::Socket => literal(&format!(
                 "127.0.{}.{}:{}",

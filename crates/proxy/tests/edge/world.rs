@@ -189,9 +189,13 @@ impl Plan {
             },
             tls: self.tls.is_some().then(|| bascule_config::TlsListener {
                 certificates: vec![],
+                strict_sni: false,
+                min_version: bascule_config::TlsVersion::default(),
+                hsts: None,
             }),
             protocols: bascule_config::Protocols::default(),
             trusted: vec![],
+            connections: None,
             timeouts: bascule_config::ListenerTimeouts::default(),
             limits: bascule_config::Limits::default(),
         };

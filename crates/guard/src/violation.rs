@@ -15,7 +15,7 @@ pub enum Violation {
     Version,
     /// `CONNECT`: a tunnel, which is not offered.
     Connect,
-    /// A line ends in a bare LF, or holds a bare CR or a NUL (RFC 9112 §2.2).
+    /// A line ends in a bare LF, or holds a bare CR (RFC 9112 §2.2).
     LineEnd,
     /// A line continues the field before it (RFC 9112 §5.2).
     ObsFold,

@@ -1,7 +1,12 @@
 //! A certificate authority of the test's own, and certificates it signed, as PEM.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// An authority and one certificate for the given names.
 #[derive(Debug)]
@@ -33,4 +38,20 @@ pub fn signed(names: &[&str]) -> Result<Signed> {
         cert_pem: certificate.pem(),
         key_pem: key.serialize_pem(),
     })
+}
+
+/// What a client needs that trusts this authority and offers these protocols.
+///
+/// # Errors
+/// When the text holds no certificate.
+pub fn client_config(ca_pem: &str, alpn: &[&str]) -> Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes())?)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Ok(Arc::new(config))
 }

@@ -84,6 +84,14 @@ impl Daemon {
         self.process.resident_kib()
     }
 
+    /// How many descriptors it has open.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn descriptors(&self) -> Result<usize> {
+        self.process.descriptors()
+    }
+
     /// Sends SIGTERM and waits for the end.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! What tests need around the product: [`origin`]s that count, break and heal, and a [`strict`] one that judges every
-//! byte; [`nginx`] as a real peer; [`client`] calls, [`frames`] for HTTP/2 that may be wrong; and the [`daemon`] itself
-//! as a child process. Never a production dependency. Everything listens on loopback, on ports that were free, and stops
-//! what it started by its process id.
+//! byte; [`nginx`] as a real peer; [`client`] calls, [`frames`] for HTTP/2 that may be wrong; [`attack`]s, and the
+//! [`bystander`] that must not feel them; and the [`daemon`] itself as a child process. Never a production dependency.
+//! Everything listens on loopback, on ports that were free, and stops what it started by its process id.
 
+pub mod attack;
+pub mod bystander;
 pub mod certificate;
 pub mod client;
 pub mod daemon;

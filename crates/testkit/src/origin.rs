@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 origin that says who it is, counts what it gets, and can die and come back on the same address.
 //!
-//! `/bytes/N` answers N bytes; `/count` answers how many bytes it was sent; everything else answers the origin's name.
+//! `/bytes/N` answers N bytes; `/count` answers how many bytes it was sent; `/echo` sends back what it is sent;
+//! everything else answers the origin's name.
 //! Each answer carries `x-provider: NAME`.
 
 use std::convert::Infallible;
@@ -140,7 +141,7 @@ async fn serve(listener: TcpListener, name: String, requests: Arc<AtomicU64>) {
     }
 }
 
-type Body = Either<Full<Bytes>, StreamBody<stream::Iter<Chunks>>>;
+type Body = Either<Either<Full<Bytes>, Incoming>, StreamBody<stream::Iter<Chunks>>>;
 
 /// `n` bytes in pieces.
 #[derive(Debug)]
@@ -172,6 +173,9 @@ async fn answer(
             .header("content-length", size)
             .body(Either::Right(body));
     }
+    if path == "/echo" {
+        return response.body(Either::Left(Either::Right(request.into_body())));
+    }
     let mut received = 0_u64;
     let mut body = request.into_body();
     while let Some(Ok(frame)) = body.frame().await {
@@ -182,5 +186,5 @@ async fn answer(
     } else {
         format!("{name}\n")
     };
-    response.body(Either::Left(Full::new(Bytes::from(text))))
+    response.body(Either::Left(Either::Left(Full::new(Bytes::from(text)))))
 }

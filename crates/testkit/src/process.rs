@@ -38,6 +38,14 @@ impl Guard {
             .context("VmRSS")
     }
 
+    /// How many descriptors it has open.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

@@ -91,6 +91,8 @@ const FRAME_ABUSES: &[&str] = &[
     "empty_frames",
     "continuation",
     "window_updates",
+    "protocol",
+    "flood",
 ];
 /// What a client connection is ended for; see `docs/limits.md`.
 const CONNECTION_ENDS: &[&str] = &[
@@ -101,6 +103,7 @@ const CONNECTION_ENDS: &[&str] = &[
     "continuation",
     "window_updates",
     "protocol",
+    "flood",
     "requests",
     "head_timeout",
     "client_stall",

@@ -1,0 +1,240 @@
+//! The budgets of one connection, fed with the bytes of both directions.
+
+use bascule_model::Instant;
+
+use crate::http2::bucket::Bucket;
+use crate::http2::frames::{Frame, Frames, kind};
+use crate::http2::heads::Heads;
+use crate::http2::{Abuse, Budgets, Peer, Unheard};
+
+/// The largest frame that a peer may send, and that most fill with a long head (RFC 9113 §4.2).
+const FRAME_BYTES: usize = 16 * 1024;
+/// CONTINUATION frames that a head may take beyond those that it needs.
+const CONTINUATIONS_SPARE: usize = 3;
+
+/// WINDOW_UPDATE frames that need no reason: a client opens its windows when it begins.
+const WINDOW_UPDATES_FREE: u32 = 32;
+/// Those that a request explains, and a frame of DATA, and so many of its bytes: some peers give room back for every read
+/// of theirs, to the stream and to the connection.
+const WINDOW_UPDATES_BY_REQUEST: u32 = 4;
+const WINDOW_UPDATES_BY_DATA: u32 = 2;
+const WINDOW_UPDATE_BYTES: u32 = 1024;
+/// What may be saved up of anything that is owed.
+const OWED_MAX: u32 = 10_000;
+
+/// Error codes with which we end a stream for what its peer did (RFC 9113 §7): PROTOCOL_ERROR, FLOW_CONTROL_ERROR,
+/// STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, COMPRESSION_ERROR, ENHANCE_YOUR_CALM.
+const PEERS_FAULTS: [u32; 7] = [1, 3, 5, 6, 7, 9, ENHANCE_YOUR_CALM];
+const ENHANCE_YOUR_CALM: u32 = 11;
+const NO_ERROR: u32 = 0;
+
+/// Watches the frames of one connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    peer: Peer,
+    received: Frames,
+    sent: Frames,
+    heads: Heads,
+    resets: Bucket,
+    resets_caused: Bucket,
+    control: Bucket,
+    continuations_max: usize,
+    /// CONTINUATION frames of the head that is being received.
+    continuations: usize,
+    /// Frames that what we sent explains: they cost nothing.
+    window_updates_owed: u32,
+    acks_owed: u32,
+    pongs_owed: u32,
+    heads_owed: u32,
+    resets_owed: u32,
+    abuse: Option<Abuse>,
+}
+
+impl Watch {
+    /// Of a new connection.
+    #[must_use]
+    pub fn new(peer: Peer, budgets: Budgets, now: Instant) -> Self {
+        let (received, sent) = match peer {
+            Peer::Client => (Frames::of_client(), Frames::of_server()),
+            Peer::Origin => (Frames::of_server(), Frames::of_client()),
+        };
+        Self {
+            peer,
+            received,
+            sent,
+            heads: Heads::default(),
+            resets: Bucket::full(budgets.resets, now),
+            resets_caused: Bucket::full(budgets.resets, now),
+            control: Bucket::full(budgets.control_frames, now),
+            continuations_max: budgets.head_bytes.div_ceil(FRAME_BYTES) + CONTINUATIONS_SPARE,
+            continuations: 0,
+            window_updates_owed: WINDOW_UPDATES_FREE,
+            acks_owed: 0,
+            pongs_owed: 0,
+            heads_owed: 0,
+            resets_owed: 0,
+            abuse: None,
+        }
+    }
+
+    /// Bytes came from the peer.
+    ///
+    /// # Errors
+    /// What the connection is to be ended for. It is said again with everything that comes later.
+    pub fn received(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), Abuse> {
+        while let Some(frame) = self.received.next(&mut bytes) {
+            let judged = self.judge(&frame, now);
+            self.latch(judged)?;
+        }
+        self.abuse.map_or(Ok(()), Err)
+    }
+
+    /// Bytes went to the peer.
+    ///
+    /// # Errors
+    /// As [`received`](Self::received).
+    pub fn sent(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), Abuse> {
+        while let Some(frame) = self.sent.next(&mut bytes) {
+            let noted = self.note(&frame, now);
+            self.latch(noted)?;
+        }
+        self.abuse.map_or(Ok(()), Err)
+    }
+
+    /// A request of the client was heard by the service.
+    pub fn heard(&mut self) {
+        self.heads.heard();
+    }
+
+    /// The next request of the client that the engine refused by itself.
+    pub fn take_unheard(&mut self) -> Option<Unheard> {
+        self.heads.take()
+    }
+
+    /// Whether what was sent ends with a whole frame, so that another may follow.
+    #[must_use]
+    pub const fn is_between_frames(&self) -> bool {
+        self.sent.is_between()
+    }
+
+    /// The last stream that the client opened.
+    #[must_use]
+    pub const fn last_stream(&self) -> u32 {
+        self.heads.last()
+    }
+
+    fn latch(&mut self, judged: Result<(), Abuse>) -> Result<(), Abuse> {
+        if let Err(abuse) = judged {
+            self.abuse.get_or_insert(abuse);
+        }
+        judged
+    }
+
+    fn judge(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        match frame.kind {
+            kind::DATA if frame.content() == 0 && !frame.ends_stream() => {
+                self.pay(Abuse::EmptyFrames, now)
+            }
+            kind::DATA => Ok(()),
+            kind::HEADERS => self.head(frame, now),
+            kind::CONTINUATION => self.continuation(frame, now),
+            kind::RST_STREAM => {
+                self.heads.left(frame.stream);
+                let is_owed = owed(&mut self.resets_owed);
+                if is_owed || self.resets.spend(now) {
+                    Ok(())
+                } else {
+                    Err(Abuse::Resets)
+                }
+            }
+            kind::SETTINGS if frame.is_ack() && owed(&mut self.acks_owed) => Ok(()),
+            kind::PING if frame.is_ack() && owed(&mut self.pongs_owed) => Ok(()),
+            kind::WINDOW_UPDATE if owed(&mut self.window_updates_owed) => Ok(()),
+            kind::WINDOW_UPDATE => self.pay(Abuse::WindowUpdates, now),
+            // Also what only the other side may send: the engine ends the connection for it.
+            _ => self.pay(Abuse::ControlFrames, now),
+        }
+    }
+
+    fn head(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        self.continuations = 0;
+        let opens = self.peer == Peer::Client && self.heads.came(frame.stream);
+        if opens {
+            owe(&mut self.window_updates_owed, WINDOW_UPDATES_BY_REQUEST);
+        }
+        // An origin owes one head to each request; what comes besides is interim or not asked for.
+        let is_extra = self.peer == Peer::Origin && !frame.ends_stream();
+        if is_extra && !owed(&mut self.heads_owed) {
+            return self.pay(Abuse::ControlFrames, now);
+        }
+        if frame.content() == 0 {
+            return self.pay(Abuse::EmptyFrames, now);
+        }
+        Ok(())
+    }
+
+    fn continuation(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        self.continuations += 1;
+        if self.continuations > self.continuations_max {
+            return Err(Abuse::Continuation);
+        }
+        if frame.ends_head() {
+            self.continuations = 0;
+        }
+        if frame.content() == 0 {
+            return self.pay(Abuse::EmptyFrames, now);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        match frame.kind {
+            kind::DATA => {
+                let by_bytes = frame.length / WINDOW_UPDATE_BYTES;
+                owe(
+                    &mut self.window_updates_owed,
+                    WINDOW_UPDATES_BY_DATA + by_bytes,
+                );
+            }
+            kind::HEADERS if self.peer == Peer::Origin => {
+                owe(&mut self.heads_owed, 1);
+                owe(&mut self.resets_owed, 1);
+                owe(&mut self.window_updates_owed, WINDOW_UPDATES_BY_REQUEST);
+            }
+            kind::HEADERS => self.heads.answered(frame.stream),
+            kind::RST_STREAM => {
+                self.heads.reset(frame.stream, frame.code());
+                if PEERS_FAULTS.contains(&frame.code()) && !self.resets_caused.spend(now) {
+                    return Err(Abuse::ResetsCaused);
+                }
+            }
+            kind::SETTINGS if !frame.is_ack() => owe(&mut self.acks_owed, 1),
+            kind::PING if !frame.is_ack() => owe(&mut self.pongs_owed, 1),
+            kind::GOAWAY => match frame.code() {
+                NO_ERROR => {}
+                ENHANCE_YOUR_CALM => return Err(Abuse::Flood),
+                _ => return Err(Abuse::Protocol),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pay(&mut self, abuse: Abuse, now: Instant) -> Result<(), Abuse> {
+        if self.control.spend(now) {
+            Ok(())
+        } else {
+            Err(abuse)
+        }
+    }
+}
+
+fn owe(owed: &mut u32, count: u32) {
+    *owed = owed.saturating_add(count).min(OWED_MAX);
+}
+
+fn owed(owed: &mut u32) -> bool {
+    let is_owed = *owed > 0;
+    *owed = owed.saturating_sub(1);
+    is_owed
+}

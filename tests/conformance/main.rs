@@ -8,4 +8,5 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod http1;
 mod support;

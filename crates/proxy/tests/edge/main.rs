@@ -6,6 +6,7 @@
 mod bodies;
 mod changes;
 mod client;
+mod connections;
 mod counts;
 mod headers;
 mod hygiene;

@@ -28,14 +28,17 @@ impl Profile {
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("fn=") {
                 name.clone_into(&mut function);
-            } else if let Some(sum) = line.strip_prefix("summary:").or(line.strip_prefix("totals:")) {
+            } else if let Some(sum) = line
+                .strip_prefix("summary:")
+                .or(line.strip_prefix("totals:"))
+            {
                 total = Some(sum.trim().parse().with_context(|| line.to_owned())?);
             } else if line.starts_with("calls=") {
                 is_callee = true;
-            } else if line.starts_with(|first: char| first.is_ascii_digit()) {
-                if !std::mem::take(&mut is_callee) {
-                    *profile.by_function.entry(function.clone()).or_default() += own(line)?;
-                }
+            } else if line.starts_with(|first: char| first.is_ascii_digit())
+                && !std::mem::take(&mut is_callee)
+            {
+                *profile.by_function.entry(function.clone()).or_default() += own(line)?;
             }
         }
         profile.total = total.context("callgrind's file has no total")?;
@@ -95,7 +98,11 @@ totals: 190
     fn what_a_callee_took_is_not_counted_twice() {
         let profile = Profile::read(TEXT).unwrap();
         assert_eq!(profile.total, 190);
-        let own: Vec<_> = profile.by_function.iter().map(|(n, c)| (n.as_str(), *c)).collect();
+        let own: Vec<_> = profile
+            .by_function
+            .iter()
+            .map(|(n, c)| (n.as_str(), *c))
+            .collect();
         assert_eq!(own, [("parse", 60), ("serve", 130)]);
     }
 

@@ -62,7 +62,13 @@ pub(crate) fn serve(origins: [SocketAddr; 2]) -> Result<()> {
     };
     let access = AccessLog::start_with(Box::new(std::io::sink()), config.log.access.sample)?;
     let (failures, _kept) = mpsc::channel(1);
-    let edge = Edge::start(settings, snapshot, &Registry::new(), Some(&access), &failures)?;
+    let edge = Edge::start(
+        settings,
+        snapshot,
+        &Registry::new(),
+        Some(&access),
+        &failures,
+    )?;
 
     let mut out = std::io::stdout();
     writeln!(out, "{address}")?;

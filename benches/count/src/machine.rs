@@ -44,7 +44,9 @@ impl Machine {
             (&recorded.processor, &self.processor),
         ];
         let differ = pairs.into_iter().filter(|(there, here)| there != here);
-        differ.map(|(there, here)| format!("{there} → {here}")).collect()
+        differ
+            .map(|(there, here)| format!("{there} → {here}"))
+            .collect()
     }
 }
 

@@ -69,7 +69,11 @@ impl Asked {
         let (mut updates, mut reason) = (false, None);
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            let mut value = || {
+                words
+                    .next()
+                    .with_context(|| format!("{word} needs a value"))
+            };
             match *word {
                 "--update" => updates = true,
                 "--reason" => reason = Some((*value()?).to_owned()),
@@ -99,7 +103,10 @@ fn count(asked: &Asked) -> Result<()> {
         let is = measured.per_request;
         if let Some(reason) = &asked.update {
             record.set(clients.name(), Entry::new(is, &machine, reason));
-            say(&format!("{}: {is} instructions per request, recorded", clients.name()))?;
+            say(&format!(
+                "{}: {is} instructions per request, recorded",
+                clients.name()
+            ))?;
             continue;
         }
         let verdict = record.judge(clients.name(), is, &machine);

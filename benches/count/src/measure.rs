@@ -50,7 +50,11 @@ impl Clients {
         let stream = connect(edge).await?;
         let asked = match self {
             Self::Http1 => Http1::new(stream).run(path, body, &tally).await,
-            Self::Http2 => Http2::new(stream, Scheme::Http).run(path, body, 1, &tally).await,
+            Self::Http2 => {
+                Http2::new(stream, Scheme::Http)
+                    .run(path, body, 1, &tally)
+                    .await
+            }
         };
         asked.map_err(|fault| anyhow!("after {} requests: {fault}", tally.done()))
     }
@@ -77,7 +81,9 @@ pub(crate) fn measure(clients: Clients, keep: Option<&Path>) -> Result<Measured>
     let functions = long.beyond(&short).into_iter();
     Ok(Measured {
         per_request: more / COUNTED,
-        functions: functions.map(|(name, own)| (name.to_owned(), own / COUNTED)).collect(),
+        functions: functions
+            .map(|(name, own)| (name.to_owned(), own / COUNTED))
+            .collect(),
     })
 }
 
@@ -117,7 +123,9 @@ fn start(file: &Path, origins: [SocketAddr; 2]) -> Result<Edge> {
         .env("GLIBC_TUNABLES", machine::TUNABLES)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let mut child = command.spawn().context("valgrind (Debian package valgrind)")?;
+    let mut child = command
+        .spawn()
+        .context("valgrind (Debian package valgrind)")?;
     let mut line = String::new();
     let out = child.stdout.take().context("its output is piped")?;
     BufReader::new(out).read_line(&mut line)?;
@@ -126,7 +134,10 @@ fn start(file: &Path, origins: [SocketAddr; 2]) -> Result<Edge> {
         Ok(address) => Ok(Edge { child, address }),
         Err(_) => {
             drop(child.stdin.take());
-            bail!("the edge under callgrind said no address: {}", child.wait()?)
+            bail!(
+                "the edge under callgrind said no address: {}",
+                child.wait()?
+            )
         }
     }
 }

@@ -91,7 +91,9 @@ impl Record {
             return Verdict::Elsewhere { is, differs };
         }
         let was = entry.instructions_per_request;
-        let (hundred, of_was) = (is.saturating_mul(100), |percent: u64| was.saturating_mul(percent));
+        let (hundred, of_was) = (is.saturating_mul(100), |percent: u64| {
+            was.saturating_mul(percent)
+        });
         if hundred > of_was(100 + TOLERANCE) {
             Verdict::Above { was, is }
         } else if hundred < of_was(100 - TOLERANCE) {
@@ -135,7 +137,10 @@ struct Moved(u64, u64);
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(was, is) = *self;
-        #[expect(clippy::cast_precision_loss, reason = "for people: a figure after the point")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "for people: a figure after the point"
+        )]
         let percent = (is as f64 - was as f64) / was.max(1) as f64 * 100.0;
         write!(f, "was {was}, is {is} ({percent:+.1} %) instructions")
     }
@@ -156,24 +161,57 @@ mod tests {
 
     fn recorded(was: u64) -> Record {
         let mut record = Record::default();
-        record.set("http1", Entry::new(was, &machine("rustc 1"), "first record"));
+        record.set(
+            "http1",
+            Entry::new(was, &machine("rustc 1"), "first record"),
+        );
         record
     }
 
     #[test]
     fn three_per_cent_are_within_and_one_instruction_more_is_not() {
         let judge = |is| recorded(10_000).judge("http1", is, &machine("rustc 1"));
-        assert_eq!(judge(10_300), Verdict::Within { was: 10_000, is: 10_300 });
-        assert_eq!(judge(10_301), Verdict::Above { was: 10_000, is: 10_301 });
-        assert_eq!(judge(9_700), Verdict::Within { was: 10_000, is: 9_700 });
-        assert_eq!(judge(9_699), Verdict::Below { was: 10_000, is: 9_699 });
+        assert_eq!(
+            judge(10_300),
+            Verdict::Within {
+                was: 10_000,
+                is: 10_300
+            }
+        );
+        assert_eq!(
+            judge(10_301),
+            Verdict::Above {
+                was: 10_000,
+                is: 10_301
+            }
+        );
+        assert_eq!(
+            judge(9_700),
+            Verdict::Within {
+                was: 10_000,
+                is: 9_700
+            }
+        );
+        assert_eq!(
+            judge(9_699),
+            Verdict::Below {
+                was: 10_000,
+                is: 9_699
+            }
+        );
     }
 
     #[test]
     fn another_compiler_is_said_and_not_compared() {
         let verdict = recorded(10_000).judge("http1", 20_000, &machine("rustc 2"));
         let differs = vec!["rustc 1 → rustc 2".to_owned()];
-        assert_eq!(verdict, Verdict::Elsewhere { is: 20_000, differs });
+        assert_eq!(
+            verdict,
+            Verdict::Elsewhere {
+                is: 20_000,
+                differs
+            }
+        );
         assert!(verdict.to_string().starts_with("WARNING: not compared"));
     }
 

@@ -154,7 +154,10 @@ mod tests {
     #[test]
     fn no_more_requests_begin_than_were_asked_for() {
         let tally = Tally::of(2);
-        assert_eq!([tally.begin(), tally.begin(), tally.begin()], [true, true, false]);
+        assert_eq!(
+            [tally.begin(), tally.begin(), tally.begin()],
+            [true, true, false]
+        );
         assert!(tally.is_over());
     }
 

@@ -76,7 +76,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             settings.extend(value.to_be_bytes());
         }
         frame(&mut out, SETTINGS, 0, 0, &settings);
-        frame(&mut out, WINDOW_UPDATE, 0, 0, &CONNECTION_WINDOW.to_be_bytes());
+        frame(
+            &mut out,
+            WINDOW_UPDATE,
+            0,
+            0,
+            &CONNECTION_WINDOW.to_be_bytes(),
+        );
         Self {
             stream,
             scheme,
@@ -147,13 +153,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
         drop(input.drain(..taken));
         self.input = input;
         if self.received > CONNECTION_WINDOW / 2 {
-            frame(&mut self.out, WINDOW_UPDATE, 0, 0, &self.received.to_be_bytes());
+            frame(
+                &mut self.out,
+                WINDOW_UPDATE,
+                0,
+                0,
+                &self.received.to_be_bytes(),
+            );
             self.received = 0;
         }
         Ok(())
     }
 
-    fn take(&mut self, head: &Head, payload: &[u8], body: usize, tally: &Tally) -> Result<(), Fault> {
+    fn take(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        body: usize,
+        tally: &Tally,
+    ) -> Result<(), Fault> {
         match head.kind {
             DATA => {
                 self.received += u32::try_from(payload.len()).unwrap_or(0);
@@ -197,7 +215,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
 fn first_block(scheme: Scheme, path: &str) -> Vec<u8> {
     let mut block = vec![GET, scheme as u8];
     // A literal with indexing, its name by number: `:path`, `:authority`, `user-agent`, `accept`.
-    for (name, value) in [(4, path), (1, "meet.example.org"), (58, "load"), (19, "*/*")] {
+    for (name, value) in [
+        (4, path),
+        (1, "meet.example.org"),
+        (58, "load"),
+        (19, "*/*"),
+    ] {
         block.push(0x40 | name);
         // Shorter than 127 bytes, so the length is one byte; without Huffman coding.
         block.push(u8::try_from(value.len()).unwrap_or(0) & 0x7f);
@@ -208,7 +231,14 @@ fn first_block(scheme: Scheme, path: &str) -> Vec<u8> {
 
 /// The same fields once they are in the tables; the last one added is 62.
 const fn next_block(scheme: Scheme) -> [u8; 6] {
-    [GET, scheme as u8, 0x80 | 65, 0x80 | 64, 0x80 | 63, 0x80 | 62]
+    [
+        GET,
+        scheme as u8,
+        0x80 | 65,
+        0x80 | 64,
+        0x80 | 63,
+        0x80 | 62,
+    ]
 }
 
 /// Whether a header block begins with `:status: 200`, an index of the static table, after changes of the table's size.

@@ -25,6 +25,9 @@ use crate::http::refuse::Refused;
 use crate::upstream::{self, Connected, Endpoint, Loan, Source, Unanswered};
 use crate::view::ServiceView;
 
+/// How often a client that sends a body is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// The head of a response, its body to come, and the connection it comes over.
 pub(crate) type Answer = (Response<Incoming>, Loan);
 
@@ -141,8 +144,14 @@ async fn send(
     let mut sent = pin!(connected.send(request, endpoint));
     loop {
         let patient_until = progress.moved() + patience;
-        let body_until = progress.body_deadline().unwrap_or(patient_until);
-        let deadline = patient_until.min(body_until);
+        // The client may begin to stand still at any time.
+        let look_at = clock::now() + LOOK_EVERY;
+        let body_until = progress.body_deadline().unwrap_or(look_at);
+        let deadline = if outgoing.has_body() {
+            patient_until.min(body_until)
+        } else {
+            patient_until
+        };
         // Losing the timer loses nothing; losing the response ends the try, which closes the connection or the stream.
         tokio::select! {
             biased;

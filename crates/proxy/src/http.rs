@@ -9,6 +9,7 @@ pub(crate) mod chunk;
 pub(crate) mod client;
 pub(crate) mod expect;
 pub(crate) mod forward;
+pub(crate) mod frames;
 pub(crate) mod handle;
 pub(crate) mod hop;
 pub(crate) mod ids;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_config::Listener;
+use bascule_guard::http2::Unheard;
 use bascule_model::EndpointId;
 use bascule_net::tcp::Connections;
 use bascule_telemetry::recorder::CellRecorder;
@@ -208,6 +209,16 @@ impl Worker {
         let unrouted = Rc::clone(&self.view().unrouted);
         unrouted.request(Some(StatusCode::BAD_REQUEST), took);
         let labels = [("service", ""), ("reason", "malformed_head")];
+        metrics::with_local_recorder(self.recorder(), || {
+            metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
+        });
+    }
+
+    /// The engine refused a request of HTTP/2 by itself, as soon as it had come.
+    pub(crate) fn count_unheard(&self, unheard: Unheard) {
+        let unrouted = Rc::clone(&self.view().unrouted);
+        unrouted.request(Some(StatusCode::BAD_REQUEST), Duration::ZERO);
+        let labels = [("service", ""), ("reason", unheard.as_str())];
         metrics::with_local_recorder(self.recorder(), || {
             metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
         });

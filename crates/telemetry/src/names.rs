@@ -200,7 +200,7 @@ metrics! {
         "Client connections ended by the edge for what the client did or failed to do, by reason.";
     STREAMS_RESET, Counter, "bascule_streams_reset_total", "", &[LISTENER, closed("reason", &["client_stall", "stream_idle"])], &[],
         "HTTP/2 streams of clients reset by the edge because nothing moved, by reason.";
-    UPSTREAM_CONNECTIONS_ENDED, Counter, "bascule_upstream_connections_ended_total", "", &[SERVICE, BACKEND, PROVIDER, closed("reason", FRAME_ABUSES)], &[],
+    UPSTREAM_CONNECTIONS_ENDED, Counter, "bascule_upstream_connections_ended_total", "", &[SERVICE, BACKEND, closed("reason", FRAME_ABUSES)], &[],
         "HTTP/2 connections to endpoints ended by the edge for what the endpoint sent, by reason.";
     ACCEPT_ERRORS, Counter, "bascule_accept_errors_total", "", &[LISTENER, closed("reason", &["files", "memory", "aborted", "other"])], &[],
         "Errors of accepting connections: no file descriptor left, no memory, gone before accepted.";

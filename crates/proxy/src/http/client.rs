@@ -13,8 +13,9 @@ use bascule_telemetry::{clock, names};
 use http::Request;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
+use tokio::sync::Notify;
 
-use crate::http::limits;
+use crate::http::frames::FrameWatch;
 use crate::http::origin::Origin;
 use crate::http::outflow::Outflow;
 use crate::http::progress::{Progress, Stall};
@@ -44,8 +45,13 @@ pub(crate) struct Client {
     pub(crate) origin: Origin,
     /// The head that is being read; HTTP/1 only.
     pub(crate) raw: Option<Rc<RawHead>>,
+    /// The frames it sends; HTTP/2 only.
+    frames: Option<Rc<FrameWatch>>,
     /// What waits for it.
     outflow: Rc<Outflow>,
+    /// Requests it has made, and the word that they are too many.
+    requests: Cell<u32>,
+    too_many: Notify,
     /// Requests running on it.
     running: Cell<u32>,
     /// When the last one ended, or the connection came.
@@ -67,6 +73,8 @@ pub(crate) enum Standing {
 
 /// Why a connection is cut whose head does not come.
 const HEAD_TIMEOUT: &str = "head_timeout";
+/// Why one is cut that was asked to go and goes on.
+pub(crate) const REQUESTS: &str = "requests";
 
 impl Client {
     /// A connection that has just come.
@@ -75,6 +83,7 @@ impl Client {
         listener: Rc<Listener>,
         caller: Caller,
         raw: Option<Rc<RawHead>>,
+        frames: Option<Rc<FrameWatch>>,
     ) -> Self {
         let Caller { peer, outflow } = caller;
         let origin = Origin::new(peer, listener.tls.is_some(), &listener.trusted);
@@ -83,7 +92,10 @@ impl Client {
             listener,
             origin,
             raw,
+            frames,
             outflow,
+            requests: Cell::new(0),
+            too_many: Notify::new(),
             running: Cell::new(0),
             since: Cell::new(clock::now()),
             latest: RefCell::new(Weak::new()),
@@ -93,11 +105,37 @@ impl Client {
     /// A request begins.
     pub(crate) fn begin(&self) -> Rc<Progress> {
         self.running.set(self.running.get().saturating_add(1));
-        let stall_max = limits::CLIENT_STALL;
+        self.count_request();
+        if let Some(frames) = &self.frames {
+            frames.heard();
+        }
+        let stall_max = self.listener.timeouts.client_stall;
         let progress = Progress::begin(clock::now(), stall_max, Rc::clone(&self.outflow));
         let progress = Rc::new(progress);
         *self.latest.borrow_mut() = Rc::downgrade(&progress);
         progress
+    }
+
+    /// One more; says so when they are enough.
+    fn count_request(&self) {
+        let requests = self.requests.get().saturating_add(1);
+        self.requests.set(requests);
+        if requests == self.listener.limits.requests_per_connection || self.has_overrun() {
+            self.too_many.notify_one();
+        }
+    }
+
+    /// Returns when it has made as many requests as it may, and again when it goes on all the same.
+    pub(crate) async fn too_many(&self) {
+        self.too_many.notified().await;
+    }
+
+    /// Whether it was asked to go and makes more requests than could have been on their way by then.
+    pub(crate) fn has_overrun(&self) -> bool {
+        let limits = &self.listener.limits;
+        let on_their_way = limits.streams_per_connection.saturating_mul(2);
+        let most = limits.requests_per_connection.saturating_add(on_their_way);
+        self.requests.get() > most
     }
 
     /// A request has ended.
@@ -126,6 +164,9 @@ impl Client {
     /// Its engine has ended with an error: of a head that is none, there is no exchange to record.
     pub(crate) fn note_error(&self, error: &hyper::Error) {
         tracing::debug!(%error, "client connection ended");
+        if let Some(abuse) = self.frames.as_ref().and_then(|frames| frames.abuse()) {
+            self.count_end(abuse.as_str());
+        }
         if let Some(raw) = self.raw.as_ref().filter(|_| error.is_parse()) {
             let now = clock::now();
             let took = now.since(raw.begun().unwrap_or(now));
@@ -159,7 +200,7 @@ impl Client {
         let is_busy = self.running.get() > 0;
         let waits_since = self.outflow.waits_since().filter(|_| !is_busy);
         let stands_since = self.outflow.blocked_since().or(waits_since);
-        let patience = self.outflow.patience(limits::CLIENT_STALL);
+        let patience = self.outflow.patience(self.listener.timeouts.client_stall);
         if stands_since.is_some_and(|since| since + patience <= now) {
             return Standing::Overdue(Stall::Client.as_str());
         }

@@ -156,6 +156,11 @@ impl Outgoing {
         })
     }
 
+    /// Whether the client sends a body.
+    pub(crate) const fn has_body(&self) -> bool {
+        self.has_body
+    }
+
     /// Takes a request back of which certainly nothing was sent.
     pub(crate) fn put_back(&mut self, request: Request<RequestBody>) {
         self.request = Some(request.map(RequestBody::opened));

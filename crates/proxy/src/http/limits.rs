@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use bascule_guard::http2::Budgets;
+
 /// The read buffer and the write buffer of an HTTP/1 connection, and what HTTP/2 may hold unsent for one stream. Large
 /// enough that a bulk transfer makes few system calls.
 pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
@@ -27,5 +29,9 @@ pub(crate) const BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 /// How long a client may stand still once so much waits. A client on a bad mobile link stalls for about as long.
 pub(crate) const STALL_UNDER_PRESSURE: Duration = Duration::from_secs(3);
 
-/// How long a client may stand still in the middle of a request: `timeouts.client_stall`.
-pub(crate) const CLIENT_STALL: Duration = Duration::from_secs(60);
+/// What an endpoint may do with HTTP/2 frames; see `docs/limits.md`. It answers many clients over one connection.
+pub(crate) const ENDPOINT_BUDGETS: Budgets = Budgets {
+    resets: 100,
+    control_frames: 100,
+    head_bytes: 64 * 1024,
+};

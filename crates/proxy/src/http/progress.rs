@@ -15,7 +15,7 @@ use crate::http::limits;
 use crate::http::outflow::Outflow;
 
 /// A client that is late with its body hears a 408 first; the watch is for where that cannot be said.
-const AFTER_THE_ANSWER: Duration = Duration::from_secs(1);
+const AFTER_THE_ANSWER: Duration = Duration::from_secs(2);
 
 /// Which way bytes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

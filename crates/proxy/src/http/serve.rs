@@ -1,6 +1,8 @@
 //! **secure** and **serve**: TLS, then the engine of the HTTP version that ALPN or the connection's first bytes name. For
-//! each request the engine calls `handle`. Beside the engine runs the watch over the connection's time, and the order to
+//! each request the engine calls `handle`; [`http2`] has that of HTTP/2. Beside the engine runs the watch over the connection's time, and the order to
 //! drain. A panic ends the connection's task, or the HTTP/2 stream's, and nothing else.
+
+mod http2;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,32 +14,25 @@ use bascule_config::Listener;
 use bascule_net::preface::{self, Http, Rewind};
 use bascule_net::tcp::Accepted;
 use bascule_net::tls::ServerTls;
-use bascule_telemetry::{clock, spawn};
+use bascule_telemetry::clock;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::client::{Caller, Client, Standing};
+use crate::http::client::{Caller, Client, REQUESTS, Standing};
 use crate::http::handle::handle;
 use crate::http::limits;
 use crate::http::outflow::{Metered, Outflow};
-use crate::http::progress::Progress;
 use crate::http::raw::{RawHead, Watched};
 use crate::http::record::Exchange;
 use crate::worker::Worker;
 
-/// Resets a client may make of streams we have not seen yet. Source: h2's default against rapid reset.
-const RESETS_PENDING_MAX: usize = 20;
-/// Resets a client may make us send. Source: below h2's 1024, as against CVE-2025-8671.
-const RESETS_CAUSED_MAX: usize = 128;
 /// When a connection is looked at first.
 const LOOK_FIRST: Duration = Duration::from_secs(1);
-/// A ping on an HTTP/2 connection finds a client that is gone without a word.
-const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves a client connection to its end.
 pub(crate) async fn serve(
@@ -129,7 +124,7 @@ async fn engine<S>(
 {
     match http {
         Http::One => serve_http1(worker, listener, stream, caller).await,
-        Http::Two => serve_http2(worker, listener, stream, caller).await,
+        Http::Two => http2::serve(worker, listener, stream, caller).await,
     }
 }
 
@@ -147,7 +142,7 @@ where
         .max_headers(listener.limits.header_count)
         .max_header_size(listener.limits.header_bytes)
         .max_buf_size(limits::BUFFER_BYTES.max(listener.limits.header_bytes));
-    let client = Rc::new(Client::new(worker, listener, caller, Some(raw)));
+    let client = Rc::new(Client::new(worker, listener, caller, Some(raw), None));
     let of_requests = Rc::clone(&client);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let exchange = Exchange::begin(&of_requests, &request);
@@ -157,38 +152,6 @@ where
     watch(
         pin!(connection),
         http1::Connection::graceful_shutdown,
-        &client,
-    )
-    .await;
-}
-
-async fn serve_http2<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, caller: Caller)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let head_bytes = u32::try_from(listener.limits.header_bytes).unwrap_or(u32::MAX);
-    let streams = listener.limits.streams_per_connection;
-    let client = Rc::new(Client::new(worker, listener, caller, None));
-    let mut builder = http2::Builder::new(Streams(Rc::clone(&client)));
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(streams)
-        .max_header_list_size(head_bytes)
-        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
-        .max_local_error_reset_streams(RESETS_CAUSED_MAX)
-        .initial_stream_window_size(limits::STREAM_WINDOW)
-        .initial_connection_window_size(limits::CLIENT_WINDOW)
-        .max_send_buf_size(limits::BUFFER_BYTES)
-        .keep_alive_interval(PING_EVERY);
-    let of_requests = Rc::clone(&client);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let exchange = Exchange::begin(&of_requests, &request);
-        async move { Ok::<_, Infallible>(handle(exchange, request).await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    watch(
-        pin!(connection),
-        http2::Connection::graceful_shutdown,
         &client,
     )
     .await;
@@ -216,6 +179,15 @@ where
                 draining = true;
                 drain(connection.as_mut());
             }
+            () = client.too_many() => {
+                if client.has_overrun() {
+                    return client.count_end(REQUESTS);
+                }
+                if !draining {
+                    draining = true;
+                    drain(connection.as_mut());
+                }
+            }
             () = clock::sleep_until(look_at) => match client.standing(clock::now()) {
                 Standing::Well(until) => look_at = until,
                 Standing::Idle if draining => return,
@@ -225,49 +197,6 @@ where
                     look_at = clock::now() + LOOK_FIRST;
                 }
                 Standing::Overdue(reason) => return client.count_end(reason),
-            },
-        }
-    }
-}
-
-/// Starts the tasks of an HTTP/2 connection: one a stream, each with a watch over its stream.
-#[derive(Clone)]
-struct Streams(Rc<Client>);
-
-impl<F> hyper::rt::Executor<F> for Streams
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        // The engine calls the service and starts the stream's task in one go: the latest exchange is this stream's.
-        match self.0.latest() {
-            Some(progress) => {
-                let watched = watch_stream(future, progress, Rc::clone(&self.0));
-                spawn::local("stream", watched).detach();
-            }
-            None => spawn::local("stream", future).detach(),
-        }
-    }
-}
-
-/// Runs a stream until it ends, or has stood still for too long: then it is dropped, which resets it.
-async fn watch_stream(
-    stream: impl Future<Output = ()>,
-    progress: Rc<Progress>,
-    client: Rc<Client>,
-) {
-    let mut stream = pin!(stream);
-    loop {
-        let now = clock::now();
-        let deadline = progress.deadline().map(|(at, _)| at);
-        // A limit may begin to run meanwhile, or become a shorter one.
-        let look_at = deadline.map_or(now + LOOK_FIRST, |at| at.min(now + LOOK_FIRST));
-        // The stream keeps its own state; the timer only waits.
-        tokio::select! {
-            biased;
-            () = &mut stream => return,
-            () = clock::sleep_until(look_at) => if let Some(stall) = progress.check_stall(clock::now()) {
-                return client.count_reset(stall.as_str());
             },
         }
     }

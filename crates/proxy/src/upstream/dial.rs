@@ -8,15 +8,17 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bascule_model::Scheme;
+use bascule_guard::http2::Abuse;
+use bascule_model::{EndpointId, Scheme};
 use bascule_net::tcp::{self, ConnectError};
-use bascule_telemetry::{clock, spawn};
+use bascule_telemetry::{clock, names, spawn};
 use bascule_traffic::retry::{Cause, Failure};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use crate::http::frames::{FrameWatch, Framed};
 use crate::http::limits;
 use crate::tasks::LocalExecutor;
 use crate::upstream::endpoint::Endpoint;
@@ -83,6 +85,8 @@ async fn http2<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connectio
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let frames = Rc::new(FrameWatch::of_endpoint());
+    let stream = Framed::new(stream, Rc::clone(&frames));
     // A client that reads slowly holds up to one window: with room for all of them, none holds up another's stream.
     let connection_window = limits::STREAM_WINDOW.saturating_mul(STREAMS_MAX);
     let (sender, connection) = http2::Builder::new(LocalExecutor)
@@ -95,6 +99,7 @@ where
         .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await?;
+    let id = endpoint.id();
     let streams_max = Rc::new(Cell::new(STREAMS_MAX));
     let allowed = Rc::clone(&streams_max);
     spawn::local("upstream", async move {
@@ -110,11 +115,25 @@ where
         if let Err(error) = driven.await {
             tracing::debug!(%error, "upstream connection ended");
         }
+        if let Some(abuse) = frames.abuse() {
+            count_end(&id, abuse);
+        }
     })
     .detach();
     let stream = endpoint.pool.share(sender, streams_max, clock::now());
     let reused = false;
     Ok(Connection::Http2 { stream, reused })
+}
+
+/// An endpoint's connection was ended for what the endpoint sent.
+fn count_end(id: &EndpointId, abuse: Abuse) {
+    tracing::warn!(event = "endpoint_abuse", endpoint = %id, reason = abuse.as_str(), "connection ended");
+    let labels = [
+        ("service", id.service.to_string()),
+        ("backend", id.backend.to_string()),
+        ("reason", abuse.as_str().to_owned()),
+    ];
+    metrics::counter!(names::UPSTREAM_CONNECTIONS_ENDED, &labels).increment(1);
 }
 
 /// A connect that failed for want of something here says nothing of the endpoint.

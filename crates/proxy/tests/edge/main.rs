@@ -6,7 +6,6 @@
 mod bodies;
 mod changes;
 mod client;
-mod connections;
 mod counts;
 mod floods;
 mod frames;

@@ -138,6 +138,12 @@ impl Client {
         &self.seen
     }
 
+    /// Closes the connection and keeps what came.
+    #[must_use]
+    pub fn into_seen(self) -> Seen {
+        self.seen
+    }
+
     fn read(&mut self) -> Result<()> {
         let mut bytes = [0; 16 * 1024];
         match self.stream.read(&mut bytes) {

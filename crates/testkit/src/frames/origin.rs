@@ -1,5 +1,5 @@
 //! An origin that speaks HTTP/2 by prior knowledge, reads it strictly, records it, and answers by a [`Script`]: frames as
-//! they are, right or wrong. Without a script it answers 200 with `ok`.
+//! they are, right or wrong. Without a script it answers 200 with `ok` and a line end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -44,7 +44,7 @@ impl Default for Script {
             when: When::Whole,
             frames: vec![
                 Frame::headers(0, END_HEADERS, head),
-                Frame::data(0, END_STREAM, *b"ok"),
+                Frame::data(0, END_STREAM, *b"ok\n"),
             ],
             closes: false,
         }
@@ -122,6 +122,12 @@ impl Origin {
     /// Answers by this script from now on.
     pub fn play(&self, script: Script) {
         with(&self.record, |record| record.script = script);
+    }
+
+    /// How many requests have come since they were last taken.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        with(&self.record, |record| record.requests.len())
     }
 
     /// Requests that came since the last call, as far as they have come, in order; forgets them.

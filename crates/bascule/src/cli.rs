@@ -4,7 +4,9 @@
 
 pub(crate) mod args;
 pub(crate) mod client;
+mod check;
 mod config;
+mod dump;
 mod evacuate;
 mod events;
 pub(crate) mod exit;
@@ -41,6 +43,11 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut out = Output::of_process(&cli.global);
+    if cli.global.output.is_for_diagnostics() && !cli.command.prints_diagnostics() {
+        let message = "sarif and github are forms of diagnostics, which only `config validate` prints";
+        let error = CliError::new(Exit::Usage, message).with_help("-o json is for every command");
+        return finish(&mut out, Err(error));
+    }
     let result = match cli.command {
         Command::Run(args) => return daemon(&mut out, crate::run::main(&args)),
         Command::Demo(args) => return daemon(&mut out, crate::demo::main(&args)),
@@ -93,6 +100,8 @@ fn with_runtime(command: Command, global: &Global, out: &mut Output) -> CliResul
     runtime.block_on(async {
         match command {
             Command::Config(command) => config::run(&command, global, out).await,
+            Command::Check(args) => check::run(&args, global, out).await,
+            Command::SupportDump(args) => dump::run(&args, global, out).await,
             command => ask(command, &mut Session::open(global, out)?).await,
         }
     })

@@ -98,6 +98,11 @@ pub const CODES: &[Code] = &[
         "`bascule config fmt` changes order and spacing only where it can prove that nothing is lost. Here it cannot, so the file is left as it is.",
     ),
     entry(
+        "E0121",
+        "a version that is not known",
+        "`version` is the version of the configuration's shape. This program knows version 1, which is also what a file without `version` has. A newer file is not guessed at: read it with the bascule it was written for, or a newer one.",
+    ),
+    entry(
         "E0190",
         "a key that is not available yet",
         "The key is part of the configuration's shape, but what it does does not exist in this version. It is refused instead of ignored, so that nobody relies on something that does not happen. Leave it out.",

@@ -7,7 +7,13 @@ use crate::diagnostic::{Diagnostics, Edit};
 #[must_use]
 pub fn fix(text: &str, diagnostics: &Diagnostics) -> String {
     let fixes = diagnostics.items.iter().filter_map(|d| d.fix.as_ref());
-    let mut edits: Vec<&Edit> = fixes.map(|fix| &fix.edit).collect();
+    let edits: Vec<Edit> = fixes.map(|fix| fix.edit.clone()).collect();
+    apply(text, &edits)
+}
+
+/// The text with these edits, whatever their order.
+pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

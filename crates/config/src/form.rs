@@ -29,6 +29,8 @@ pub(crate) enum Form {
     Name,
     /// `true` or `false`.
     Bool,
+    /// The version of the shape.
+    Version,
     /// A whole number, both ends included.
     Integer(u64, u64),
     /// As `Integer`, or `auto`.
@@ -187,6 +189,7 @@ impl Form {
         let text = scalar.text.as_str();
         match self {
             Self::Bool => boolean(scalar).map(Value::Bool),
+            Self::Version => version(scalar).map(Value::Integer),
             Self::Integer(min, max) => integer(scalar, min, max).map(Value::Integer),
             Self::IntegerOrAuto(min, max) => match text {
                 "auto" => Ok(Value::Auto),
@@ -268,6 +271,18 @@ fn boolean(scalar: &Scalar) -> Result<bool, Problem> {
         "no" | "off" | "n" | "false" => problem.fix_plain("false"),
         _ => problem.note("accepted here: true, false"),
     })
+}
+
+fn version(scalar: &Scalar) -> Result<u64, Problem> {
+    let newest = crate::migrate::VERSION;
+    match scalar.core {
+        Core::Integer(number) if u64::try_from(number).is_ok_and(|n| n > newest) => {
+            let message = format!("version {number} is not known to this program");
+            let problem = Problem::new("E0121", message, format!("known: 1 to {newest}"));
+            Err(problem.help("read it with the bascule it was written for, or a newer one"))
+        }
+        _ => integer(scalar, 1, newest),
+    }
 }
 
 fn integer(scalar: &Scalar, min: u64, max: u64) -> Result<u64, Problem> {

@@ -81,6 +81,7 @@ fn of_form(form: Form) -> Value {
     let text = |pattern: &str| json!({ "type": "string", "pattern": format!("{pattern}|\\$\\{{") });
     match form {
         Form::Bool => json!({ "type": "boolean" }),
+        Form::Version => json!({ "const": crate::migrate::VERSION }),
         Form::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Form::IntegerOrAuto(min, max) => json!({ "oneOf": [
             { "const": "auto" },
@@ -123,7 +124,7 @@ pub(crate) fn words(form: Form) -> String {
         Form::File => "path of a file".to_owned(),
         Form::Name => "name".to_owned(),
         Form::Bool => "`true` or `false`".to_owned(),
-        Form::Integer(min, max) if min == max => format!("`{min}`"),
+        Form::Version => format!("`{}`", crate::migrate::VERSION),
         Form::Integer(min, max) => format!("whole number, {min} to {max}"),
         Form::IntegerOrAuto(min, max) => format!("`auto`, or whole number, {min} to {max}"),
         Form::Ratio => "number, 0 to 1".to_owned(),

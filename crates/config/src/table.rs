@@ -141,7 +141,7 @@ pub(crate) static ROOT: Shape = Shape {
         &[
             optional(
                 "version",
-                Type::Value(Form::Integer(1, 1)),
+                Type::Value(Form::Version),
                 "1",
                 Live,
                 "The version of this shape.",

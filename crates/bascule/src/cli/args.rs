@@ -9,6 +9,10 @@ use clap_complete::Shell;
 
 use super::values::{self, DurationArg, ShareArg, TargetArg};
 
+mod config;
+
+pub(crate) use config::{CheckArgs, ConfigCommand, DiffArgs, DumpArgs, ValidateArgs};
+
 const AFTER_HELP: &str = "Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · \
     4 unreachable · 5 conflict: the state moved · 6 refused by a safety rule · 7 a check found a problem · \
     8 a guardrail turned it back · 9 not permitted · 10 changes present · 130 interrupted (a shift goes on)";
@@ -34,7 +38,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// How to print: a table, a wide table, one JSON document, or JSON lines.
+    /// How to print: a table, a wide table, one JSON document, or JSON lines; for `config validate` also SARIF, or
+    /// workflow commands of GitHub Actions.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
     /// Where the admin API is: `unix:/path` or `http://host:port`. Default: the first that exists of `$BASCULE_SOCKET`,
@@ -84,12 +89,21 @@ pub(crate) enum Format {
     Json,
     /// One such JSON document a line.
     Jsonl,
+    /// SARIF 2.1.0, of `config validate` alone.
+    Sarif,
+    /// Workflow commands of GitHub Actions, of `config validate` alone.
+    Github,
 }
 
 impl Format {
     /// Whether it is read by programs.
     pub(crate) const fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::Jsonl)
+    }
+
+    /// Whether only `config validate` prints it.
+    pub(crate) const fn is_for_diagnostics(self) -> bool {
+        matches!(self, Self::Sarif | Self::Github)
     }
 }
 
@@ -100,9 +114,19 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Start edge and controller in one process.
     Run(RunArgs),
-    /// Check, format and show configuration.
+    /// Check, format, compare and show configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Is this machine, this configuration and this process fit? Groups, hints, exit 7 when not.
+    ///
+    /// Looks at the machine (descriptors, ports, clock), the configuration and the files it names, every endpoint from
+    /// here, and the running process. Nothing is changed.
+    Check(CheckArgs),
+    /// Write a redacted archive for a bug report.
+    ///
+    /// Versions, configuration, state, history, events, metrics and facts of the machine. No keys, no tokens, no header
+    /// values, nothing from the environment. Read it before you send it; MANIFEST.txt inside says what each file is for.
+    SupportDump(DumpArgs),
     /// Shares, health, running shift and last changes, on one screen.
     Status(StatusArgs),
     /// Move a service's shares, in watched steps.
@@ -160,6 +184,13 @@ pub(crate) enum Command {
         /// Which page.
         page: DocsPage,
     },
+}
+
+impl Command {
+    /// Whether it can print diagnostics in their own formats.
+    pub(crate) const fn prints_diagnostics(&self) -> bool {
+        matches!(self, Self::Config(ConfigCommand::Validate(_)))
+    }
 }
 
 /// A generated reference page.
@@ -245,40 +276,6 @@ pub(crate) enum Fault {
     Flap,
     /// Every second answer is 503.
     Half,
-}
-
-/// What `config` does.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Check a file: all errors at once, with place and fix.
-    Validate {
-        /// The file; `-` is standard input.
-        file: PathBuf,
-        /// Apply the fixes that are safe, in the file.
-        #[arg(long)]
-        fix: bool,
-    },
-    /// Print a file in canonical form, comments kept.
-    Fmt {
-        /// The file; `-` is standard input.
-        file: PathBuf,
-        /// Change nothing; exit 10 when the file is not in canonical form.
-        #[arg(long, conflicts_with = "write")]
-        check: bool,
-        /// Write the file.
-        #[arg(long)]
-        write: bool,
-    },
-    /// Show the running configuration, or a file's.
-    Show {
-        /// The file; without it, the running configuration.
-        file: Option<PathBuf>,
-        /// With all defaults filled in.
-        #[arg(long)]
-        effective: bool,
-    },
-    /// Print the JSON Schema of the configuration.
-    Schema,
 }
 
 /// Arguments of `status`.

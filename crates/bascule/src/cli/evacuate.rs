@@ -203,7 +203,7 @@ impl Follow {
         let changed = self.last.as_ref() != Some(&now);
         let lines = self.news(&now);
         match session.out.format {
-            Format::Table | Format::Wide => {
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => {
                 for line in lines {
                     session.out.text(&line)?;
                 }
@@ -321,7 +321,7 @@ impl Follow {
             ),
         };
         match session.out.format {
-            Format::Table | Format::Wide => session.out.text(&line)?,
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => session.out.text(&line)?,
             Format::Json => session.out.data("Evacuation", now)?,
             Format::Jsonl => session.out.note(&line),
         }

@@ -177,7 +177,7 @@ impl Progress {
     fn show(&mut self, session: &mut Session<'_>, shift: Shift) -> Result<(), CliError> {
         let lines = news(self.last.as_ref(), &shift, self.named);
         match session.out.format {
-            Format::Table | Format::Wide => {
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => {
                 for line in &lines {
                     session.out.text_above_live(line)?;
                 }
@@ -207,7 +207,7 @@ impl Progress {
             _ => turned_back(shift),
         };
         match session.out.format {
-            Format::Table | Format::Wide => session.out.text(&line)?,
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => session.out.text(&line)?,
             Format::Json => session.out.data("Shift", shift)?,
             Format::Jsonl => session.out.note(&line),
         }

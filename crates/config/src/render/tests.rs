@@ -123,6 +123,7 @@ impl Maker {
             }
             Form::Name => literal(&self.one_of(&["aws", "7", "null", "a_b.c-d", "1e3"])),
             Form::Bool => self.one_of(&["true", "false"]),
+            Form::Version => crate::migrate::VERSION.to_string(),
             Form::Integer(min, max) | Form::IntegerOrAuto(min, max) => {
                 (min + self.rng.below(max - min + 1)).to_string()
             }
@@ -212,7 +213,13 @@ proptest! {
         let again = again.unwrap().config;
         prop_assert_eq!(&again, &config, "{}", rendered);
         prop_assert_eq!(render(&again), rendered.clone());
-        prop_assert_eq!(crate::fmt("rendered.yaml", &rendered).unwrap(), rendered);
+        prop_assert_eq!(crate::fmt("rendered.yaml", &rendered).unwrap(), rendered.clone());
+        let different = crate::diff((&config, &text), (&again, &rendered));
+        prop_assert!(different.is_empty(), "{}\n{:?}", text, different);
+        let shown = crate::show_defaults(&config, &text);
+        let shown_again = load("shown.yaml", &shown, &world());
+        prop_assert!(shown_again.is_ok(), "{}\n{}", shown, shown_again.unwrap_err());
+        prop_assert_eq!(shown_again.unwrap().config, config, "{}", shown);
     }
 }
 

@@ -3,8 +3,8 @@
 //! API over a socket; then one file for each group of commands. It must never decide about traffic: it asks the admin API.
 
 pub(crate) mod args;
-pub(crate) mod client;
 mod check;
+pub(crate) mod client;
 mod config;
 mod dump;
 mod evacuate;
@@ -44,7 +44,8 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut out = Output::of_process(&cli.global);
     if cli.global.output.is_for_diagnostics() && !cli.command.prints_diagnostics() {
-        let message = "sarif and github are forms of diagnostics, which only `config validate` prints";
+        let message =
+            "sarif and github are forms of diagnostics, which only `config validate` prints";
         let error = CliError::new(Exit::Usage, message).with_help("-o json is for every command");
         return finish(&mut out, Err(error));
     }

@@ -32,6 +32,8 @@ mod watch;
 /// Failed connections that wait for the judge; more of the same say nothing new.
 const FAILURES_MAX: usize = 1024;
 
+pub(crate) use paths::{admin_socket_of as admin_socket, state_dir_of as state_dir};
+
 /// Runs until told to stop.
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -142,7 +142,7 @@ impl Diagnostic {
 }
 
 /// What was found to be wrong when a configuration that reads well was put to use: a port that is taken, a certificate
-/// that does not fit its key. It stands where `pointer`, or the nearest thing around it, was written.
+/// that does not fit its key. A code with `W` is a warning. It stands where `pointer`, or the nearest thing around it, was written.
 #[must_use]
 pub fn found(
     origins: &Origins,
@@ -151,7 +151,18 @@ pub fn found(
     message: &str,
     help: &str,
 ) -> Diagnostic {
-    Diagnostic::error(code, origins.nearest_span(pointer), pointer, message).help(help)
+    let severity = if code.starts_with('W') {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    let found = Diagnostic::error(code, origins.nearest_span(pointer), pointer, message);
+    let help = Some(help).filter(|help| !help.is_empty());
+    Diagnostic {
+        severity,
+        help: help.map(str::to_owned),
+        ..found
+    }
 }
 
 /// All that is wrong in one file, in the order of the file, with what is needed to show it.
@@ -166,6 +177,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// What was found otherwise than by reading the file: each from [`found`].
+    #[must_use]
+    pub fn of(file: &str, text: &str, items: Vec<Diagnostic>) -> Self {
+        Self::new(Arc::from(file), Arc::from(text), items)
+    }
+
     /// Errors first, each in the order of the file, none twice: an alias can show the same mistake at each use.
     pub(crate) fn new(file: Arc<str>, text: Arc<str>, mut items: Vec<Diagnostic>) -> Self {
         items.sort_by(|a, b| {

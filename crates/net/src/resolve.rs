@@ -1,9 +1,10 @@
 //! Host names of endpoints, watched: each is looked up again when its TTL ends, and whoever listens gets the whole set of
 //! its addresses whenever that set changes. A look-up that fails never takes an address away: the last ones stay until a
-//! new answer comes. What an answer means is decided in [`known`]; how it is asked for is in [`lookup`].
+//! new answer comes. What an answer means is decided in [`known`]; how it is asked for is in [`lookup`]; [`once`] asks once.
 
 mod known;
 mod lookup;
+mod once;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 
 use known::{Known, Learned};
 use lookup::Lookups;
+pub use once::{Looked, once};
 
 /// Results that wait for the listener: more than hosts in any sane configuration; when full, look-ups wait.
 const WAITING_MAX: usize = 1024;

@@ -2,6 +2,7 @@
 //! provider (aws-lc-rs, post-quantum key exchange first) and versions (1.2 and 1.3). It must never log or print a key.
 
 pub mod client;
+pub mod look;
 mod names;
 pub mod own;
 pub mod server;

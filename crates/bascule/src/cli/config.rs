@@ -19,6 +19,8 @@ mod migrate;
 mod show;
 mod validate;
 
+pub(crate) use show::live;
+
 /// Does it.
 pub(crate) async fn run(command: &ConfigCommand, global: &Global, out: &mut Output) -> CliResult {
     match command {
@@ -83,6 +85,15 @@ impl Text {
             name,
             bytes,
         })
+    }
+
+    /// Another of the same.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            name: self.name.clone(),
+            bytes: self.bytes.clone(),
+        }
     }
 
     fn is_stdin(&self) -> bool {

@@ -321,7 +321,9 @@ impl Follow {
             ),
         };
         match session.out.format {
-            Format::Table | Format::Wide | Format::Sarif | Format::Github => session.out.text(&line)?,
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => {
+                session.out.text(&line)?
+            }
             Format::Json => session.out.data("Evacuation", now)?,
             Format::Jsonl => session.out.note(&line),
         }

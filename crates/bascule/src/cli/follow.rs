@@ -207,7 +207,9 @@ impl Progress {
             _ => turned_back(shift),
         };
         match session.out.format {
-            Format::Table | Format::Wide | Format::Sarif | Format::Github => session.out.text(&line)?,
+            Format::Table | Format::Wide | Format::Sarif | Format::Github => {
+                session.out.text(&line)?
+            }
             Format::Json => session.out.data("Shift", shift)?,
             Format::Jsonl => session.out.note(&line),
         }

@@ -26,6 +26,17 @@ pub(super) fn state_dir(args: &RunArgs, config: &Config) -> Option<PathBuf> {
     }
 }
 
+/// The state directory of a configuration file that is started with nothing else said.
+pub(crate) fn state_dir_of(config: &Config) -> Option<PathBuf> {
+    let said = config.state_dir.clone().map(PathBuf::from);
+    said.or_else(usual_state_dir)
+}
+
+/// The admin socket of such a start.
+pub(crate) fn admin_socket_of(config: &Config) -> Option<PathBuf> {
+    admin_socket_or(None, config)
+}
+
 /// The state directory when the file cannot be read.
 pub(super) fn state_dir_without_file(args: &RunArgs) -> Option<PathBuf> {
     args.state_dir.clone().or_else(usual_state_dir)
@@ -39,9 +50,11 @@ fn usual_state_dir() -> Option<PathBuf> {
 
 /// The admin socket: the command line, the file, the environment, or the first usable usual place.
 pub(super) fn admin_socket(args: &RunArgs, config: &Config) -> Option<PathBuf> {
-    args.admin_socket
-        .clone()
-        .or_else(|| config.admin.socket.clone().map(PathBuf::from))
+    admin_socket_or(args.admin_socket.clone(), config)
+}
+
+fn admin_socket_or(said: Option<PathBuf>, config: &Config) -> Option<PathBuf> {
+    said.or_else(|| config.admin.socket.clone().map(PathBuf::from))
         .or_else(|| folder("BASCULE_SOCKET"))
         .or_else(|| folder("RUNTIME_DIRECTORY").map(|run| run.join("admin.sock")))
         .or_else(|| folder("XDG_RUNTIME_DIR").map(|run| run.join("bascule/admin.sock")))

@@ -98,7 +98,10 @@ fn committed(file: &Text, revision: &str) -> Result<Text, CliError> {
     })?;
     if !shown.status.success() {
         let said = String::from_utf8_lossy(&shown.stderr);
-        let error = failed(format!("git has no {object}, seen from {}", folder.display()));
+        let error = failed(format!(
+            "git has no {object}, seen from {}",
+            folder.display()
+        ));
         let error = said.lines().fold(error, CliError::with_detail);
         return Err(error.with_help("is the file committed? `git log -- FILE` lists its revisions"));
     }
@@ -117,7 +120,10 @@ mod tests {
     fn what_to_compare_with_is_told_apart_and_slips_are_refused_with_what_is_accepted() {
         assert_eq!(Against::parse("live"), Ok(Against::Live));
         assert_eq!(Against::parse("git"), Ok(Against::Git("HEAD".to_owned())));
-        assert_eq!(Against::parse("git:v1~2"), Ok(Against::Git("v1~2".to_owned())));
+        assert_eq!(
+            Against::parse("git:v1~2"),
+            Ok(Against::Git("v1~2".to_owned()))
+        );
         for (text, says) in [
             ("git:", "no revision"),
             ("git:--output=x", "no revision"),
@@ -137,7 +143,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("meet.yaml");
         std::fs::write(&path, "x").unwrap();
-        let error = committed(&Text::read(&path).unwrap(), "HEAD").map(|_| ()).unwrap_err();
+        let error = committed(&Text::read(&path).unwrap(), "HEAD")
+            .map(|_| ())
+            .unwrap_err();
         assert!(error.to_string().contains("git"), "{error}");
     }
 }

@@ -26,9 +26,15 @@ pub(super) async fn run(args: &DiffArgs, global: &Global, out: &mut Output) -> C
         "file": file.name, "against": called, "changes": changes.iter().map(document).collect::<Vec<_>>(),
         "needs_start": start,
     });
-    out.answer("ConfigDiff", &data, |_| render(&changes, &file.name, &called))?;
+    out.answer("ConfigDiff", &data, |_| {
+        render(&changes, &file.name, &called)
+    })?;
     let tells = args.detailed_exitcode && !changes.is_empty();
-    Ok(if tells { Exit::ChangesPresent } else { Exit::Ok })
+    Ok(if tells {
+        Exit::ChangesPresent
+    } else {
+        Exit::Ok
+    })
 }
 
 fn document(change: &Change) -> Value {
@@ -49,7 +55,11 @@ pub(super) fn render(changes: &[Change], file: &str, against: &str) -> String {
         return format!("{file} changes nothing of {against}.");
     }
     let mut out = format!("{file} against {against}:\n\n");
-    let width = changes.iter().map(|c| c.path().chars().count()).max().unwrap_or(0);
+    let width = changes
+        .iter()
+        .map(|c| c.path().chars().count())
+        .max()
+        .unwrap_or(0);
     for change in changes {
         line(&mut out, change, width);
     }
@@ -59,20 +69,34 @@ pub(super) fn render(changes: &[Change], file: &str, against: &str) -> String {
         count(ChangeKind::Update),
         count(ChangeKind::Remove),
     );
-    let start: Vec<&str> = changes.iter().filter(|c| c.needs_start()).map(Change::path).collect();
+    let start: Vec<&str> = changes
+        .iter()
+        .filter(|c| c.needs_start())
+        .map(Change::path)
+        .collect();
     let needs = match start.as_slice() {
         [] => "A reload does it.".to_owned(),
         all if all.len() == changes.len() => "It takes effect with the next start only.".to_owned(),
-        some => format!("A reload does it, but for {}, which the next start does.", some.join(", ")),
+        some => format!(
+            "A reload does it, but for {}, which the next start does.",
+            some.join(", ")
+        ),
     };
     let total = plural(changes.len(), "change");
-    push(&mut out, format_args!("\n{total}: {update} to change, {add} to add, {remove} to remove. {needs}"));
+    push(
+        &mut out,
+        format_args!("\n{total}: {update} to change, {add} to add, {remove} to remove. {needs}"),
+    );
     out
 }
 
 fn line(out: &mut String, change: &Change, width: usize) {
     let (sign, path) = (change.kind.sign(), change.path());
-    let start = if change.needs_start() { "   (needs a start)" } else { "" };
+    let start = if change.needs_start() {
+        "   (needs a start)"
+    } else {
+        ""
+    };
     let (gone, come) = change.items();
     if change.kind == ChangeKind::Update && !(gone.is_empty() && come.is_empty()) {
         push(out, format_args!("  {sign} {path}{start}\n"));
@@ -89,7 +113,10 @@ fn line(out: &mut String, change: &Change, width: usize) {
         (Some(one), None) | (None, Some(one)) => shown(one),
         (None, None) => String::new(),
     };
-    push(out, format_args!("  {sign} {path:<width$}  {value}{start}\n"));
+    push(
+        out,
+        format_args!("  {sign} {path:<width$}  {value}{start}\n"),
+    );
 }
 
 /// A value, and whether nobody wrote it.

@@ -14,11 +14,12 @@ pub(super) fn run(text: &Text, to: Option<u64>, write: bool, out: &mut Output) -
         return Err(invalid(&text.problems()));
     }
     let before = text.as_utf8();
-    let migrated = bascule_config::migrate(&text.name, &before, to).map_err(|error| match error {
-        MigrateError::Refused(problems) => invalid(&problems),
-        MigrateError::NoWay { .. } => CliError::new(Exit::Usage, error.to_string())
-            .with_help("leave --to out to reach the newest version"),
-    })?;
+    let migrated =
+        bascule_config::migrate(&text.name, &before, to).map_err(|error| match error {
+            MigrateError::Refused(problems) => invalid(&problems),
+            MigrateError::NoWay { .. } => CliError::new(Exit::Usage, error.to_string())
+                .with_help("leave --to out to reach the newest version"),
+        })?;
     let changed = migrated.text != before;
     if write {
         if changed {
@@ -34,7 +35,10 @@ pub(super) fn run(text: &Text, to: Option<u64>, write: bool, out: &mut Output) -
     let told = match (changed, write) {
         (false, _) => format!("{} is of version {version} already", text.name),
         (true, true) => format!("{} is of version {version} now", text.name),
-        (true, false) => format!("not written: add --write to make {} of version {version}", text.name),
+        (true, false) => format!(
+            "not written: add --write to make {} of version {version}",
+            text.name
+        ),
     };
     if out.format.is_json() {
         let data = json!({

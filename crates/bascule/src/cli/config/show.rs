@@ -48,9 +48,14 @@ pub(super) fn file(text: &Text, how: How, out: &mut Output) -> CliResult {
         out.answer("Config", &data, |_| shown.clone())?;
         return Ok(Exit::Ok);
     }
-    let values: Vec<Value> = bascule_config::held(&config, &written).iter().map(document).collect();
+    let values: Vec<Value> = bascule_config::held(&config, &written)
+        .iter()
+        .map(document)
+        .collect();
     let data = json!({ "origin": text.name, "values": values });
-    out.answer("ConfigValues", &data, |_| bascule_config::show_defaults(&config, &written))?;
+    out.answer("ConfigValues", &data, |_| {
+        bascule_config::show_defaults(&config, &written)
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -80,7 +85,7 @@ pub(super) async fn running(how: How, global: &Global, out: &mut Output) -> CliR
 }
 
 /// The running configuration as a text. Its relative paths start where its file is.
-pub(crate) fn as_text(config: Config) -> Text {
+fn as_text(config: Config) -> Text {
     Text {
         path: PathBuf::from(&config.state.origin),
         name: config.state.origin,

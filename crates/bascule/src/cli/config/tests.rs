@@ -4,8 +4,8 @@ use clap::Parser as _;
 
 use super::validate::closing;
 use super::*;
-use crate::cli::args::ValidateArgs;
 use crate::cli::args::Cli;
+use crate::cli::args::ValidateArgs;
 use crate::cli::output::Shared;
 
 #[test]
@@ -22,7 +22,11 @@ const GOOD: &str = "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\
 
 fn validate(file: PathBuf, fix: bool) -> ConfigCommand {
     let files = vec![file];
-    ConfigCommand::Validate(ValidateArgs { files, fix, ..ValidateArgs::default() })
+    ConfigCommand::Validate(ValidateArgs {
+        files,
+        fix,
+        ..ValidateArgs::default()
+    })
 }
 
 /// What a command on a file with this text did: exit code, standard output, and the file after it.
@@ -55,21 +59,13 @@ fn on(
 fn an_invalid_file_exits_3_with_all_errors_and_where_they_are() {
     let bad = GOOD.replace("weight", "wieght")
         + "      oci: { weight: 3O, endpoints: [\"http://10.1.1.10:8080\"] }\n";
-    let (result, out, after) = on(
-        &bad,
-        |file| validate(file, false),
-        &[],
-    );
+    let (result, out, after) = on(&bad, |file| validate(file, false), &[]);
     assert_eq!((result, after), (Ok(Exit::ConfigInvalid), bad.clone()));
     assert!(
         out.contains("E0104") && out.contains("meet.yaml:5:14") && out.contains("2 errors"),
         "{out}"
     );
-    let (_, out, _) = on(
-        &bad,
-        |file| validate(file, false),
-        &["-o", "json"],
-    );
+    let (_, out, _) = on(&bad, |file| validate(file, false), &["-o", "json"]);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(document["data"]["valid"], false);
     assert_eq!(document["data"]["diagnostics"][0]["line"], 5);
@@ -78,17 +74,9 @@ fn an_invalid_file_exits_3_with_all_errors_and_where_they_are() {
 #[test]
 fn fix_mends_the_file_and_a_dry_run_does_not() {
     let bad = GOOD.replace("weight", "wieght");
-    let (result, _, after) = on(
-        &bad,
-        |file| validate(file, true),
-        &["--dry-run"],
-    );
+    let (result, _, after) = on(&bad, |file| validate(file, true), &["--dry-run"]);
     assert_eq!((result, after), (Ok(Exit::ConfigInvalid), bad.clone()));
-    let (result, out, after) = on(
-        &bad,
-        |file| validate(file, true),
-        &[],
-    );
+    let (result, out, after) = on(&bad, |file| validate(file, true), &[]);
     assert_eq!((result, after.as_str()), (Ok(Exit::Ok), GOOD));
     assert_eq!(out, "valid\n");
 }
@@ -127,11 +115,7 @@ fn the_effective_configuration_of_a_file_is_a_valid_file() {
     let (result, effective, _) = on(GOOD, show, &[]);
     assert_eq!(result, Ok(Exit::Ok));
     assert!(effective.contains("interval: 3s"), "{effective}");
-    let (result, out, _) = on(
-        &effective,
-        |file| validate(file, false),
-        &[],
-    );
+    let (result, out, _) = on(&effective, |file| validate(file, false), &[]);
     assert_eq!((result, out.as_str()), (Ok(Exit::Ok), "valid\n"));
 }
 

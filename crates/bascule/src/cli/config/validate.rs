@@ -8,7 +8,9 @@ use bascule_config::{Diagnostics, Severity};
 use serde_json::{Value, json};
 
 use super::{Text, style};
+use crate::check::Report;
 use crate::cli::args::{Format, Global, ValidateArgs};
+use crate::cli::check;
 use crate::cli::exit::{CliError, CliResult, Exit};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -37,12 +39,16 @@ pub(super) async fn run(args: &ValidateArgs, global: &Global, out: &mut Output) 
             false => problems,
         });
     }
-    print(args, &found, global, out).await?;
     let exit = verdict(&found, args.strict);
-    if exit != Exit::Ok || !args.online {
-        return Ok(exit);
-    }
-    super::super::check::online(&texts, args.strict, global, out).await
+    let asked = match exit {
+        Exit::Ok if args.online => check::ask_network(&texts, global).await,
+        _ => Vec::new(),
+    };
+    print(args, (&found, &asked), global, out).await?;
+    let online = asked
+        .iter()
+        .map(|(report, _)| check::verdict(report, args.strict));
+    Ok(online.fold(exit, std::cmp::max))
 }
 
 /// How it ends: warnings fail only when asked to.
@@ -54,43 +60,66 @@ fn verdict(found: &[Diagnostics], strict: bool) -> Exit {
 
 async fn print(
     args: &ValidateArgs,
-    found: &[Diagnostics],
+    (found, asked): (&[Diagnostics], &[(Report, Diagnostics)]),
     global: &Global,
     out: &mut Output,
 ) -> Result<(), CliError> {
+    let all: Vec<Diagnostics> = found
+        .iter()
+        .chain(asked.iter().map(|(_, found)| found))
+        .cloned()
+        .collect();
     match out.format {
         Format::Sarif => {
-            let log = bascule_config::sarif(found, env!("CARGO_PKG_VERSION"));
+            let log = bascule_config::sarif(&all, env!("CARGO_PKG_VERSION"));
             let text = serde_json::to_string_pretty(&log);
             out.text(&text.map_err(|error| CliError::new(Exit::Failed, error.to_string()))?)
         }
-        Format::Github => out.text(&bascule_config::github(found)),
+        Format::Github => out.text(&bascule_config::github(&all)),
         Format::Json | Format::Jsonl => match found {
-            [one] => out.data("Validation", &document(one)),
+            [one] => out.data("Validation", &document(one, asked.first())),
             all => {
                 let valid = all.iter().all(|f| f.count(Severity::Error) == 0);
-                let files: Vec<Value> = all.iter().map(document).collect();
+                let asked = asked.iter().map(Some).chain(std::iter::repeat(None));
+                let files: Vec<Value> =
+                    all.iter().zip(asked).map(|(f, a)| document(f, a)).collect();
                 out.data("Validations", &json!({ "valid": valid, "files": files }))
             }
         },
         Format::Table | Format::Wide => {
             let is_wrong = found.iter().any(|f| !f.items.is_empty());
-            let running = if is_wrong { running_revision(global).await } else { None };
+            let running = if is_wrong {
+                running_revision(global).await
+            } else {
+                None
+            };
             let mut text = String::new();
             for problems in found.iter().filter(|f| !f.items.is_empty()) {
                 text.push_str(&bascule_config::text::render(problems, style(out)));
             }
             text.push_str(&closing(found, running, args.strict));
+            for (report, about) in asked {
+                let name = if asked.len() > 1 {
+                    format!("{}:\n", about.file)
+                } else {
+                    String::new()
+                };
+                text.push_str(&format!("\n\n{name}{}", check::groups(report)));
+            }
             out.text(&text)
         }
     }
 }
 
-fn document(problems: &Diagnostics) -> Value {
-    json!({
+fn document(problems: &Diagnostics, asked: Option<&(Report, Diagnostics)>) -> Value {
+    let mut document = json!({
         "file": &*problems.file, "valid": problems.count(Severity::Error) == 0,
         "summary": problems.summary(), "diagnostics": problems.to_json(),
-    })
+    });
+    if let Some((report, found)) = asked {
+        document["online"] = json!({ "groups": report.groups, "diagnostics": found.to_json() });
+    }
+    document
 }
 
 /// Applies the safe fixes, and gives what is left to say.
@@ -121,7 +150,11 @@ fn mend(
     }
     text.write(&after)?;
     let fixed = problems.items.len().saturating_sub(left.items.len());
-    out.note(&format!("{} fixed in {}", plural(fixed, "problem"), text.name));
+    out.note(&format!(
+        "{} fixed in {}",
+        plural(fixed, "problem"),
+        text.name
+    ));
     Ok(left)
 }
 
@@ -136,10 +169,18 @@ pub(super) fn closing(found: &[Diagnostics], running: Option<u64>, strict: bool)
     let mut summary = match (errors, warnings) {
         (errors, 0) => plural(errors, "error"),
         (0, warnings) => plural(warnings, "warning"),
-        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+        (errors, warnings) => format!(
+            "{}, {}",
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        ),
     };
     if found.len() > 1 {
-        summary.push_str(&format!(" in {} of {}", wrong.len(), plural(found.len(), "file")));
+        summary.push_str(&format!(
+            " in {} of {}",
+            wrong.len(),
+            plural(found.len(), "file")
+        ));
     }
     if errors == 0 && strict {
         summary.push_str(", and --strict lets warnings fail");
@@ -147,7 +188,10 @@ pub(super) fn closing(found: &[Diagnostics], running: Option<u64>, strict: bool)
     let still = running.map_or_else(String::new, |revision| {
         format!("; the running configuration is still that of revision {revision}")
     });
-    format!("{summary}.  Nothing was applied{still}.\nDetails: bascule help {}", first.code)
+    format!(
+        "{summary}.  Nothing was applied{still}.\nDetails: bascule help {}",
+        first.code
+    )
 }
 
 /// The revision of a process that runs here, if one does.

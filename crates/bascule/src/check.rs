@@ -3,7 +3,7 @@
 //! [`Finding`] with a code that `bascule help` explains. It must never change anything: what it binds or connects to is let
 //! go at once, and a question that cannot be answered is said to be open.
 
-use bascule_config::{Config, Origins};
+use bascule_config::Config;
 use bascule_model::Timestamp;
 
 pub(crate) mod files;
@@ -25,11 +25,4 @@ pub(crate) struct Subject<'a> {
     pub(crate) files: &'a crate::files::Files,
     /// What time it is.
     pub(crate) now: Timestamp,
-}
-
-impl Subject<'_> {
-    /// Where its values were written.
-    pub(crate) const fn origins(&self) -> &Origins {
-        &self.config.origins
-    }
 }

@@ -1,5 +1,7 @@
 //! The table of diagnostic codes: stable, one paragraph each, for `bascule help CODE` and the errors reference. A code is
-//! never given a second meaning. E01 is shape, E02 values, E03 meaning, E04 what this machine refuses; W03 are warnings.
+//! never given a second meaning. E01 is shape, E02 values, E03 meaning, E04 what this machine refuses, E07 what is found at
+//! work (by `check` and `validate --online`); W03 and W07 are warnings. What belongs to each beside its meaning (an example,
+//! how to mend it) is in [`pages`](crate::pages). Longer than a file should be, as a table is best read in one piece.
 
 /// One code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,6 +305,71 @@ pub const CODES: &[Code] = &[
         "A `ca_file` holds no certificate that could vouch for an endpoint.",
     ),
     entry(
+        "E0404",
+        "a state directory that cannot be used",
+        "`state_dir` keeps overrides, admin states, history and the last good configuration. It cannot be made or written by the user that asks. Run the check as the user that bascule runs as.",
+    ),
+    entry(
+        "E0405",
+        "an admin socket that cannot be made",
+        "The admin API's unix socket has a path that the kernel does not take (more than 107 bytes), or stands in a directory that this user may not write.",
+    ),
+    entry(
+        "E0406",
+        "ports that cannot be shared",
+        "Each worker has a socket of its own on the same port (`SO_REUSEPORT`). The kernel, or the sandbox around the process, refuses that.",
+    ),
+    entry(
+        "E0701",
+        "a host that does not resolve",
+        "An endpoint is written by a host name, and this machine finds no address for it. A running process keeps the last addresses it knew; one that starts has none, so the endpoint is down.",
+    ),
+    entry(
+        "E0702",
+        "an endpoint that cannot be connected to",
+        "The address answers that nobody listens there, or cannot be reached at all. Traffic would see the same.",
+    ),
+    entry(
+        "E0703",
+        "an endpoint that does not answer",
+        "A connection was tried for three seconds and got neither yes nor no: packets are dropped on the way, or the address is nobody's.",
+    ),
+    entry(
+        "E0704",
+        "an endpoint that does not speak TLS",
+        "The endpoint is `https`, there is a connection, and the handshake failed for a reason that is not its certificate: it speaks clear text, an old version, or closes.",
+    ),
+    entry(
+        "E0705",
+        "an endpoint whose certificate is not trusted",
+        "No authority that is trusted vouches for the certificate: `ca_file` of the backend, or the public ones where there is none. A server that does not send its intermediate certificates looks the same.",
+    ),
+    entry(
+        "E0706",
+        "an endpoint whose certificate is for other names",
+        "The certificate is not for the host in the endpoint's URL. It is verified by that host, whatever `host` says is sent in requests.",
+    ),
+    entry(
+        "E0707",
+        "a certificate that is out of its time",
+        "A certificate, of an endpoint or of a listener, has ended or does not count yet. If it is fresh, this machine's clock is wrong.",
+    ),
+    entry(
+        "E0708",
+        "a health check that fails",
+        "The endpoint can be connected to, and the HTTP check of its service fails there. With this configuration it would get no traffic.",
+    ),
+    entry(
+        "E0730",
+        "no process answers",
+        "`bascule check` looks at the running process too, and none answers at the admin socket.",
+    ),
+    entry(
+        "E0733",
+        "a service that is down",
+        "No backend of the service can take requests, so that its clients get 503.",
+    ),
+    entry(
         "W0311",
         "a slow check",
         "The interval times the failures in a row is what it takes to find a dead endpoint that gets no traffic. At 30 s and above a failover is slow. The built-in check needs 9 s, and much less once traffic sees a failure.",
@@ -346,6 +413,91 @@ pub const CODES: &[Code] = &[
         "W0319",
         "a limit that is never reached",
         "`connections` of a listener, and `connections_per_client`, only ever refuse what the process would still have taken. Above `defaults.limits.connections` they have no effect.",
+    ),
+    entry(
+        "W0701",
+        "a host that resolves in part",
+        "The addresses of one family (IPv4 or IPv6) were found, those of the other could not be asked for. The endpoint works with what was found.",
+    ),
+    entry(
+        "W0702",
+        "a certificate that ends soon",
+        "It ends within 14 days. What renews it normally does so earlier.",
+    ),
+    entry(
+        "W0710",
+        "fewer descriptors than connections",
+        "A client's connection takes a descriptor, and most take a second one to an endpoint. With the limit shown, connections are refused before `limits.connections` is reached.",
+    ),
+    entry(
+        "W0711",
+        "a short queue of new connections",
+        "The kernel cuts the queue of connections that wait to be accepted at `net.core.somaxconn`. A burst beyond it is dropped, and clients wait a second before they try again.",
+    ),
+    entry(
+        "W0712",
+        "few local ports",
+        "A connection to an endpoint takes a local port and keeps it for a minute after its end. With fewer than 10 000, a burst of connections to one endpoint runs out of them.",
+    ),
+    entry(
+        "W0713",
+        "a clock that was never set",
+        "Certificates, overrides and evacuations end by the clock. This one is years behind.",
+    ),
+    entry(
+        "W0714",
+        "more workers than cores",
+        "`runtime.workers` is above the cores that the process may use, by affinity and control group. Workers then wait for each other, which shows as latency.",
+    ),
+    entry(
+        "W0715",
+        "a memory limit below what may be asked for",
+        "`limits.connections` times `limits.header_bytes` is above the memory limit of the control group. A client that opens many connections could have the process killed.",
+    ),
+    entry(
+        "W0716",
+        "a state directory that does not last",
+        "The state directory is in memory, so that overrides and admin states end with the machine; or on a network, where a lock or an fsync may not hold.",
+    ),
+    entry(
+        "W0717",
+        "a private key that others can read",
+        "The mode of the key file lets every user of the machine read it.",
+    ),
+    entry(
+        "W0719",
+        "a certificate chain out of order",
+        "Each certificate in the file is vouched for by the next. Many clients refuse a chain in another order.",
+    ),
+    entry(
+        "W0720",
+        "a host without a certificate",
+        "A service is matched by a host for which no certificate of its listener is. Clients would see one with another name, and refuse it.",
+    ),
+    entry(
+        "W0730",
+        "a process that is not in step",
+        "The process says that it is not ready, or a worker has not confirmed the current revision yet. Right after a start, in a stop and in the middle of a change this is normal.",
+    ),
+    entry(
+        "W0731",
+        "a reload that was refused",
+        "The last attempt to load a configuration was refused, and the one before it runs.",
+    ),
+    entry(
+        "W0732",
+        "a file that is not what runs",
+        "The file differs from the running configuration: it was changed and not reloaded, or the API replaced what ran.",
+    ),
+    entry(
+        "W0733",
+        "endpoints that are not up",
+        "Some endpoints of a backend are down, unknown or taken out. The backend's share is lowered by its health factor once more than two in seven are.",
+    ),
+    entry(
+        "W0740",
+        "a service that cannot lose a provider",
+        "All that the service has is at one provider, or all that is up. When that provider is lost, so is the service.",
     ),
 ];
 

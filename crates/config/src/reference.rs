@@ -3,6 +3,7 @@
 
 use crate::codes::CODES;
 use crate::form::{Form, Later};
+use crate::pages::Example;
 use crate::schema::words;
 use crate::table::{Key, Need, ROOT, Reload, Shape, Type};
 
@@ -27,7 +28,8 @@ const ERRORS_HEAD: &str = "\
 # Errors of a configuration
 
 Every error has a stable code; `bascule help CODE` prints the same text. E01 is shape, E02 single values, E03 what values
-mean together, W03 are warnings: accepted, and worth a look.
+mean together, E04 what the machine refuses, E07 what `bascule check` and `bascule config validate --online` find at work.
+W03 and W07 are warnings: accepted, and worth a look.
 ";
 
 /// The text of `docs/reference/config.md`: every key.
@@ -42,10 +44,31 @@ pub fn config_reference() -> String {
 /// The text of `docs/reference/errors.md`: every code.
 #[must_use]
 pub fn errors_reference() -> String {
-    let section =
-        |c: &crate::Code| format!("\n## {}\n\n**{}.** {}\n", c.code, c.title, c.explanation);
-    let sections: String = CODES.iter().map(section).collect();
+    let sections: String = CODES.iter().map(code_section).collect();
     format!("{ERRORS_HEAD}{sections}")
+}
+
+fn code_section(code: &crate::Code) -> String {
+    let mut text = format!(
+        "\n## {}\n\n**{}.** {}\n",
+        code.code, code.title, code.explanation
+    );
+    let Some(page) = crate::page(code.code) else {
+        return text;
+    };
+    match page.example {
+        Example::File(example) => {
+            text.push_str(&format!("\n```yaml\n{example}```\n"));
+        }
+        Example::Situation(words) => text.push_str(&format!("\nFor example: {words}\n")),
+    }
+    text.push_str(&format!("\n*To mend it*: {}\n", page.mend));
+    let link = |code: &&str| format!("[{code}](#{})", code.to_lowercase());
+    let related: Vec<String> = page.related.iter().map(link).collect();
+    if !related.is_empty() {
+        text.push_str(&format!("\nSee also {}.\n", related.join(", ")));
+    }
+    text
 }
 
 fn section(shape: &'static Shape, out: &mut String, written: &mut Vec<&'static str>) {

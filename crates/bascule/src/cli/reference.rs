@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use bascule_config::Example;
 use clap::{Arg, CommandFactory as _};
 use clap_complete::Shell;
 
@@ -42,10 +43,15 @@ pub(crate) fn help(topic: &[String], out: &mut Output) -> CliResult {
     if let [code] = topic
         && let Some(code) = bascule_config::code(code)
     {
-        let data = serde_json::json!({ "code": code.code, "title": code.title, "explanation": code.explanation });
-        out.answer("ErrorCode", &data, |_| {
-            format!("{}: {}\n\n{}", code.code, code.title, code.explanation)
-        })?;
+        let page = bascule_config::page(code.code);
+        let example = page.map(|page| match page.example {
+            Example::File(text) | Example::Situation(text) => text,
+        });
+        let data = serde_json::json!({
+            "code": code.code, "title": code.title, "explanation": code.explanation, "example": example,
+            "mend": page.map(|page| page.mend), "related": page.map(|page| page.related),
+        });
+        out.answer("ErrorCode", &data, |_| bascule_config::page_text(code))?;
         return Ok(Exit::Ok);
     }
     if let [name] = topic
@@ -168,7 +174,7 @@ const EXIT_CODES: &str = "\
 | 7 | a check found a problem |
 | 8 | a guardrail tripped, and the shift was turned back |
 | 9 | not permitted |
-| 10 | changes are present (`config fmt --check`) |
+| 10 | changes are present (`config fmt --check`, `config diff --detailed-exitcode`) |
 | 130 | interrupted; a shift goes on |
 ";
 

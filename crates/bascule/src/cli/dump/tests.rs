@@ -1,1 +1,1 @@
-//! t
+//! Placeholder.

@@ -1,0 +1,205 @@
+//! Pages of E04, E07 and W07: what a machine refuses, and what is found at work. Longer than a file should be, as a table is
+//! best read in one piece.
+
+use super::{Page, situation};
+
+pub(super) const PAGES: &[Page] = &[
+    situation(
+        "E0401",
+        "`address: \":80\"` while a web server of the machine has port 80, or as a user without CAP_NET_BIND_SERVICE.",
+        "The help says it for the case at hand: who has the port, which privilege is missing, or which addresses there are.",
+        &["E0311", "E0406"],
+    ),
+    situation(
+        "E0402",
+        "`cert_file` was renewed and `key_file` is still the old one.",
+        "Put the key there that the certificate was made with: `openssl x509 -pubkey -noout -in CERT` and `openssl pkey -pubout -in KEY` must print the same.",
+        &["E0331", "E0332", "W0719"],
+    ),
+    situation(
+        "E0403",
+        "`ca_file` names a certificate that is damaged.",
+        "Name a PEM file with the authority's own certificate.",
+        &["E0331", "E0705"],
+    ),
+    situation(
+        "E0404",
+        "`state_dir: /var/lib/bascule`, made by root, and bascule runs as another user.",
+        "Give the directory to that user, or let systemd make it (`StateDirectory=bascule`).",
+        &["W0716"],
+    ),
+    situation(
+        "E0405",
+        "`admin.socket` in `/run/bascule`, which nobody has made.",
+        "Let systemd make it (`RuntimeDirectory=bascule`), or name a shorter path that this user may write.",
+        &["E0404"],
+    ),
+    situation(
+        "E0406",
+        "a sandbox that does not implement SO_REUSEPORT.",
+        "Run it outside of that sandbox, or with `runtime: { workers: 1 }`.",
+        &["E0401"],
+    ),
+    situation(
+        "E0701",
+        "`https://media.exmaple.org`, or a name that only the servers' own network knows.",
+        "Correct the name, or run the check where bascule runs: `getent hosts NAME` must answer there.",
+        &["W0701", "E0702"],
+    ),
+    situation(
+        "E0702",
+        "the server was moved to port 8081.",
+        "Correct the port, start the server, or let this machine through its firewall.",
+        &["E0703", "E0701"],
+    ),
+    situation(
+        "E0703",
+        "a security group that lets in the other cloud and not this one.",
+        "Let this machine's address through, on this port.",
+        &["E0702"],
+    ),
+    situation(
+        "E0704",
+        "`https://10.0.1.10:8080`, where clear text is spoken.",
+        "Write `http://` for clear text (`h2c://` for HTTP/2), or name the port that has TLS. TLS 1.2 is the oldest that is spoken.",
+        &["E0705", "E0706"],
+    ),
+    situation(
+        "E0705",
+        "a server with a certificate of the company's own authority, and no `ca_file`.",
+        "Name that authority's certificate as `ca_file` of the backend, or have the server send its intermediate certificates.",
+        &["E0706", "E0403", "W0314"],
+    ),
+    situation(
+        "E0706",
+        "`https://10.0.1.10`, whose certificate is for media.example.org.",
+        "Write the endpoint by a name that the certificate has: `https://media.example.org`.",
+        &["E0705", "W0720"],
+    ),
+    situation(
+        "E0707",
+        "a certificate that ended last night.",
+        "Renew it. Files of listeners are read again as soon as they change.",
+        &["W0702", "W0713"],
+    ),
+    situation(
+        "E0708",
+        "`check: { path: /healthz }`, and the server answers 404 there.",
+        "Correct `check.path`, `check.host` or `check.expect`, or mend the server.",
+        &["E0317", "E0733"],
+    ),
+    situation(
+        "E0730",
+        "`bascule check --config FILE` before the first start.",
+        "Start it, name its socket with `--context`, or add `--pre`.",
+        &["W0730"],
+    ),
+    situation(
+        "E0733",
+        "all endpoints of a service refuse connections.",
+        "`bascule status` and `bascule explain SERVICE BACKEND` say what is seen of each.",
+        &["W0733", "E0708"],
+    ),
+    situation(
+        "W0701",
+        "a name server that answers for IPv4 and fails for IPv6.",
+        "Mend the name server; it will fail for the other family some day.",
+        &["E0701"],
+    ),
+    situation(
+        "W0702",
+        "a certificate with nine days left.",
+        "Renew it, and look why what renews it did not.",
+        &["E0707"],
+    ),
+    situation(
+        "W0710",
+        "`ulimit -n` of 1024, and the default of 100 000 connections.",
+        "Raise the limit (systemd: `LimitNOFILE=`), or lower `defaults.limits.connections`.",
+        &["W0715", "W0712"],
+    ),
+    situation(
+        "W0711",
+        "`net.core.somaxconn = 128`.",
+        "`sysctl -w net.core.somaxconn=4096`, and the same in `/etc/sysctl.d`.",
+        &["W0712"],
+    ),
+    situation(
+        "W0712",
+        "`net.ipv4.ip_local_port_range = 50000 55000`.",
+        "Widen the range, clear of the ports that listen.",
+        &["W0710"],
+    ),
+    situation(
+        "W0713",
+        "a board without a battery, before its time service has run.",
+        "Run a time service, and start bascule after it (systemd: `After=time-sync.target`).",
+        &["E0707"],
+    ),
+    situation(
+        "W0714",
+        "`workers: 8` in a container that may use two cores.",
+        "Write `workers: auto`, or give the container more.",
+        &["W0715"],
+    ),
+    situation(
+        "W0715",
+        "a container of 256 MiB, and the default of 100 000 connections.",
+        "Raise the limit, or lower `defaults.limits.connections`.",
+        &["W0710", "W0714"],
+    ),
+    situation(
+        "W0716",
+        "`state_dir: /tmp/bascule`.",
+        "Name a directory on a local disk.",
+        &["E0404"],
+    ),
+    situation(
+        "W0717",
+        "a key with mode 0644.",
+        "`chmod 0640`, with the group that bascule runs in.",
+        &["E0332"],
+    ),
+    situation(
+        "W0719",
+        "the root first and the server's own certificate last.",
+        "Order them: the server's own, then who made it, and so on; the root may be left out.",
+        &["E0402"],
+    ),
+    situation(
+        "W0720",
+        "`hosts: [chat.example.org]`, and a certificate for meet.example.org alone.",
+        "Add a certificate for it under `tls.certificates`, or one with a wildcard.",
+        &["E0706"],
+    ),
+    situation(
+        "W0730",
+        "a check in the middle of a stop.",
+        "Look again. If it stays, `bascule status` and the log say what holds it.",
+        &["E0730"],
+    ),
+    situation(
+        "W0731",
+        "a typo that was saved an hour ago.",
+        "`bascule config validate FILE`, mend it, save it.",
+        &["W0732"],
+    ),
+    situation(
+        "W0732",
+        "a file that was replaced over a mount that tells no changes.",
+        "`bascule config diff FILE` says what differs; SIGHUP reloads.",
+        &["W0731"],
+    ),
+    situation(
+        "W0733",
+        "one of four endpoints is being replaced.",
+        "`bascule status -o wide` says which, and why.",
+        &["E0733"],
+    ),
+    situation(
+        "W0740",
+        "a service with two backends, both at aws.",
+        "Add a backend at another provider, if only with `role: standby`.",
+        &["E0316"],
+    ),
+];

@@ -175,7 +175,10 @@ impl Walk<'_> {
 
     /// A key that the rendered text does not have: one under `defaults` that services carry, or one without a value.
     fn absent(&mut self, key: &'static Key, at: &At) {
-        let (said, written) = self.said(&at.pointer);
+        // Whatever is inherited stands in the rendered text; what does not stand there has a meaning of its own.
+        let own = self.config.origins.place(&at.pointer);
+        let written = own.as_ref().and_then(|_| self.written(&at.pointer));
+        let said = own.map_or(Said::BuiltIn, Said::Written);
         let (text, is_value) = match (written, key.default) {
             (Some(written), _) => (written, true),
             (None, "") => return,

@@ -165,4 +165,16 @@ pub(super) const PAGES: &[Page] = &[
         "Listen on 127.0.0.1 and reach it through a tunnel, or put something with TLS in front.",
         &["W0717"],
     ),
+    file(
+        "W0318",
+        "listen:\n  web:\n    address: \":8443\"\n    tls:\n      certificates: [{ cert_file: /tls.crt, key_file: /tls.key }]\n      hsts: { max_age: 30d, preload: true }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Leave `preload` out, or write `include_subdomains: true` and a `max_age` of 365d or more beside it.",
+        &["W0720"],
+    ),
+    file(
+        "W0319",
+        "listen: { web: { address: \":8080\" } }\ndefaults: { limits: { connections: 1000, connections_per_client: 2000 } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Lower it below `defaults.limits.connections`, or raise that.",
+        &["W0710", "W0715"],
+    ),
 ];

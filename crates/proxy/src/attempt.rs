@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use crate::http::forward::Outgoing;
-use crate::http::progress::{Direction, Flow, Progress};
+use crate::http::progress::{Direction, Flow};
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
 use crate::upstream::{self, Connected, Endpoint, Loan, Source, Unanswered};
@@ -118,7 +118,7 @@ async fn once(
                 let stale = from_pool && unanswered.unsent.is_some();
                 let failure = classify::unanswered(unanswered, &endpoint, outgoing);
                 if !stale {
-                    return Err(blame(failure, &exchange.progress));
+                    return Err(blame(failure, exchange));
                 }
                 source = Source::Fresh;
             }
@@ -170,18 +170,20 @@ async fn send(
             return Err(Refused::BodyTimeout);
         }
         let failure = Failure::new(Cause::ResponseTimeout, Some(endpoint.id()));
-        return Err(blame(failure, progress));
+        return Err(blame(failure, exchange));
     }
 }
 
 /// Where the request's body is what failed, it is the client's fault, or ours to refuse, whatever the backend made of it.
-fn blame(failure: Failure, progress: &Progress) -> Refused {
-    match progress.flow(Direction::Request) {
-        Flow::TooLarge => Refused::TooLarge,
-        Flow::Broken => Failure::new(Cause::ClientMalformed, None)
+fn blame(failure: Failure, exchange: &Exchange) -> Refused {
+    let violation = exchange.client.bad_body();
+    match (exchange.progress.flow(Direction::Request), violation) {
+        (Flow::TooLarge, _) => Refused::TooLarge,
+        (Flow::Broken, Some(violation)) => violation.into(),
+        (Flow::Broken, None) => Failure::new(Cause::ClientMalformed, None)
             .because(failure)
             .into(),
-        Flow::Open | Flow::Done => failure.into(),
+        (Flow::Open | Flow::Done, _) => failure.into(),
     }
 }
 

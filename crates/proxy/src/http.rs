@@ -1,5 +1,6 @@
 //! HTTP between clients and backends. A request's life, in files: [`serve`] runs the engine of a connection and calls
-//! [`handle`] for each request, the function to read first; [`check`] refuses what could be read in two ways; [`forward`]
+//! [`handle`] for each request, the function to read first; [`guarded`] lets no byte of HTTP/1 through that the guard does
+//! not understand; [`check`] refuses what could be read in two ways; [`forward`]
 //! makes the two heads, with [`hop`], [`origin`] and [`ids`]; [`body`] moves both bodies, with [`expect`] in front where
 //! the client waits for a word; [`refuse`] answers what is not forwarded; [`record`] remembers what became of it.
 
@@ -10,14 +11,15 @@ pub(crate) mod client;
 pub(crate) mod expect;
 pub(crate) mod forward;
 pub(crate) mod frames;
+pub(crate) mod guarded;
 pub(crate) mod handle;
 pub(crate) mod hop;
 pub(crate) mod ids;
+pub(crate) mod intake;
 pub(crate) mod limits;
 pub(crate) mod origin;
 pub(crate) mod outflow;
 pub(crate) mod progress;
-pub(crate) mod raw;
 pub(crate) mod record;
 pub(crate) mod refuse;
 pub(crate) mod serve;

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod edge;
+mod held;
 mod http;
 mod meters;
 mod settings;

@@ -204,10 +204,10 @@ impl Worker {
         self.overhead.record(overhead);
     }
 
-    /// What came was no request. The engine has answered it; `took` is since its first byte.
-    pub(crate) fn count_malformed(&self, took: Duration) {
+    /// The engine made no request of what came, and has answered it.
+    pub(crate) fn count_malformed(&self) {
         let unrouted = Rc::clone(&self.view().unrouted);
-        unrouted.request(Some(StatusCode::BAD_REQUEST), took);
+        unrouted.request(Some(StatusCode::BAD_REQUEST), Duration::ZERO);
         let labels = [("service", ""), ("reason", "malformed_head")];
         metrics::with_local_recorder(self.recorder(), || {
             metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);

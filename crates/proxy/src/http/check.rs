@@ -1,19 +1,24 @@
-//! What a request must be before anything is decided about it (RFC 9110, RFC 9112 §3 and §6.3, RFC 9113 §8.3). Two parsers
-//! that disagree about a request are how requests are smuggled: whatever could be read in two ways is refused here, and
-//! never forwarded. hyper has refused what is not HTTP at all.
+//! What a request must be before anything is decided about it (RFC 9110, RFC 9113 §8.3). Two parsers that disagree about a
+//! request are how requests are smuggled: whatever could be read in two ways is refused, and never forwarded. Of HTTP/1
+//! the guard has read the bytes before the engine did (`bascule_guard::http1`); what it has checked is not checked again.
+//! Of HTTP/2 the same rules are applied here, to the fields that came out of the frames.
 
+use std::borrow::Cow;
+
+use bascule_guard::{Violation, grammar, path};
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Uri, Version};
+use http::{Method, Request, Version};
 
-use crate::http::refuse::{Malformed, Refused};
+use crate::http::hop;
+use crate::http::refuse::Refused;
 
 /// What a request asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// The host and port, checked; `None`: HTTP/1.0 without `Host`.
     pub(crate) host: Option<HeaderValue>,
-    /// The path and query as they will be forwarded; `*` for the whole server.
+    /// The path and query as they are routed and will be forwarded, without dot segments; `*` for the whole server.
     pub(crate) path: PathAndQuery,
 }
 
@@ -24,127 +29,107 @@ impl Asked {
     }
 }
 
-/// Checks a request's head. `framed_twice`: its bytes say more than once how long its body is.
-pub(crate) fn check<B>(request: &Request<B>, framed_twice: bool) -> Result<Asked, Refused> {
+/// Checks a request's head.
+pub(crate) fn check<B>(request: &Request<B>) -> Result<Asked, Refused> {
     if request.method() == Method::CONNECT {
-        return Err(Refused::Connect);
+        return Err(Violation::Connect.into());
     }
-    if framed_twice {
-        return Err(Malformed::FramedTwice.into());
+    if request.method() == Method::TRACE {
+        return Err(Refused::Trace);
     }
-    framing(request)?;
-    expectation(request)?;
-    let path = path(request.method(), request.uri())?;
+    if request.version() == Version::HTTP_2 {
+        form(request)?;
+    }
     let host = host(request)?;
+    expectation(request)?;
+    let path = path_of(request)?;
+    if request.method() == Method::OPTIONS && hop::forwards(request.headers())? == Some(0) {
+        return Err(Refused::LastHop);
+    }
     Ok(Asked { host, path })
 }
 
-/// One length at most, and no transfer coding that we would drop without undoing it.
-fn framing<B>(request: &Request<B>) -> Result<(), Refused> {
-    let headers = request.headers();
+/// What the guard checks of HTTP/1: the target's form and bytes, and one length at most.
+fn form<B>(request: &Request<B>) -> Result<(), Violation> {
+    let (headers, uri) = (request.headers(), request.uri());
     if headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
-        return Err(Malformed::FramedTwice.into());
+        return Err(Violation::Framing);
     }
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if codings.next().is_some_and(|first| !chunked(first)) || codings.next().is_some() {
-        return Err(Refused::Coding);
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Violation::TransferCoding);
     }
-    Ok(())
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Violation::Target);
+    }
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let is_whole_server = target == "*" && request.method() == Method::OPTIONS;
+    if is_whole_server || grammar::is_path(target.as_bytes()) {
+        Ok(())
+    } else {
+        Err(Violation::Target)
+    }
 }
 
-/// The only expectation there is (RFC 9110 §10.1.1).
+/// The only expectation there is (RFC 9110 §10.1.1); HTTP/1.0 has none.
 fn expectation<B>(request: &Request<B>) -> Result<(), Refused> {
     let mut values = request.headers().get_all(header::EXPECT).iter();
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if values.all(known) {
+    if request.version() == Version::HTTP_10 || values.all(known) {
         Ok(())
     } else {
         Err(Refused::Expectation)
     }
 }
 
-/// Origin form, absolute form, or `*` with `OPTIONS`.
-fn path(method: &Method, uri: &Uri) -> Result<PathAndQuery, Refused> {
-    let has_web_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    if uri.authority().is_some() != uri.scheme().is_some()
-        || (uri.scheme().is_some() && !has_web_scheme)
-    {
-        return Err(Malformed::Target.into());
-    }
+/// The path that is routed, and no other is forwarded.
+fn path_of<B>(request: &Request<B>) -> Result<PathAndQuery, Violation> {
+    let said = request.uri().path_and_query();
     // An absolute form without a path asks for the root.
-    let path = uri.path_and_query().cloned();
-    let path = path.unwrap_or(PathAndQuery::from_static("/"));
-    let is_whole_server = path.as_str() == "*" && method == Method::OPTIONS;
-    if path.as_str().starts_with('/') || is_whole_server {
-        Ok(path)
-    } else {
-        Err(Malformed::Target.into())
+    let root = PathAndQuery::from_static("/");
+    let Some(said) = said.filter(|said| said.as_str() != "*") else {
+        return Ok(said.cloned().unwrap_or(root));
+    };
+    let mut target = match path::without_dots(said.path()).ok_or(Violation::Target)? {
+        Cow::Borrowed(_) if said.as_str().starts_with('/') => return Ok(said.clone()),
+        meant => meant.into_owned(),
+    };
+    if let Some(query) = said.query() {
+        target.push('?');
+        target.push_str(query);
     }
+    PathAndQuery::try_from(target).map_err(|_| Violation::Target)
 }
 
 /// The one host that the request names, however it names it.
-fn host<B>(request: &Request<B>) -> Result<Option<HeaderValue>, Refused> {
+fn host<B>(request: &Request<B>) -> Result<Option<HeaderValue>, Violation> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let named = hosts.next();
-    if hosts.next().is_some() {
-        return Err(Malformed::Host.into());
-    }
-    if named.is_some_and(|host| !is_host(host.as_bytes())) {
-        return Err(Malformed::Host.into());
-    }
     let target = request.uri().authority().map(Authority::as_str);
-    match (target, named) {
-        (Some(target), _) if !is_host(target.as_bytes()) => Err(Malformed::Host.into()),
-        // One that says two things routes differently at whoever believes the other.
-        (Some(target), Some(named))
-            if !named.as_bytes().eq_ignore_ascii_case(target.as_bytes()) =>
-        {
-            Err(Malformed::Host.into())
-        }
-        (Some(_), Some(named)) | (None, Some(named)) => Ok(Some(named.clone())),
-        (Some(target), None) if request.version() == Version::HTTP_2 => {
-            let value = HeaderValue::from_str(target);
-            value.map(Some).map_err(|_| Malformed::Host.into())
-        }
-        (None, None) if request.version() == Version::HTTP_10 => Ok(None),
-        (_, None) => Err(Malformed::Host.into()),
+    if request.version() != Version::HTTP_2 {
+        let target = || target.and_then(|target| HeaderValue::from_str(target).ok());
+        return Ok(named.cloned().or_else(target));
     }
-}
-
-/// A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port; nothing that could end a quoted string, a
-/// field or a path.
-fn is_host(text: &[u8]) -> bool {
-    let (host, port) = match text.strip_prefix(b"[") {
-        Some(rest) => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => rest.split_at(end),
-            None => return false,
-        },
-        None => {
-            let end = text.iter().position(|byte| *byte == b':');
-            text.split_at(end.unwrap_or(text.len()))
+    let is_host = |text: &[u8]| grammar::is_host(text).then_some(()).ok_or(Violation::Host);
+    match (target, named, hosts.next()) {
+        (Some(target), None, _) => {
+            is_host(target.as_bytes())?;
+            HeaderValue::from_str(target)
+                .map(Some)
+                .map_err(|_| Violation::Host)
         }
-    };
-    let in_brackets = text.starts_with(b"[");
-    let host_is_well = if in_brackets {
-        let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-        !host.is_empty() && host.iter().all(is_part)
-    } else {
-        let is_part = |byte: &u8| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%')
-        };
-        !host.is_empty() && host.iter().all(is_part)
-    };
-    let port = if in_brackets {
-        port.strip_prefix(b"]").unwrap_or(port)
-    } else {
-        port
-    };
-    let port_is_well = port.is_empty()
-        || port
-            .strip_prefix(b":")
-            .is_some_and(|digits| digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit));
-    host_is_well && port_is_well
+        // One that says two things routes differently at whoever believes the other.
+        (Some(target), Some(named), None)
+            if named.as_bytes().eq_ignore_ascii_case(target.as_bytes()) =>
+        {
+            is_host(target.as_bytes())?;
+            Ok(Some(named.clone()))
+        }
+        (None, Some(named), None) => {
+            is_host(named.as_bytes())?;
+            Ok(Some(named.clone()))
+        }
+        _ => Err(Violation::Host),
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +145,7 @@ mod tests {
     }
 
     fn asks(version: Version, uri: &str, lines: &[(&str, &str)]) -> Result<String, &'static str> {
-        match check(&request(version, uri, lines), false) {
+        match check(&request(version, uri, lines)) {
             Ok(asked) => Ok(format!(
                 "{} {}",
                 asked.host_text().unwrap_or("-"),
@@ -173,85 +158,88 @@ mod tests {
     #[test]
     fn a_request_names_one_host_however_it_does() {
         let h1 = |uri, lines: &[(&str, &str)]| asks(Version::HTTP_11, uri, lines);
-        assert_eq!(
-            h1("/a?b", &[("host", "x.example:80")]),
-            Ok("x.example:80 /a?b".into())
-        );
-        assert_eq!(
-            h1("/", &[("host", "[::1]:8080")]),
-            Ok("[::1]:8080 /".into())
-        );
-        assert_eq!(
-            h1("http://x.example/a", &[("host", "X.example")]),
-            Ok("X.example /a".into())
-        );
+        let named = [("host", "x.example:80")];
+        assert_eq!(h1("/a?b", &named), Ok("x.example:80 /a?b".into()));
+        let absolute = h1("http://x.example/a", &[("host", "X.example")]);
+        assert_eq!(absolute, Ok("X.example /a".into()));
         assert_eq!(asks(Version::HTTP_10, "/", &[]), Ok("- /".into()));
+        let old = asks(Version::HTTP_10, "http://a/", &[]);
+        assert_eq!(old, Ok("a /".into()));
+        let h2 = |uri, lines: &[(&str, &str)]| asks(Version::HTTP_2, uri, lines);
+        assert_eq!(h2("https://x.example/a", &[]), Ok("x.example /a".into()));
+        let both = h2("https://x.example/a", &[("host", "X.example")]);
+        assert_eq!(both, Ok("X.example /a".into()));
         assert_eq!(
-            asks(Version::HTTP_2, "https://x.example/a", &[]),
+            h2("/a", &[("host", "x.example")]),
             Ok("x.example /a".into())
         );
     }
 
     #[test]
-    fn a_host_that_is_missing_doubled_contradicted_or_no_host_is_refused() {
-        type Case = (
-            Version,
-            &'static str,
-            &'static [(&'static str, &'static str)],
-        );
-        let cases: [Case; 10] = [
-            (Version::HTTP_11, "/", &[]),
-            (Version::HTTP_11, "/", &[("host", "a"), ("host", "a")]),
-            (Version::HTTP_11, "/", &[("host", "")]),
-            (Version::HTTP_11, "/", &[("host", "a b")]),
-            (Version::HTTP_11, "/", &[("host", "a/b")]),
-            (Version::HTTP_11, "/", &[("host", "user@a")]),
-            (Version::HTTP_11, "/", &[("host", "a:99999999")]),
-            (Version::HTTP_11, "/", &[("host", "[::1")]),
-            (Version::HTTP_11, "http://b/", &[("host", "a")]),
-            (Version::HTTP_2, "https://b/", &[("host", "a")]),
-        ];
-        for (version, uri, lines) in cases {
-            assert_eq!(
-                asks(version, uri, lines),
-                Err("malformed_host"),
-                "{uri} {lines:?}"
-            );
+    fn over_http2_a_host_that_is_missing_doubled_contradicted_or_no_host_is_refused() {
+        let h2 = |uri, lines: &[(&str, &str)]| asks(Version::HTTP_2, uri, lines);
+        for (uri, lines) in [
+            ("/", &[][..]),
+            ("/", &[("host", "a"), ("host", "a")]),
+            ("https://a/", &[("host", "a"), ("host", "a")]),
+            ("/", &[("host", "")]),
+            ("/", &[("host", "a b")]),
+            ("/", &[("host", "a:99999")]),
+            ("https://b/", &[("host", "a")]),
+            ("https://user@b/", &[]),
+        ] {
+            assert_eq!(h2(uri, lines), Err("malformed_host"), "{uri} {lines:?}");
         }
     }
 
     #[test]
-    fn a_target_that_is_no_path_is_refused() {
-        let host = [("host", "a")];
-        for uri in ["a", "*", "ftp://a/x"] {
-            assert_eq!(
-                asks(Version::HTTP_11, uri, &host),
-                Err("malformed_target"),
-                "{uri}"
-            );
+    fn over_http2_a_target_is_a_path_and_a_length_is_said_once() {
+        let h2 = |uri, lines: &[(&str, &str)]| asks(Version::HTTP_2, uri, lines);
+        for uri in ["https://a/\"", "*", "ftp://a/x"] {
+            assert_eq!(h2(uri, &[("host", "a")]), Err("malformed_target"), "{uri}");
         }
+        let twice = [("content-length", "3"), ("content-length", "3")];
+        assert_eq!(h2("https://a/", &twice), Err("malformed_framing"));
+        let coded = [("transfer-encoding", "chunked")];
+        assert_eq!(h2("https://a/", &coded), Err("transfer_coding"));
     }
 
     #[test]
-    fn a_body_framed_twice_or_coded_otherwise_is_refused() {
-        let twice = [
-            ("host", "a"),
-            ("content-length", "3"),
-            ("content-length", "3"),
-        ];
+    fn the_path_that_is_routed_has_no_dot_segments() {
+        let path = |uri| asks(Version::HTTP_11, uri, &[("host", "a")]);
+        assert_eq!(path("/a/../b?x=/../y"), Ok("a /b?x=/../y".into()));
+        assert_eq!(path("/a/."), Ok("a /a/".into()));
+        assert_eq!(path("/a/%2E%2e/b"), Ok("a /b".into()));
+        assert_eq!(path("http://a?x"), Ok("a /?x".into()));
+        assert_eq!(path("/../b"), Err("malformed_target"));
         assert_eq!(
-            asks(Version::HTTP_2, "https://a/", &twice),
-            Err("malformed_framing")
+            asks(Version::HTTP_2, "https://a/b/..", &[]),
+            Ok("a /".into())
         );
-        assert_eq!(
-            check(&request(Version::HTTP_11, "/", &[("host", "a")]), true)
-                .map_err(|e| e.reason())
-                .err(),
-            Some("malformed_framing")
-        );
-        let coded = [("host", "a"), ("transfer-encoding", "gzip, chunked")];
-        assert_eq!(asks(Version::HTTP_11, "/", &coded), Err("transfer_coding"));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused() {
         let expects = [("host", "a"), ("expect", "a-pony")];
         assert_eq!(asks(Version::HTTP_11, "/", &expects), Err("expectation"));
+        assert_eq!(asks(Version::HTTP_10, "/", &expects), Ok("a /".into()));
+        let refused = |method: Method, hops: &str| {
+            let mut request = request(
+                Version::HTTP_11,
+                "/",
+                &[("host", "a"), ("max-forwards", hops)],
+            );
+            *request.method_mut() = method;
+            check(&request).map_err(|refused| refused.reason()).err()
+        };
+        assert_eq!(refused(Method::TRACE, "5"), Some("trace_method"));
+        assert_eq!(refused(Method::CONNECT, "5"), Some("connect_method"));
+        assert_eq!(refused(Method::OPTIONS, "0"), Some("max_forwards"));
+        assert_eq!(refused(Method::OPTIONS, "1"), None);
+        assert_eq!(
+            refused(Method::OPTIONS, "-1"),
+            Some("malformed_field_value")
+        );
+        assert_eq!(refused(Method::GET, "0"), None);
     }
 }

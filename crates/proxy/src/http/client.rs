@@ -7,19 +7,18 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bascule_config::Listener;
+use bascule_guard::Violation;
 use bascule_model::Instant;
 use bascule_telemetry::{clock, names};
 
-use http::Request;
-use http::header::CONTENT_LENGTH;
-use http_body::Body;
 use tokio::sync::Notify;
 
 use crate::http::frames::FrameWatch;
+use crate::http::intake::{Intake, Verdict};
 use crate::http::origin::Origin;
 use crate::http::outflow::Outflow;
 use crate::http::progress::{Progress, Stall};
-use crate::http::raw::RawHead;
+use crate::http::refuse::Refused;
 use crate::worker::Worker;
 
 /// How often a busy connection is looked at. What is found is late by at most this.
@@ -43,8 +42,8 @@ pub(crate) struct Client {
     pub(crate) listener: Rc<Listener>,
     /// Where its requests come from.
     pub(crate) origin: Origin,
-    /// The head that is being read; HTTP/1 only.
-    pub(crate) raw: Option<Rc<RawHead>>,
+    /// What it has said as the guard understands it; HTTP/1 only.
+    pub(crate) intake: Option<Rc<Intake>>,
     /// The frames it sends; HTTP/2 only.
     frames: Option<Rc<FrameWatch>>,
     /// What waits for it.
@@ -67,11 +66,13 @@ pub(crate) enum Standing {
     Well(Instant),
     /// It has had no request for too long: it is asked to go.
     Idle,
+    /// It takes too long for a head: that is answered, and then it is closed.
+    LateHead,
     /// It takes too long, as the reason says: it is cut.
     Overdue(&'static str),
 }
 
-/// Why a connection is cut whose head does not come.
+/// Why a connection ends whose head does not come.
 const HEAD_TIMEOUT: &str = "head_timeout";
 /// Why one is cut that was asked to go and goes on.
 pub(crate) const REQUESTS: &str = "requests";
@@ -82,7 +83,7 @@ impl Client {
         worker: Rc<Worker>,
         listener: Rc<Listener>,
         caller: Caller,
-        raw: Option<Rc<RawHead>>,
+        intake: Option<Rc<Intake>>,
         frames: Option<Rc<FrameWatch>>,
     ) -> Self {
         let Caller { peer, outflow } = caller;
@@ -91,7 +92,7 @@ impl Client {
             worker,
             listener,
             origin,
-            raw,
+            intake,
             frames,
             outflow,
             requests: Cell::new(0),
@@ -142,8 +143,8 @@ impl Client {
     pub(crate) fn end(&self) {
         self.running.set(self.running.get().saturating_sub(1));
         self.since.set(clock::now());
-        if let Some(raw) = &self.raw {
-            raw.expect_next();
+        if let Some(intake) = &self.intake {
+            intake.expect_next();
         }
     }
 
@@ -152,25 +153,38 @@ impl Client {
         self.latest.borrow().upgrade()
     }
 
-    /// Whether the bytes of this request's head say more than once how long its body is.
-    pub(crate) fn is_framed_twice<B: Body>(&self, request: &Request<B>) -> bool {
-        let has_body =
-            !request.body().is_end_stream() || request.headers().contains_key(CONTENT_LENGTH);
-        self.raw
-            .as_ref()
-            .is_some_and(|raw| raw.is_framed_twice(has_body))
+    /// What the guard says of the request whose turn it is.
+    pub(crate) fn judge(&self) -> Result<(), Refused> {
+        match self.intake.as_ref().and_then(|intake| intake.judge()) {
+            None => Ok(()),
+            Some(Verdict::Violated(violation)) => Err(violation.into()),
+            Some(Verdict::Late) => Err(Refused::HeadTimeout),
+        }
     }
 
-    /// Its engine has ended with an error: of a head that is none, there is no exchange to record.
+    /// What is wrong with the body of the request that is being handled.
+    pub(crate) fn bad_body(&self) -> Option<Violation> {
+        self.intake.as_ref().and_then(|intake| intake.bad_body())
+    }
+
+    /// The head that is being sent is too late; it is answered in its turn.
+    pub(crate) fn give_up_head(&self) {
+        self.count_end(HEAD_TIMEOUT);
+        if let Some(intake) = &self.intake {
+            intake.give_up();
+        }
+    }
+
+    /// Its engine has ended with an error.
     pub(crate) fn note_error(&self, error: &hyper::Error) {
         tracing::debug!(%error, "client connection ended");
         if let Some(abuse) = self.frames.as_ref().and_then(|frames| frames.abuse()) {
             self.count_end(abuse.as_str());
         }
-        if let Some(raw) = self.raw.as_ref().filter(|_| error.is_parse()) {
-            let now = clock::now();
-            let took = now.since(raw.begun().unwrap_or(now));
-            self.worker.count_malformed(took);
+        // The engine is not to find what the guard let through: if it does, that is worth a look, and counted.
+        if self.intake.is_some() && error.is_parse() {
+            tracing::warn!(%error, "the engine refuses a head that the guard let through");
+            self.worker.count_malformed();
         }
     }
 
@@ -205,7 +219,7 @@ impl Client {
             return Standing::Overdue(Stall::Client.as_str());
         }
         if is_busy {
-            let watched = self.raw.is_some();
+            let watched = self.intake.is_some();
             let progress = self.latest().filter(|_| watched);
             let stall = progress.and_then(|progress| progress.check_stall(now));
             return match stall {
@@ -216,10 +230,10 @@ impl Client {
         if stands_since.is_some() {
             return Standing::Well(now + LOOK_EVERY);
         }
-        if let Some(begun) = self.raw.as_ref().and_then(|raw| raw.begun()) {
+        if let Some(begun) = self.intake.as_ref().and_then(|intake| intake.begun()) {
             let deadline = begun + timeouts.request_headers;
             return if deadline <= now {
-                Standing::Overdue(HEAD_TIMEOUT)
+                Standing::LateHead
             } else {
                 Standing::Well(deadline)
             };

@@ -66,6 +66,13 @@ pub(crate) fn request(
     }
     let takes_trailers = hop::takes_trailers(&parts.headers);
     hop::strip(&mut parts.headers);
+    if parts.version == Version::HTTP_10 {
+        // It has no expectations (RFC 9110 §10.1.1).
+        parts.headers.remove(header::EXPECT);
+    }
+    if parts.method == Method::OPTIONS {
+        hop::count_down(&mut parts.headers);
+    }
     exchange.note_probe(parts.headers.remove(PROBE));
     exchange
         .client
@@ -254,6 +261,7 @@ pub(crate) fn response(
 ) -> Response<ResponseBody> {
     let (mut parts, incoming) = response.into_parts();
     hop::strip(&mut parts.headers);
+    origin::via(&mut parts.headers, parts.version);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     if let Some(backend) = exchange.answered(parts.status) {

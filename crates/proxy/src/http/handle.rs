@@ -30,7 +30,8 @@ pub(crate) async fn handle(
 
 /// Everything between a request's head and the head of its response.
 async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Refused> {
-    let asked = check(&request, exchange.client.is_framed_twice(&request))?;
+    exchange.client.judge()?;
+    let asked = check(&request)?;
     let view = Rc::clone(&exchange.view);
     let listener = &exchange.client.listener.name;
     let service = view.route(listener, asked.host_text(), asked.path.path());

@@ -184,7 +184,10 @@ impl Exchange {
     pub(crate) fn refused(&mut self, refused: &Refused) {
         self.status = Some(refused.status());
         self.head = Some(clock::now().since(self.started));
-        self.end = Some(refused.end());
+        self.end = refused.end();
+        if self.end.is_none() {
+            self.progress.end(Direction::Response, Flow::Done);
+        }
         if !matches!(refused, Refused::Failed(_)) {
             self.close_try(false);
         }

@@ -2,6 +2,7 @@
 //! (RFC 9209) for programs: `bascule; error=connection_refused; details="connect"`. The `details` are the reason as logs
 //! and metrics have it. It must never tell a client which endpoint failed.
 
+use bascule_guard::Violation;
 use bascule_traffic::admit::Rejection;
 use bascule_traffic::retry::{Cause, Failure, Phase, Side};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,18 +14,25 @@ use crate::http::record::Exchange;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
+/// What a target resource may be asked for here (RFC 9110 §15.5.6 wants it said where a method is refused).
+const ALLOWED: HeaderValue =
+    HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+
 /// Why a request is not forwarded, or what came of forwarding it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// It can be read in more than one way.
+    /// It is not what HTTP allows, or what we allow.
     #[error("the request is malformed")]
-    Malformed(#[from] Malformed),
-    /// A tunnel: this is no forward proxy.
-    #[error("tunnels are not offered")]
-    Connect,
-    /// A transfer coding other than chunked.
-    #[error("the transfer coding is not supported")]
-    Coding,
+    Violated(#[from] Violation),
+    /// Its head did not come in time.
+    #[error("the head did not come in time")]
+    HeadTimeout,
+    /// `TRACE`: an answer would hold what fields of the request say to others.
+    #[error("the method is not offered")]
+    Trace,
+    /// It asks for the answer of whoever is the last to be asked, and that is us (RFC 9110 §7.6.2).
+    #[error("the request goes no further")]
+    LastHop,
     /// An expectation other than 100-continue.
     #[error("the expectation cannot be met")]
     Expectation,
@@ -45,30 +53,18 @@ pub(crate) enum Refused {
     Failed(#[from] Failure),
 }
 
-/// What is wrong with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
-    /// The host is missing, there are two, or it is none.
-    #[error("a request names exactly one valid host")]
-    Host,
-    /// The target is not a path.
-    #[error("the target is not a path")]
-    Target,
-    /// The body's length is said more than once.
-    #[error("the length of the body is said more than once")]
-    FramedTwice,
-}
-
 impl Refused {
     /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Coding => StatusCode::NOT_IMPLEMENTED,
+            Self::Violated(violation) => {
+                StatusCode::from_u16(violation.status()).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
+            Self::LastHop => StatusCode::OK,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTimeout | Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::NoService => StatusCode::NOT_FOUND,
             Self::Rejected(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => StatusCode::from_u16(failure.cause.status())
@@ -79,11 +75,10 @@ impl Refused {
     /// The reason in logs, metrics and `details`.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::Malformed(Malformed::Host) => "malformed_host",
-            Self::Malformed(Malformed::Target) => "malformed_target",
-            Self::Malformed(Malformed::FramedTwice) => "malformed_framing",
-            Self::Connect => "connect_method",
-            Self::Coding => "transfer_coding",
+            Self::Violated(violation) => violation.as_str(),
+            Self::HeadTimeout => "head_timeout",
+            Self::Trace => "trace_method",
+            Self::LastHop => "max_forwards",
             Self::Expectation => "expectation",
             Self::TooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
@@ -96,9 +91,10 @@ impl Refused {
     /// The error type of RFC 9209 §2.3.
     const fn error_type(&self) -> &'static str {
         match self {
-            Self::Malformed(_)
-            | Self::Connect
-            | Self::Coding
+            Self::Violated(_)
+            | Self::HeadTimeout
+            | Self::Trace
+            | Self::LastHop
             | Self::Expectation
             | Self::TooLarge
             | Self::BodyTimeout => "http_request_error",
@@ -119,18 +115,19 @@ impl Refused {
         }
     }
 
-    /// Who ended the request, and doing what.
-    pub(crate) const fn end(&self) -> (Side, Phase) {
-        match self {
-            Self::Malformed(_)
-            | Self::Connect
-            | Self::Coding
+    /// Who ended the request, and doing what; `None`: it has the answer it asked for.
+    pub(crate) const fn end(&self) -> Option<(Side, Phase)> {
+        Some(match self {
+            Self::LastHop => return None,
+            Self::Violated(_)
+            | Self::HeadTimeout
+            | Self::Trace
             | Self::Expectation
             | Self::TooLarge
             | Self::BodyTimeout => (Side::Client, Phase::Receive),
             Self::NoService | Self::Rejected(_) => (Side::Us, Phase::Receive),
             Self::Failed(failure) => (failure.side, failure.phase),
-        }
+        })
     }
 
     /// When to come back, in seconds.
@@ -146,7 +143,7 @@ impl Refused {
     const fn poisons_connection(&self) -> bool {
         matches!(
             self,
-            Self::Malformed(_) | Self::Connect | Self::Coding | Self::TooLarge | Self::BodyTimeout
+            Self::Violated(_) | Self::HeadTimeout | Self::TooLarge | Self::BodyTimeout
         ) || matches!(self, Self::Failed(failure) if matches!(failure.side, Side::Client))
     }
 
@@ -168,7 +165,7 @@ impl Refused {
 /// Our answer.
 pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.refused(refused);
-    let raw = exchange.client.raw.clone();
+    let intake = exchange.client.intake.clone();
     let mut response = Response::new(ResponseBody::text(refused.text(), exchange));
     *response.status_mut() = refused.status();
     let headers = response.headers_mut();
@@ -177,15 +174,19 @@ pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (error, reason) = (refused.error_type(), refused.reason());
     let status = format!("bascule; error={error}; details=\"{reason}\"");
-    if let Ok(status) = HeaderValue::try_from(status) {
+    let is_error = !matches!(refused, Refused::LastHop);
+    if let Some(status) = HeaderValue::try_from(status).ok().filter(|_| is_error) {
         headers.insert(PROXY_STATUS, status);
     }
     if let Some(seconds) = refused.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    // Of an HTTP/1 connection there are bytes to be watched.
-    if let Some(raw) = raw.filter(|_| refused.poisons_connection()) {
-        raw.linger();
+    if refused.status() == StatusCode::METHOD_NOT_ALLOWED || !is_error {
+        headers.insert(header::ALLOW, ALLOWED);
+    }
+    // HTTP/2 refuses a stream, HTTP/1 all that the connection says next.
+    if let Some(intake) = intake.filter(|_| refused.poisons_connection()) {
+        intake.linger();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -10,7 +10,8 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bascule_config::Listener;
+use bascule_config::{Limits, Listener};
+use bascule_guard::http1 as guard;
 use bascule_net::preface::{self, Http, Rewind};
 use bascule_net::tcp::Accepted;
 use bascule_net::tls::ServerTls;
@@ -24,10 +25,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::client::{Caller, Client, REQUESTS, Standing};
+use crate::http::guarded::Guarded;
 use crate::http::handle::handle;
+use crate::http::intake::Intake;
 use crate::http::limits;
 use crate::http::outflow::{Metered, Outflow};
-use crate::http::raw::{RawHead, Watched};
 use crate::http::record::Exchange;
 use crate::worker::Worker;
 
@@ -132,17 +134,25 @@ async fn serve_http1<S>(worker: Rc<Worker>, listener: Rc<Listener>, stream: S, c
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let raw = Rc::new(RawHead::new(listener.limits.header_bytes));
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(&raw)));
+    let Limits {
+        header_bytes,
+        header_count,
+        ..
+    } = listener.limits;
+    let intake = Rc::new(Intake::new(guard::Limits::of_requests(
+        header_bytes,
+        header_count,
+    )));
+    let io = TokioIo::new(Guarded::new(stream, Rc::clone(&intake)));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         // The watch below tells an idle client from a slow head, which hyper's timer does not.
         .header_read_timeout(None)
-        .max_headers(listener.limits.header_count)
-        .max_header_size(listener.limits.header_bytes)
-        .max_buf_size(limits::BUFFER_BYTES.max(listener.limits.header_bytes));
-    let client = Rc::new(Client::new(worker, listener, caller, Some(raw), None));
+        // The guard has limited what comes here.
+        .max_headers(header_count)
+        .max_buf_size(limits::BUFFER_BYTES.max(header_bytes.saturating_mul(2)));
+    let client = Rc::new(Client::new(worker, listener, caller, Some(intake), None));
     let of_requests = Rc::clone(&client);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let exchange = Exchange::begin(&of_requests, &request);
@@ -194,6 +204,10 @@ where
                 Standing::Idle => {
                     draining = true;
                     drain(connection.as_mut());
+                    look_at = clock::now() + LOOK_FIRST;
+                }
+                Standing::LateHead => {
+                    client.give_up_head();
                     look_at = clock::now() + LOOK_FIRST;
                 }
                 Standing::Overdue(reason) => return client.count_end(reason),

@@ -114,7 +114,9 @@ async fn an_idle_client_and_a_slow_head_are_both_let_go() {
     };
     let world = plan.start();
     assert_eq!(ask_raw(world.address, "").await, "");
-    assert_eq!(ask_raw(world.address, "GET / HTTP/1.1\r\nHost:").await, "");
+    let heard = ask_raw(world.address, "GET / HTTP/1.1\r\nHost:").await;
+    assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
+    assert!(heard.contains("details=\"head_timeout\""), "{heard}");
     let heard = ask_raw(world.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(heard.ends_with("aws"), "{heard}");
 }

@@ -19,4 +19,5 @@ mod protocols;
 mod retries;
 mod shares;
 mod stalls;
+mod strict;
 mod world;

@@ -1,11 +1,14 @@
 //! What a peer may do with HTTP/2 frames (RFC 9113 §10.5). Frames that cost us work and bring no request on are paid from
 //! budgets that refill by the second; a peer that has spent one is to be left. [`Watch`] reads the nine bytes of each
-//! frame's header in both directions, and a few bytes of payloads; it holds nothing else of them, and never decides what
-//! the engine decides: whether a frame is right. Numbers and reasons: `docs/limits.md`.
+//! frame's header in both directions, a few bytes of payloads, and the fields of what the peer says; it holds nothing else.
+//! Whether a frame is right is the engine's to decide; only what the engine drops in silence, or answers with another word
+//! than the RFC's, is decided here. Numbers and reasons: `docs/limits.md`.
 
+mod block;
 mod bucket;
 mod frames;
 mod heads;
+mod hpack;
 mod watch;
 
 #[cfg(test)]
@@ -55,11 +58,23 @@ pub enum Abuse {
     Protocol,
     /// The engine ended the connection: it came too thick.
     Flood,
+    /// A frame of a length that its kind does not have (RFC 9113 §4.2).
+    FrameSize,
+    /// A connection that does not begin with SETTINGS (RFC 9113 §3.4).
+    Sequence,
+    /// More of a message that has ended (RFC 9113 §5.1).
+    StreamClosed,
+    /// A window larger than there are (RFC 9113 §6.5.2).
+    WindowSize,
+    /// A header block that cannot be decoded (RFC 9113 §4.3).
+    Compression,
+    /// A head or trailers with what must not be there, and that the engine would drop in silence (RFC 9113 §8.1.1).
+    Malformed,
 }
 
 impl Abuse {
     /// Every one, for tables and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Resets,
         Self::ResetsCaused,
         Self::ControlFrames,
@@ -68,6 +83,12 @@ impl Abuse {
         Self::WindowUpdates,
         Self::Protocol,
         Self::Flood,
+        Self::FrameSize,
+        Self::Sequence,
+        Self::StreamClosed,
+        Self::WindowSize,
+        Self::Compression,
+        Self::Malformed,
     ];
 
     /// The word in metrics and logs.
@@ -80,16 +101,40 @@ impl Abuse {
             Self::EmptyFrames => "empty_frames",
             Self::Continuation => "continuation",
             Self::WindowUpdates => "window_updates",
-            Self::Protocol => "protocol",
+            Self::Protocol
+            | Self::FrameSize
+            | Self::Sequence
+            | Self::StreamClosed
+            | Self::WindowSize
+            | Self::Compression => "protocol",
             Self::Flood => "flood",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// The error code that tells the peer (RFC 9113 §7).
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Protocol | Self::Sequence | Self::Malformed => 1,
+            Self::WindowSize => 3,
+            Self::StreamClosed => 5,
+            Self::FrameSize => 6,
+            Self::Compression => 9,
+            Self::Resets
+            | Self::ResetsCaused
+            | Self::ControlFrames
+            | Self::EmptyFrames
+            | Self::Continuation
+            | Self::WindowUpdates
+            | Self::Flood => 11,
         }
     }
 }
 
-/// The frame that tells a peer to go because it does too much: GOAWAY with ENHANCE_YOUR_CALM, and the last of its streams
-/// that was looked at.
+/// The frame that tells a peer to go: GOAWAY with the code for what it did, and the last of its streams that was looked at.
 #[must_use]
-pub const fn goaway(last_stream: u32) -> [u8; 17] {
+pub const fn goaway(last_stream: u32, abuse: Abuse) -> [u8; 17] {
     let [a, b, c, d] = last_stream.to_be_bytes();
-    [0, 0, 8, 7, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 11]
+    [0, 0, 8, 7, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, abuse.code()]
 }

@@ -4,12 +4,15 @@
 /// What an HTTP/2 client sends first (RFC 9113 §3.4).
 const PREFACE_BYTES: u32 = 24;
 const HEADER_BYTES: usize = 9;
+/// Stream dependency and weight, in front of a head (RFC 9113 §6.2).
+const PRIORITY_BYTES: u32 = 5;
 /// The most of a payload that is looked at: of a GOAWAY, up to its code.
 const LOOKED_AT: usize = 8;
 
 pub(super) mod kind {
     pub(crate) const DATA: u8 = 0;
     pub(crate) const HEADERS: u8 = 1;
+    pub(crate) const PRIORITY: u8 = 2;
     pub(crate) const RST_STREAM: u8 = 3;
     pub(crate) const SETTINGS: u8 = 4;
     pub(crate) const PING: u8 = 6;
@@ -71,7 +74,7 @@ impl Frame {
             1 + u32::from(pad)
         };
         let has_priority = self.kind == kind::HEADERS && self.flags & PRIORITY != 0;
-        let priority = if has_priority { 5 } else { 0 };
+        let priority = if has_priority { PRIORITY_BYTES } else { 0 };
         self.length.saturating_sub(padding + priority)
     }
 
@@ -84,16 +87,39 @@ impl Frame {
         }
     }
 
+    /// The first setting of SETTINGS, where there is one.
+    pub(super) const fn setting(&self) -> (u16, u32) {
+        let [a, b, c, d, e, f, ..] = self.first;
+        (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]))
+    }
+
+    /// Whether it holds a piece of a header block that is looked at.
+    const fn has_block(&self) -> bool {
+        matches!(self.kind, kind::HEADERS | kind::CONTINUATION)
+    }
+
     /// How much of the payload must be seen before the frame can be judged.
     fn looked_at(&self) -> u32 {
         let wanted = match self.kind {
             kind::RST_STREAM => 4,
             kind::GOAWAY => 8,
+            kind::SETTINGS => 6,
             kind::DATA | kind::HEADERS if self.flags & PADDED != 0 => 1,
             _ => 0,
         };
         self.length.min(wanted)
     }
+}
+
+/// What is found in the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// A frame can be judged.
+    Frame(Frame),
+    /// More of its header block.
+    Fragment(&'a [u8]),
+    /// A frame with a header block is whole.
+    Ended(Frame),
 }
 
 /// Reads frames.
@@ -106,6 +132,10 @@ pub(super) struct Frames {
     /// Bytes of the payload still to come, and how many of its first bytes are still to be looked at.
     payload_left: u32,
     look_left: u32,
+    /// Of a header block: bytes before it, and of it, still to come; whether its end is still to be told.
+    lead_left: u32,
+    block_left: u32,
+    is_block: bool,
 }
 
 impl Frames {
@@ -126,6 +156,9 @@ impl Frames {
             frame: Frame::default(),
             payload_left: 0,
             look_left: 0,
+            lead_left: 0,
+            block_left: 0,
+            is_block: false,
         }
     }
 
@@ -134,24 +167,47 @@ impl Frames {
         self.preface_left == 0 && self.header_filled == 0 && self.payload_left == 0
     }
 
-    /// Takes bytes up to the next frame that can be judged, and gives that. `bytes` is left at what follows; without a
-    /// frame, all of it was taken.
-    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
-        self.skip_preface(bytes);
+    /// Takes bytes up to the next piece, and gives that. `bytes` is left at what follows; without a piece, all of it was
+    /// taken.
+    pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Piece<'a>> {
+        let mut none = 0;
+        skip(bytes, &mut self.preface_left, &mut none);
         loop {
             if self.look_left > 0 {
-                return self.look(bytes);
+                self.look(bytes)?;
+                return Some(Piece::Frame(self.begin_block()));
             }
-            self.skip_payload(bytes);
-            let frame = self.take_header(bytes)?;
+            skip(bytes, &mut self.lead_left, &mut self.payload_left);
+            if self.lead_left == 0 && self.block_left > 0 && !bytes.is_empty() {
+                let fragment = skip(bytes, &mut self.block_left, &mut self.payload_left);
+                return Some(Piece::Fragment(fragment));
+            }
+            let mut payload_left = self.payload_left;
+            skip(bytes, &mut payload_left, &mut none);
+            self.payload_left = payload_left;
+            if self.payload_left == 0 && std::mem::take(&mut self.is_block) {
+                return Some(Piece::Ended(self.frame));
+            }
+            self.take_header(bytes)?;
             if self.look_left == 0 {
-                return Some(frame);
+                return Some(Piece::Frame(self.begin_block()));
             }
         }
     }
 
+    fn begin_block(&mut self) -> Frame {
+        if self.frame.has_block() {
+            self.is_block = true;
+            self.block_left = self.frame.content().min(self.payload_left);
+            let has_lead = self.frame.kind == kind::HEADERS && self.frame.flags & PRIORITY != 0;
+            let lead = if has_lead { PRIORITY_BYTES } else { 0 };
+            self.lead_left = lead.min(self.payload_left);
+        }
+        self.frame
+    }
+
     /// Takes what is missing of the next header.
-    fn take_header(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
+    fn take_header(&mut self, bytes: &mut &[u8]) -> Option<()> {
         if self.payload_left > 0 {
             return None;
         }
@@ -167,11 +223,11 @@ impl Frames {
         self.frame = Frame::parse(self.header);
         self.payload_left = self.frame.length;
         self.look_left = self.frame.looked_at();
-        Some(self.frame)
+        Some(())
     }
 
     /// Takes the first bytes of the payload, and then the frame can be judged.
-    fn look(&mut self, bytes: &mut &[u8]) -> Option<Frame> {
+    fn look(&mut self, bytes: &mut &[u8]) -> Option<()> {
         while self.look_left > 0 {
             let (byte, rest) = bytes.split_first()?;
             *bytes = rest;
@@ -185,27 +241,17 @@ impl Frames {
             self.look_left -= 1;
             self.payload_left -= 1;
         }
-        Some(self.frame)
-    }
-
-    fn skip_preface(&mut self, bytes: &mut &[u8]) {
-        let count = shorter(self.preface_left, bytes.len());
-        self.preface_left -= count;
-        *bytes = rest(bytes, count);
-    }
-
-    fn skip_payload(&mut self, bytes: &mut &[u8]) {
-        let count = shorter(self.payload_left, bytes.len());
-        self.payload_left -= count;
-        *bytes = rest(bytes, count);
+        Some(())
     }
 }
 
-fn shorter(left: u32, there: usize) -> u32 {
-    u32::try_from(there).map_or(left, |there| left.min(there))
-}
-
-fn rest(bytes: &[u8], count: u32) -> &[u8] {
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    bytes.get(count..).unwrap_or_default()
+/// Takes up to `left` bytes, less those from `left` and from what that is a part of.
+fn skip<'a>(bytes: &mut &'a [u8], left: &mut u32, whole: &mut u32) -> &'a [u8] {
+    let count = u32::try_from(bytes.len()).map_or(*left, |there| (*left).min(there));
+    *left -= count;
+    *whole = whole.saturating_sub(count);
+    let at = usize::try_from(count).unwrap_or(usize::MAX);
+    let (taken, rest) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
+    *bytes = rest;
+    taken
 }

@@ -1,9 +1,13 @@
-//! The budgets of one connection, fed with the bytes of both directions.
+//! The budgets of one connection, fed with the bytes of both directions, and the few rules of frames and heads that the
+//! engine does not hold, or not with the right word.
+
+use std::collections::BTreeSet;
 
 use bascule_model::Instant;
 
+use crate::http2::block::{Blocks, Section};
 use crate::http2::bucket::Bucket;
-use crate::http2::frames::{Frame, Frames, kind};
+use crate::http2::frames::{Frame, Frames, Piece, kind};
 use crate::http2::heads::Heads;
 use crate::http2::{Abuse, Budgets, Peer, Unheard};
 
@@ -22,6 +26,12 @@ const WINDOW_UPDATE_BYTES: u32 = 1024;
 /// What may be saved up of anything that is owed.
 const OWED_MAX: u32 = 10_000;
 
+/// Streams that are kept in mind: more than may be open at once.
+const STREAMS_MAX: usize = 4096;
+/// SETTINGS_INITIAL_WINDOW_SIZE, and the largest there is (RFC 9113 §6.5.2).
+const INITIAL_WINDOW: u16 = 4;
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
 /// Error codes with which we end a stream for what its peer did (RFC 9113 §7): PROTOCOL_ERROR, FLOW_CONTROL_ERROR,
 /// STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, COMPRESSION_ERROR, ENHANCE_YOUR_CALM.
 const PEERS_FAULTS: [u32; 7] = [1, 3, 5, 6, 7, 9, ENHANCE_YOUR_CALM];
@@ -35,6 +45,12 @@ pub struct Watch {
     received: Frames,
     sent: Frames,
     heads: Heads,
+    blocks: Blocks,
+    /// Of a client: streams that it has ended and we have not. Of an origin: those with a final head that it has not ended.
+    marked: BTreeSet<u32>,
+    has_begun: bool,
+    /// Whether the head that is being received ends its stream.
+    block_ends_stream: bool,
     resets: Bucket,
     resets_caused: Bucket,
     control: Bucket,
@@ -63,6 +79,10 @@ impl Watch {
             received,
             sent,
             heads: Heads::default(),
+            blocks: Blocks::default(),
+            marked: BTreeSet::new(),
+            has_begun: false,
+            block_ends_stream: false,
             resets: Bucket::full(budgets.resets, now),
             resets_caused: Bucket::full(budgets.resets, now),
             control: Bucket::full(budgets.control_frames, now),
@@ -82,8 +102,16 @@ impl Watch {
     /// # Errors
     /// What the connection is to be ended for. It is said again with everything that comes later.
     pub fn received(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), Abuse> {
-        while let Some(frame) = self.received.next(&mut bytes) {
-            let judged = self.judge(&frame, now);
+        while let Some(piece) = self.received.next(&mut bytes) {
+            let judged = match piece {
+                Piece::Frame(frame) => self.judge(&frame, now),
+                Piece::Fragment(fragment) => {
+                    self.blocks.hold(fragment);
+                    Ok(())
+                }
+                Piece::Ended(frame) if frame.ends_head() => self.end_block(&frame),
+                Piece::Ended(_) => Ok(()),
+            };
             self.latch(judged)?;
         }
         self.abuse.map_or(Ok(()), Err)
@@ -94,9 +122,11 @@ impl Watch {
     /// # Errors
     /// As [`received`](Self::received).
     pub fn sent(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), Abuse> {
-        while let Some(frame) = self.sent.next(&mut bytes) {
-            let noted = self.note(&frame, now);
-            self.latch(noted)?;
+        while let Some(piece) = self.sent.next(&mut bytes) {
+            if let Piece::Frame(frame) = piece {
+                let noted = self.note(&frame, now);
+                self.latch(noted)?;
+            }
         }
         self.abuse.map_or(Ok(()), Err)
     }
@@ -131,6 +161,8 @@ impl Watch {
     }
 
     fn judge(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        self.form(frame)?;
+        self.sequence(frame)?;
         match frame.kind {
             kind::DATA if frame.content() == 0 && !frame.ends_stream() => {
                 self.pay(Abuse::EmptyFrames, now)
@@ -140,6 +172,7 @@ impl Watch {
             kind::CONTINUATION => self.continuation(frame, now),
             kind::RST_STREAM => {
                 self.heads.left(frame.stream);
+                self.marked.remove(&frame.stream);
                 let is_owed = owed(&mut self.resets_owed);
                 if is_owed || self.resets.spend(now) {
                     Ok(())
@@ -156,12 +189,79 @@ impl Watch {
         }
     }
 
+    /// Lengths that are not a matter of opinion (RFC 9113 §6).
+    fn form(&mut self, frame: &Frame) -> Result<(), Abuse> {
+        let is_right = match frame.kind {
+            kind::PRIORITY => frame.length == 5,
+            kind::RST_STREAM | kind::WINDOW_UPDATE => frame.length == 4,
+            kind::PING => frame.length == 8,
+            kind::GOAWAY => frame.length >= 8,
+            kind::SETTINGS if frame.is_ack() => frame.length == 0,
+            kind::SETTINGS => frame.length.is_multiple_of(6),
+            _ => true,
+        };
+        if !is_right {
+            return Err(Abuse::FrameSize);
+        }
+        let (setting, value) = frame.setting();
+        if frame.kind == kind::SETTINGS && setting == INITIAL_WINDOW && value > WINDOW_MAX {
+            return Err(Abuse::WindowSize);
+        }
+        Ok(())
+    }
+
+    /// SETTINGS come first (RFC 9113 §3.4), and nothing of a message after its end (§5.1).
+    fn sequence(&mut self, frame: &Frame) -> Result<(), Abuse> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first && (frame.kind != kind::SETTINGS || frame.is_ack()) {
+            return Err(Abuse::Sequence);
+        }
+        if !matches!(frame.kind, kind::DATA | kind::HEADERS) {
+            return Ok(());
+        }
+        match self.peer {
+            Peer::Client if self.marked.contains(&frame.stream) => return Err(Abuse::StreamClosed),
+            Peer::Client if frame.ends_stream() => self.mark(frame.stream),
+            Peer::Origin if frame.kind == kind::DATA && frame.ends_stream() => {
+                self.marked.remove(&frame.stream);
+            }
+            Peer::Client | Peer::Origin => {}
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, stream: u32) {
+        self.marked.insert(stream);
+        if self.marked.len() > STREAMS_MAX {
+            self.marked.pop_first();
+        }
+    }
+
+    fn end_block(&mut self, frame: &Frame) -> Result<(), Abuse> {
+        let seen = self.blocks.end()?;
+        if self.peer == Peer::Origin && !seen.is_interim {
+            if self.block_ends_stream {
+                self.marked.remove(&frame.stream);
+            } else {
+                self.mark(frame.stream);
+            }
+        }
+        Ok(())
+    }
+
     fn head(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
         self.continuations = 0;
+        self.block_ends_stream = frame.ends_stream();
         let opens = self.peer == Peer::Client && self.heads.came(frame.stream);
         if opens {
             owe(&mut self.window_updates_owed, WINDOW_UPDATES_BY_REQUEST);
         }
+        self.blocks.begin(match self.peer {
+            Peer::Client if opens => Section::Request,
+            Peer::Client => Section::Trailers,
+            Peer::Origin if self.marked.contains(&frame.stream) => Section::AnswerTrailers,
+            Peer::Origin => Section::Answer,
+        });
         // An origin owes one head to each request; what comes besides is interim or not asked for.
         let is_extra = self.peer == Peer::Origin && !frame.ends_stream();
         if is_extra && !owed(&mut self.heads_owed) {
@@ -188,6 +288,14 @@ impl Watch {
     }
 
     fn note(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
+        let ends = match frame.kind {
+            kind::DATA | kind::HEADERS => self.peer == Peer::Client && frame.ends_stream(),
+            kind::RST_STREAM => true,
+            _ => false,
+        };
+        if ends {
+            self.marked.remove(&frame.stream);
+        }
         match frame.kind {
             kind::DATA => {
                 let by_bytes = frame.length / WINDOW_UPDATE_BYTES;

@@ -1,6 +1,6 @@
 //! A stream of HTTP/2 whose frames are watched in both directions (`bascule_guard::http2`). The bytes pass as they are,
-//! until the peer has spent a budget: then the engine is given an error, and the peer, from a task of its own, a GOAWAY
-//! with ENHANCE_YOUR_CALM and a moment to read it. Requests that the engine refused by itself are counted here.
+//! until the peer has spent a budget or broken a rule: then the engine is given an error, and the peer, from a task of its
+//! own, a GOAWAY that says why and a moment to read it. Requests that the engine refused by itself are counted here.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -87,9 +87,8 @@ impl FrameWatch {
     /// The last words, if they can be said where the last frame ended.
     fn last_words(&self) -> Option<[u8; 17]> {
         let watch = self.watch.borrow();
-        watch
-            .is_between_frames()
-            .then(|| goaway(watch.last_stream()))
+        let abuse = self.abuse.get().filter(|_| watch.is_between_frames())?;
+        Some(goaway(watch.last_stream(), abuse))
     }
 }
 

@@ -1,14 +1,16 @@
 //! HTTP between clients and backends. A request's life, in files: [`serve`] runs the engine of a connection and calls
 //! [`handle`] for each request, the function to read first; [`guarded`] lets no byte of HTTP/1 through that the guard does
-//! not understand; [`check`] refuses what could be read in two ways; [`forward`]
-//! makes the two heads, with [`hop`], [`origin`] and [`ids`]; [`body`] moves both bodies, with [`expect`] in front where
-//! the client waits for a word; [`refuse`] answers what is not forwarded; [`record`] remembers what became of it.
+//! not understand, [`frames`] watches those of HTTP/2; [`fields`] and [`check`] refuse what could be read in two ways;
+//! [`forward`] makes the two heads, with [`hop`], [`origin`] and [`ids`]; [`body`] moves both bodies, with [`expect`] in
+//! front where the client waits for a word; [`refuse`] answers what is not forwarded; [`record`] remembers what became of
+//! it. [`limits`], [`progress`] and [`outflow`] bound memory and time.
 
 pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod chunk;
 pub(crate) mod client;
 pub(crate) mod expect;
+pub(crate) mod fields;
 pub(crate) mod forward;
 pub(crate) mod frames;
 pub(crate) mod guarded;

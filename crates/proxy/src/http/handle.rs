@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use crate::attempt::{self, Answer};
 use crate::http::body::ResponseBody;
 use crate::http::check::check;
+use crate::http::fields;
 use crate::http::forward;
 use crate::http::record::Exchange;
 use crate::http::refuse::{self, Refused};
@@ -31,6 +32,7 @@ pub(crate) async fn handle(
 /// Everything between a request's head and the head of its response.
 async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Refused> {
     exchange.client.judge()?;
+    fields::check(&request, &exchange.client)?;
     let asked = check(&request)?;
     let view = Rc::clone(&exchange.view);
     let listener = &exchange.client.listener.name;

@@ -113,6 +113,9 @@ async fn once(
             }
             Ok(answer) => return Ok(answer),
             Err(unanswered) => {
+                if let Some(violation) = upstream::violation_of(&unanswered.error) {
+                    exchange.count_violation(violation);
+                }
                 // Once: the next connection is one that was not made before this one turned out closed.
                 let from_pool = unanswered.reused && source == Source::Any;
                 let stale = from_pool && unanswered.unsent.is_some();

@@ -1,14 +1,17 @@
 //! **connect**: gives a connection to an endpoint, one that waits in the worker's pool or a new one, and sends one request
 //! over it. Everything here belongs to one worker. It never decides whether a request is tried again; it says what was
-//! certainly not sent, so that `attempt` can. Read [`pool`] for what is kept, [`dial`] for how connections are made.
+//! certainly not sent, so that `attempt` can. Read [`pool`] for what is kept, [`dial`] for how connections are made, [`guarded`] for
+//! what is read of an HTTP/1 origin before the engine reads it.
 
 mod dial;
 mod endpoint;
+mod guarded;
 mod pool;
 mod send;
 
 pub use endpoint::UpstreamTls;
 pub(crate) use endpoint::{Endpoint, tls_of};
+pub(crate) use guarded::violation_of;
 pub(crate) use send::{Loan, Unanswered};
 
 use std::rc::Rc;

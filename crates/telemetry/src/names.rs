@@ -140,6 +140,8 @@ metrics! {
         "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";
     REQUESTS_REFUSED, Counter, "bascule_requests_refused_total", "", &[SERVICE, open("reason")], &[],
         "Requests the proxy answered itself with a refusal, by reason.";
+    RESPONSES_REFUSED, Counter, "bascule_responses_refused_total", "", &[SERVICE, BACKEND, open("reason")], &[],
+        "Responses of backends that are not what HTTP/1 allows, by what is wrong: refused, or cut where they had begun.";
     ACTIVE_SESSIONS, Gauge, "bascule_active_sessions", "", &[SERVICE, BACKEND, PROVIDER, PROTO], &[],
         "Requests and sessions running now.";
     SESSIONS, Counter, "bascule_sessions_total", "", &[SERVICE, BACKEND, PROVIDER, PROTO, closed("end", &["client", "server", "drain", "error", "max_age"])], &[],

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bascule_traffic::retry::{Cause, Failure};
 
 use crate::http::forward::Outgoing;
-use crate::upstream::{Endpoint, Unanswered};
+use crate::upstream::{self, Endpoint, Unanswered};
 
 /// Classifies, and puts a request that was certainly not sent back to be sent again.
 pub(crate) fn unanswered(
@@ -36,7 +36,7 @@ fn cause_of(error: &hyper::Error) -> Cause {
     });
     if refused {
         Cause::StreamRefused
-    } else if error.is_parse() {
+    } else if error.is_parse() || upstream::violation_of(error).is_some() {
         Cause::ResponseMalformed
     } else {
         Cause::Died

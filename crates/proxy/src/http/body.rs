@@ -16,7 +16,7 @@ use crate::http::expect::Gate;
 use crate::http::hop;
 use crate::http::progress::{Direction, Flow, Progress};
 use crate::http::record::Exchange;
-use crate::upstream::Loan;
+use crate::upstream::{self, Loan};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -259,13 +259,19 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, BodyError>>> {
-        match &mut self.source {
+        let polled = match &mut self.source {
             Source::Text(text) => {
                 let text = text.take().map(Chunk::uncounted);
                 Poll::Ready(text.map(|text| Ok(Frame::data(text))))
             }
             Source::Backend { pump, end, .. } => pump.poll_response(*end, cx),
+        };
+        if let Poll::Ready(Some(Err(BodyError::Broken(error)))) = &polled
+            && let Some(violation) = upstream::violation_of(error)
+        {
+            self.exchange.count_violation(violation);
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

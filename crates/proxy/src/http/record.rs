@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bascule_guard::Violation;
 use bascule_model::Instant;
 use bascule_telemetry::access::Entry;
 use bascule_telemetry::{clock, names};
@@ -198,6 +199,22 @@ impl Exchange {
         ];
         metrics::with_local_recorder(self.client.worker.recorder(), || {
             metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
+        });
+    }
+
+    /// Its backend sent what is no response, or not the one that was asked for.
+    pub(crate) fn count_violation(&self, violation: Violation) {
+        let lease = self.lease.as_ref();
+        let backend = lease.and_then(|lease| lease.backend.backend());
+        let backend = backend.map_or_else(String::new, |backend| backend.name.to_string());
+        let service = self.service.as_ref().map(|s| s.service.name().to_string());
+        let labels = [
+            ("service", service.unwrap_or_default()),
+            ("backend", backend),
+            ("reason", violation.as_str().to_owned()),
+        ];
+        metrics::with_local_recorder(self.client.worker.recorder(), || {
+            metrics::counter!(names::RESPONSES_REFUSED, &labels).increment(1);
         });
     }
 

@@ -22,12 +22,9 @@ use crate::http::frames::{FrameWatch, Framed};
 use crate::http::limits;
 use crate::tasks::LocalExecutor;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::pool::{Connection, STREAMS_MAX};
+use crate::upstream::guarded::{self, Guarded, Replies};
+use crate::upstream::pool::{Connection, STREAMS_MAX, Single};
 
-/// Header lines of a response. Source: nginx and Envoy accept about as many.
-const RESPONSE_HEADERS_MAX: usize = 200;
-/// A response's head, in bytes. Some backends send large cookies.
-const RESPONSE_HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// A ping on an HTTP/2 connection with open streams finds a peer that is gone without a word.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long the answer to a ping may take.
@@ -65,9 +62,11 @@ async fn http1<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connectio
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let replies = Rc::new(Replies::new());
+    let stream = Guarded::new(stream, Rc::clone(&replies));
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(limits::BUFFER_BYTES)
-        .max_headers(RESPONSE_HEADERS_MAX)
+        .max_headers(guarded::FIELDS_MAX)
         .handshake(TokioIo::new(stream))
         .await?;
     spawn::local("upstream", async move {
@@ -78,7 +77,8 @@ where
     .detach();
     endpoint.pool.note_unshared();
     let reused = false;
-    Ok(Connection::Http1 { sender, reused })
+    let single = Single::new(sender, replies);
+    Ok(Connection::Http1 { single, reused })
 }
 
 async fn http2<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connection>
@@ -94,7 +94,7 @@ where
         .initial_stream_window_size(limits::STREAM_WINDOW)
         .initial_connection_window_size(connection_window)
         .max_send_buf_size(limits::BUFFER_BYTES)
-        .max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
+        .max_header_list_size(guarded::HEAD_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(stream))

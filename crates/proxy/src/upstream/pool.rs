@@ -8,10 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bascule_model::Instant;
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Notify;
 
 use crate::http::body::RequestBody;
+use crate::upstream::guarded::Replies;
 
 /// Idle HTTP/1 connections kept to one endpoint by one worker. More than ever run at once is no use; a burst must not
 /// hold descriptors until they are old.
@@ -26,7 +29,7 @@ pub(crate) enum Connection {
     /// HTTP/1.1.
     Http1 {
         /// Sends one request at a time.
-        sender: http1::SendRequest<RequestBody>,
+        single: Single,
         /// It has carried a request before.
         reused: bool,
     },
@@ -37,6 +40,30 @@ pub(crate) enum Connection {
         /// It has carried a request before.
         reused: bool,
     },
+}
+
+/// An HTTP/1 connection: one request at a time.
+#[derive(Debug)]
+pub(crate) struct Single {
+    sender: http1::SendRequest<RequestBody>,
+    replies: Rc<Replies>,
+}
+
+impl Single {
+    /// A connection whose engine is reached by `sender`.
+    pub(crate) const fn new(sender: http1::SendRequest<RequestBody>, replies: Rc<Replies>) -> Self {
+        Self { sender, replies }
+    }
+
+    /// Sends a request; what comes back is read against it.
+    pub(crate) fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<>
+    {
+        self.replies.ask(request.method());
+        self.sender.try_send_request(request)
+    }
 }
 
 /// An HTTP/2 connection.
@@ -74,7 +101,7 @@ impl Drop for StreamLoan {
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    single: Single,
     since: Instant,
 }
 
@@ -91,11 +118,11 @@ impl Pool {
     /// A connection that can send now and has not been idle for too long.
     pub(crate) fn take(&self, now: Instant, idle_max: Duration) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let usable = |c: &Idle| c.sender.is_ready() && now.since(c.since) < idle_max;
+        let usable = |c: &Idle| c.single.sender.is_ready() && now.since(c.since) < idle_max;
         if let Some(found) = idle.iter().rposition(usable) {
-            let sender = idle.remove(found).sender;
+            let single = idle.remove(found).single;
             let reused = true;
-            return Some(Connection::Http1 { sender, reused });
+            return Some(Connection::Http1 { single, reused });
         }
         drop(idle);
         let shared = self.shared.borrow();
@@ -108,15 +135,15 @@ impl Pool {
     }
 
     /// Takes an HTTP/1 connection back after a request that ended well.
-    pub(crate) fn give_back(&self, sender: http1::SendRequest<RequestBody>, now: Instant) {
-        if sender.is_closed() {
+    pub(crate) fn give_back(&self, single: Single, now: Instant) {
+        if single.sender.is_closed() || !single.replies.may_be_reused() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= IDLE_MAX {
             idle.remove(0);
         }
-        idle.push(Idle { sender, since: now });
+        idle.push(Idle { single, since: now });
     }
 
     /// Adds a new HTTP/2 connection, and gives the first place on it.
@@ -152,7 +179,7 @@ impl Pool {
     pub(crate) fn sweep(&self, now: Instant, idle_max: Duration) {
         let old = |since: Instant| now.since(since) >= idle_max;
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|c| !c.sender.is_closed() && !old(c.since));
+        idle.retain(|c| !c.single.sender.is_closed() && !old(c.since));
         drop(idle);
         let unused = |c: &Shared| c.streams.get() == 0 && old(c.since.get());
         let mut shared = self.shared.borrow_mut();

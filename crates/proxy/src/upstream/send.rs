@@ -5,12 +5,11 @@ use std::rc::Rc;
 use bascule_telemetry::clock;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 
 use crate::http::body::RequestBody;
 use crate::upstream::Connected;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::pool::{Connection, StreamLoan};
+use crate::upstream::pool::{Connection, Single, StreamLoan};
 
 /// A request without an answer.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub(crate) struct Loan(Lent);
 
 #[derive(Debug)]
 enum Lent {
-    Http1(http1::SendRequest<RequestBody>, Rc<Endpoint>),
+    Http1(Single, Rc<Endpoint>),
     Http2(StreamLoan),
 }
 
@@ -37,7 +36,7 @@ impl Loan {
     /// The response has ended well: the connection may carry the next.
     pub(crate) fn give_back(self) {
         match self.0 {
-            Lent::Http1(sender, endpoint) => endpoint.pool.give_back(sender, clock::now()),
+            Lent::Http1(single, endpoint) => endpoint.pool.give_back(single, clock::now()),
             Lent::Http2(stream) => drop(stream),
         }
     }
@@ -59,9 +58,9 @@ impl Connected {
         endpoint: &Rc<Endpoint>,
     ) -> Result<(Response<Incoming>, Loan), Unanswered> {
         let (sent, lent, reused) = match self.connection {
-            Connection::Http1 { mut sender, reused } => {
-                let sent = sender.try_send_request(request).await;
-                (sent, Lent::Http1(sender, Rc::clone(endpoint)), reused)
+            Connection::Http1 { mut single, reused } => {
+                let sent = single.send(request).await;
+                (sent, Lent::Http1(single, Rc::clone(endpoint)), reused)
             }
             Connection::Http2 { stream, reused } => {
                 let sent = stream.sender().try_send_request(request).await;

@@ -17,7 +17,7 @@ mod output;
 mod reference;
 mod running;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod session;
 mod shift;
 mod state;

@@ -1,6 +1,7 @@
 //! Files and environment for the configuration, which itself opens nothing. Paths that are not absolute are meant from the
 //! directory of the configuration file, wherever the process was started.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bascule_config::{Source, SourceError};
@@ -9,6 +10,8 @@ use bascule_config::{Source, SourceError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
     directory: PathBuf,
+    /// What another process has in its environment; before our own.
+    env: BTreeMap<String, String>,
 }
 
 impl Files {
@@ -16,7 +19,19 @@ impl Files {
     pub(crate) fn of(config: &Path) -> Self {
         Self {
             directory: config.parent().unwrap_or(Path::new("")).to_owned(),
+            env: BTreeMap::new(),
         }
+    }
+
+    /// With the environment of the process that the configuration is meant for.
+    pub(crate) fn with_env(self, env: &BTreeMap<String, String>) -> Self {
+        let env = env.clone();
+        Self { env, ..self }
+    }
+
+    /// Whether the environment of that process is known to have the variable.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.env.contains_key(name)
     }
 
     /// Where a path of the configuration really is.
@@ -31,7 +46,10 @@ impl Source for Files {
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        self.env
+            .get(name)
+            .cloned()
+            .or_else(|| std::env::var(name).ok())
     }
 }
 

@@ -10,13 +10,12 @@ use bascule_net::tls::{CertificateMaterial, ServerTls};
 use bascule_traffic::spec::HostPattern;
 
 use super::{Finding, Subject};
+use crate::cli::text::plural;
 
 /// Everything about them. `warnings` are the configuration's own.
 pub(crate) fn look(subject: &Subject<'_>, warnings: &Diagnostics) -> Vec<Finding> {
-    let mut found = vec![Finding::ok(format!(
-        "{} services",
-        subject.config.services.len()
-    ))];
+    let services = plural(subject.config.services.len(), "service");
+    let mut found = vec![Finding::ok(services)];
     for warning in warnings
         .items
         .iter()

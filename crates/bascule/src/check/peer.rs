@@ -1,7 +1,9 @@
-//! The process behind an admin socket: its id, from the socket's peer credentials, and the limits that the kernel holds it
-//! to. Best effort: of another user's process nothing is seen.
+//! The process behind an admin socket: its id, from the socket's peer credentials, and what the kernel tells of it: limits,
+//! environment, directory. Best effort: of another user's process nothing is seen.
 
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use crate::cli::client::context::Context;
 
@@ -18,6 +20,21 @@ pub(crate) fn process(context: &Context) -> Option<i32> {
 /// Its limits, as the kernel lists them.
 pub(crate) fn limits(process: i32) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{process}/limits")).ok()
+}
+
+/// Its environment; empty where it is not to be seen.
+pub(crate) fn environment(process: i32) -> BTreeMap<String, String> {
+    let bytes = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Where its relative paths start.
+pub(crate) fn directory(process: i32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{process}/cwd")).ok()
 }
 
 /// How many descriptors a process with these limits may have.

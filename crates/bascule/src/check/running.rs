@@ -160,3 +160,57 @@ pub(crate) fn absent(error: &crate::cli::exit::CliError) -> Finding {
     Finding::wrong("E0730", format!("no process answers: {}", error.message))
         .help("start it, name it with --context, or add --pre to look before a start")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples;
+
+    fn codes(found: &[Finding]) -> Vec<&'static str> {
+        found.iter().filter_map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn a_worker_that_is_behind_and_a_service_that_is_down_are_told() {
+        let mut status = samples::status();
+        let fine = codes(&edges(&status));
+        assert!(
+            !fine.contains(&"W0730") && !fine.contains(&"E0733"),
+            "{fine:?}"
+        );
+        status.edge.in_step = false;
+        status.services[0].state = ObservedState::Down;
+        assert_eq!(codes(&edges(&status)), ["W0730", "E0733"]);
+        status.instance.ready = false;
+        status.instance.not_ready = "stopping".to_owned();
+        assert!(edges(&status)[0].text.contains("stopping"));
+    }
+
+    #[test]
+    fn a_refused_reload_and_a_file_that_is_not_what_runs_are_told() {
+        let mut status = samples::status();
+        assert_eq!(codes(&loaded(&status, Some("a"), "a")), [""; 0]);
+        assert_eq!(codes(&loaded(&status, None, "a")), [""; 0]);
+        assert_eq!(codes(&loaded(&status, Some("b"), "a")), ["W0732"]);
+        status.config.last_error = Some(bascule_admin::api::ConfigFailure {
+            at: status.at,
+            origin: "meet.yaml".to_owned(),
+            diagnostics: Vec::new(),
+            rendered: String::new(),
+        });
+        assert_eq!(codes(&loaded(&status, Some("b"), "a")), ["W0731"]);
+    }
+
+    #[test]
+    fn losing_a_provider_is_counted_by_providers_that_are_up_not_by_backends() {
+        let up = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<&str>>();
+        assert_eq!(survives("meet", 2, &up(&["aws", "oci"])).code, None);
+        let one = survives("meet", 2, &up(&["aws"]));
+        assert!(
+            one.code == Some("W0740") && one.text.contains("`aws` alone"),
+            "{one:?}"
+        );
+        assert_eq!(survives("meet", 1, &up(&["aws"])).code, Some("W0740"));
+        assert_eq!(survives("meet", 2, &up(&[])).code, Some("W0740"));
+    }
+}

@@ -15,7 +15,6 @@ use crate::check::host::Whose;
 use crate::check::{
     Finding, Group, Level, Report, Subject, files, host, online, peer, ports, running,
 };
-use crate::files::Files;
 
 /// Does it.
 pub(crate) async fn run(args: &CheckArgs, global: &Global, out: &mut Output) -> CliResult {
@@ -68,7 +67,7 @@ async fn process(global: &Global) -> Result<Process, CliError> {
     let mut silent = Output::silent();
     let mut session = Session::open(global, &mut silent)?;
     let status: Status = session.get("/v1/status").await?;
-    let (_, text) = live(&mut session).await?;
+    let text = live(&mut session).await?;
     let limits = peer::process(session.client.context()).and_then(peer::limits);
     let descriptors = limits.as_deref().and_then(peer::descriptors);
     let whose = Whose::Running { descriptors };
@@ -85,7 +84,7 @@ async fn report(
     loaded: &Loaded,
     look: Option<&Result<Process, CliError>>,
 ) -> Report {
-    let source = Files::of(&text.path);
+    let source = text.files();
     let subject = Subject {
         config: &loaded.config,
         files: &source,
@@ -201,8 +200,16 @@ pub(crate) fn groups(report: &Report) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
         for part in parts {
-            let trouble = part.findings.iter().filter(|f| f.level != Level::Ok);
-            trouble.for_each(|finding| text.push_str(&detail(&part.part, finding)));
+            let trouble: Vec<&Finding> = part
+                .findings
+                .iter()
+                .filter(|f| f.level != Level::Ok)
+                .collect();
+            for (at, finding) in trouble.iter().enumerate() {
+                let same = |next: &&Finding| next.code == finding.code && next.help == finding.help;
+                let is_last = !trouble.get(at + 1).is_some_and(same);
+                text.push_str(&detail(&part.part, finding, is_last));
+            }
         }
     }
     text
@@ -243,7 +250,8 @@ fn summary(part: &Group) -> String {
     format!("{name}{}{remarks}", words.join(", "))
 }
 
-fn detail(part: &str, finding: &Finding) -> String {
+/// One finding; what to do stands behind the last of those that have the same cure.
+fn detail(part: &str, finding: &Finding, is_last: bool) -> String {
     let sign = match finding.level {
         Level::Error => 'x',
         Level::Warning => '!',
@@ -255,6 +263,9 @@ fn detail(part: &str, finding: &Finding) -> String {
         format!("{part}  ")
     };
     let mut text = format!("  {sign}  {part}{}\n", finding.text);
+    if !is_last {
+        return text;
+    }
     if let Some(help) = &finding.help {
         text.push_str(&format!("     → {help}\n"));
     }

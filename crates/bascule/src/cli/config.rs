@@ -2,6 +2,7 @@
 //! was read, and problems as an error. `validate`, `fmt`, `show`, `diff` and `migrate` have a file each; `against` is what
 //! a file is compared with.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,8 @@ pub(crate) struct Text {
     pub(crate) name: String,
     /// What it holds.
     pub(crate) bytes: Vec<u8>,
+    /// The environment of the process that it is for, where that is another.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 impl Text {
@@ -84,7 +87,21 @@ impl Text {
             path: path.to_owned(),
             name,
             bytes,
+            env: BTreeMap::new(),
         })
+    }
+
+    /// Another text in the same place.
+    fn with(&self, bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            ..self.copy()
+        }
+    }
+
+    /// Where its relative paths and its variables come from.
+    pub(crate) fn files(&self) -> Files {
+        Files::of(&self.path).with_env(&self.env)
     }
 
     /// Another of the same.
@@ -93,6 +110,7 @@ impl Text {
             path: self.path.clone(),
             name: self.name.clone(),
             bytes: self.bytes.clone(),
+            env: self.env.clone(),
         }
     }
 
@@ -102,7 +120,7 @@ impl Text {
 
     /// It as a configuration.
     pub(crate) fn load(&self) -> Result<Loaded, Diagnostics> {
-        bascule_config::load_bytes(&self.name, &self.bytes, &Files::of(&self.path))
+        bascule_config::load_bytes(&self.name, &self.bytes, &self.files())
     }
 
     /// All that is to be said about it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bascule_config::{Source, SourceError};
+use bascule_config::Source as _;
 use http::Method;
 use serde_json::json;
 
@@ -116,7 +116,14 @@ fn may_be_written(path: &Path, force: bool) -> Result<(), CliError> {
         )
         .with_help("add --force, or name another --file"));
     }
-    Ok(())
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(CliError::new(
+            Exit::Usage,
+            format!("there is no directory {}", folder.display()),
+        )
+        .with_help("make it, or name another --file")),
+        _ => Ok(()),
+    }
 }
 
 /// What there is to dump from.
@@ -126,23 +133,7 @@ struct Given {
     text: Option<Text>,
     /// What is missing so far.
     missing: Vec<String>,
-    world: World,
-}
-
-/// Files from where the configuration is, and the environment of the process where it can be seen.
-struct World {
     files: Files,
-    env: BTreeMap<String, String>,
-}
-
-impl Source for World {
-    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        self.files.read(path)
-    }
-
-    fn env(&self, name: &str) -> Option<String> {
-        self.env.get(name).cloned().or_else(|| self.files.env(name))
-    }
 }
 
 impl Given {
@@ -159,7 +150,7 @@ impl Given {
                 error.message
             )),
             Ok(mut session) => match live(&mut session).await {
-                Ok((_, running)) => {
+                Ok(running) => {
                     text = text.or(Some(running));
                     client = Some(session.client);
                 }
@@ -175,15 +166,14 @@ impl Given {
         let path = text
             .as_ref()
             .map_or_else(PathBuf::new, |text| text.path.clone());
-        let env = process.map(environment).unwrap_or_default();
-        let files = Files::of(&path);
-        let world = World { files, env };
+        let env = process.map(peer::environment).unwrap_or_default();
+        let files = Files::of(&path).with_env(&env);
         Ok(Self {
             client,
             process,
             text,
             missing,
-            world,
+            files,
         })
     }
 
@@ -195,11 +185,11 @@ impl Given {
         };
         let written = text.as_utf8();
         for name in references(&written) {
-            if let Some(value) = self.world.env(name) {
+            if let Some(value) = self.files.env(name) {
                 redaction.know(&value, &format!("<env {name}>"));
             }
         }
-        let Ok(loaded) = bascule_config::load_bytes(&text.name, &text.bytes, &self.world) else {
+        let Ok(loaded) = bascule_config::load_bytes(&text.name, &text.bytes, &self.files) else {
             return redaction;
         };
         let certificates = loaded.config.listeners.values().flat_map(|l| &l.tls);
@@ -210,7 +200,7 @@ impl Given {
         }
         let tokens = loaded.config.admin.tokens_file.as_deref();
         let tokens = tokens
-            .and_then(|file| self.world.read(file).ok())
+            .and_then(|file| self.files.read(file).ok())
             .unwrap_or_default();
         for word in String::from_utf8_lossy(&tokens).split(|c: char| c.is_whitespace() || c == ':')
         {
@@ -235,7 +225,7 @@ impl Given {
             return;
         };
         let written = text.as_utf8();
-        match bascule_config::load_bytes(&text.name, &text.bytes, &self.world) {
+        match bascule_config::load_bytes(&text.name, &text.bytes, &self.files) {
             Ok(loaded) => {
                 let shown = bascule_config::show_defaults(&loaded.config, &written);
                 dump.add(
@@ -263,7 +253,7 @@ impl Given {
         }
         let unseen: Vec<&str> = references(&written)
             .into_iter()
-            .filter(|name| self.client.is_some() && !self.world.env.contains_key(*name))
+            .filter(|name| self.client.is_some() && !self.files.knows(name))
             .collect();
         if !unseen.is_empty() {
             dump.lacks(&format!(
@@ -371,16 +361,6 @@ fn references(text: &str) -> Vec<&str> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-/// The environment of a process; empty where it is not to be seen.
-fn environment(process: i32) -> BTreeMap<String, String> {
-    let bytes = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 /// A file without what follows `#`: comments hold what nobody thinks of. A `#` inside quotes goes too; the text is for

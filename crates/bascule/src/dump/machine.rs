@@ -83,6 +83,9 @@ pub(crate) fn control_group(process: Option<i32>) -> String {
             }
         }
     }
+    if text.is_empty() {
+        text.push_str("nothing bounds it\n");
+    }
     text
 }
 

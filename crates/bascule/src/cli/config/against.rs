@@ -58,7 +58,7 @@ impl Against {
         match self {
             Self::Live => {
                 let mut session = Session::open(global, out)?;
-                let (_, text) = show::live(&mut session).await?;
+                let text = show::live(&mut session).await?;
                 let called = format!("the running configuration ({})", text.name);
                 Ok((text, called))
             }
@@ -109,6 +109,7 @@ fn committed(file: &Text, revision: &str) -> Result<Text, CliError> {
         path: file.path.clone(),
         name: format!("{revision}:{}", file.path.display()),
         bytes: shown.stdout,
+        env: file.env.clone(),
     })
 }
 

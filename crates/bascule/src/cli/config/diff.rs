@@ -16,9 +16,11 @@ use crate::cli::text::plural;
 /// Does it.
 pub(super) async fn run(args: &DiffArgs, global: &Global, out: &mut Output) -> CliResult {
     let against = Against::parse(&args.against)?;
-    let file = Text::read(&args.file)?;
-    let new = file.load().map_err(|problems| invalid(&problems))?.config;
+    let mut file = Text::read(&args.file)?;
     let (text, called) = against.text(&file, global, out).await?;
+    // What would be applied to a process is read with the environment of that process.
+    file.env.clone_from(&text.env);
+    let new = file.load().map_err(|problems| invalid(&problems))?.config;
     let old = text.load().map_err(|problems| invalid(&problems))?.config;
     let changes = bascule_config::diff((&old, &text.as_utf8()), (&new, &file.as_utf8()));
     let start = bascule_config::needs_start(&old, &new);

@@ -1,12 +1,11 @@
 //! `config show`: a configuration as it is written, with all defaults filled in, or with who says each value.
 
-use std::path::PathBuf;
-
 use bascule_admin::api::Config;
 use bascule_config::{Held, Said};
 use serde_json::{Value, json};
 
 use super::{Text, invalid};
+use crate::check::peer;
 use crate::cli::args::Global;
 use crate::cli::exit::{CliError, CliResult, Exit};
 use crate::cli::output::Output;
@@ -73,28 +72,34 @@ fn document(held: &Held) -> Value {
 
 /// Shows the configuration of the running process.
 pub(super) async fn running(how: How, global: &Global, out: &mut Output) -> CliResult {
-    let config = {
+    let (config, text) = {
         let mut session = Session::open(global, out)?;
-        session.get::<Config>("/v1/config").await?
+        let config: Config = session.get("/v1/config").await?;
+        let text = as_text(&config, &session);
+        (config, text)
     };
     if how == How::Written {
         out.answer("Config", &config, |config| config.text.clone())?;
         return Ok(Exit::Ok);
     }
-    file(&as_text(config), how, out)
-}
-
-/// The running configuration as a text. Its relative paths start where its file is.
-fn as_text(config: Config) -> Text {
-    Text {
-        path: PathBuf::from(&config.state.origin),
-        name: config.state.origin,
-        bytes: config.text.into_bytes(),
-    }
+    file(&text, how, out)
 }
 
 /// The running configuration.
-pub(crate) async fn live(session: &mut Session<'_>) -> Result<(u64, Text), CliError> {
+pub(crate) async fn live(session: &mut Session<'_>) -> Result<Text, CliError> {
     let config: Config = session.get("/v1/config").await?;
-    Ok((config.revision, as_text(config)))
+    Ok(as_text(&config, session))
+}
+
+/// The running configuration as a text: with the environment of its process, and with its paths as that process sees
+/// them, where both can be seen.
+fn as_text(config: &Config, session: &Session<'_>) -> Text {
+    let process = peer::process(session.client.context());
+    let directory = process.and_then(peer::directory).unwrap_or_default();
+    Text {
+        path: directory.join(&config.state.origin),
+        name: config.state.origin.clone(),
+        bytes: config.text.clone().into_bytes(),
+        env: process.map(peer::environment).unwrap_or_default(),
+    }
 }

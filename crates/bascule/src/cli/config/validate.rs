@@ -137,12 +137,7 @@ fn mend(
         }
         return Ok(problems);
     }
-    let left = Text {
-        path: text.path.clone(),
-        name: text.name.clone(),
-        bytes: after.clone().into_bytes(),
-    }
-    .problems();
+    let left = text.with(after.clone().into_bytes()).problems();
     if dry_run {
         let summary = left.summary();
         out.note(&format!("dry run: with the fixes there would be {summary}"));

@@ -105,21 +105,19 @@ pub(crate) fn version() -> String {
 /// The hosts that a configuration names, for who wants them hidden.
 pub(crate) fn hosts(config: &Config) -> Vec<String> {
     use bascule_traffic::spec::{EndpointHost, HostPattern};
+    let endpoint = |host: &EndpointHost| match host {
+        EndpointHost::Name(name) => Some(name.to_string()),
+        EndpointHost::Address(_) => None,
+    };
+    let matched = |host: &HostPattern| match host {
+        HostPattern::Exact(name) | HostPattern::Wildcard(name) => Some(name.clone()),
+        HostPattern::Any => None,
+    };
     let mut hosts = Vec::new();
     for service in &config.services {
-        for backend in service.backends.values() {
-            for url in &backend.endpoints {
-                if let EndpointHost::Name(name) = &url.host {
-                    hosts.push(name.to_string());
-                }
-            }
-        }
-        for entry in &service.matches {
-            match &entry.host {
-                HostPattern::Exact(name) | HostPattern::Wildcard(name) => hosts.push(name.clone()),
-                HostPattern::Any => {}
-            }
-        }
+        let urls = service.backends.values().flat_map(|b| &b.endpoints);
+        hosts.extend(urls.filter_map(|url| endpoint(&url.host)));
+        hosts.extend(service.matches.iter().filter_map(|m| matched(&m.host)));
     }
     hosts
 }

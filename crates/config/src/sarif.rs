@@ -78,22 +78,30 @@ fn result(file: &Diagnostics, d: &Diagnostic, codes: &[&str]) -> Value {
     });
     if !d.related.is_empty() {
         let related = d.related.iter().map(|r| {
-            let mut place = location(r.span);
-            place["message"] = json!({ "text": r.label });
-            place
+            let message = json!({ "text": r.label });
+            with(location(r.span), "message", message)
         });
-        result["relatedLocations"] = related.collect();
+        result = with(result, "relatedLocations", related.collect());
     }
     if let Some(fix) = &d.fix {
         let replacement = json!({
             "deletedRegion": region(fix.edit.span), "insertedContent": { "text": fix.edit.text },
         });
-        result["fixes"] = json!([{
+        let fixes = json!([{
             "description": { "text": d.help.as_deref().unwrap_or("what was meant") },
             "artifactChanges": [{ "artifactLocation": artifact(&file.file), "replacements": [replacement] }],
         }]);
+        result = with(result, "fixes", fixes);
     }
     result
+}
+
+/// An object with one more member.
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value);
+    }
+    object
 }
 
 /// SARIF counts from 1; a diagnostic of the whole file may stand at 0.

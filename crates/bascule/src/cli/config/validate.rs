@@ -112,14 +112,12 @@ async fn print(
 }
 
 fn document(problems: &Diagnostics, asked: Option<&(Report, Diagnostics)>) -> Value {
-    let mut document = json!({
+    let online = asked
+        .map(|(report, found)| json!({ "groups": report.groups, "diagnostics": found.to_json() }));
+    json!({
         "file": &*problems.file, "valid": problems.count(Severity::Error) == 0,
-        "summary": problems.summary(), "diagnostics": problems.to_json(),
-    });
-    if let Some((report, found)) = asked {
-        document["online"] = json!({ "groups": report.groups, "diagnostics": found.to_json() });
-    }
-    document
+        "summary": problems.summary(), "diagnostics": problems.to_json(), "online": online,
+    })
 }
 
 /// Applies the safe fixes, and gives what is left to say.

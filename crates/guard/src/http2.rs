@@ -68,13 +68,15 @@ pub enum Abuse {
     WindowSize,
     /// A header block that cannot be decoded (RFC 9113 §4.3).
     Compression,
+    /// Trailers longer than a head may be.
+    TrailersTooLong,
     /// A head or trailers with what must not be there, and that the engine would drop in silence (RFC 9113 §8.1.1).
     Malformed,
 }
 
 impl Abuse {
     /// Every one, for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Resets,
         Self::ResetsCaused,
         Self::ControlFrames,
@@ -88,6 +90,7 @@ impl Abuse {
         Self::StreamClosed,
         Self::WindowSize,
         Self::Compression,
+        Self::TrailersTooLong,
         Self::Malformed,
     ];
 
@@ -108,6 +111,7 @@ impl Abuse {
             | Self::WindowSize
             | Self::Compression => "protocol",
             Self::Flood => "flood",
+            Self::TrailersTooLong => "trailers_too_long",
             Self::Malformed => "malformed",
         }
     }
@@ -127,6 +131,7 @@ impl Abuse {
             | Self::EmptyFrames
             | Self::Continuation
             | Self::WindowUpdates
+            | Self::TrailersTooLong
             | Self::Flood => 11,
         }
     }

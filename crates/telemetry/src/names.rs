@@ -93,6 +93,7 @@ const FRAME_ABUSES: &[&str] = &[
     "window_updates",
     "protocol",
     "flood",
+    "malformed",
 ];
 /// What a client connection is ended for; see `docs/limits.md`.
 const CONNECTION_ENDS: &[&str] = &[
@@ -108,6 +109,7 @@ const CONNECTION_ENDS: &[&str] = &[
     "head_timeout",
     "client_stall",
     "stream_idle",
+    "trailers_too_long",
     "malformed",
 ];
 

@@ -6,6 +6,8 @@ use crate::grammar;
 use crate::http2::Abuse;
 use crate::http2::hpack::Decoder;
 
+/// What a field costs beyond its bytes.
+const FIELD_BYTES: usize = 32;
 /// Room that is kept for the next block.
 const HELD_KEPT: usize = 1024;
 
@@ -28,6 +30,8 @@ pub(super) enum Section {
 pub(super) struct Blocks {
     decoder: Decoder,
     section: Section,
+    /// What trailers may hold, each field with 32 bytes more than it has (RFC 9113 §6.5.2), as the engine counts heads.
+    bytes_max: usize,
     /// The fragments that have come. No more than the CONTINUATION frames of a head may hold.
     held: Vec<u8>,
 }
@@ -37,9 +41,19 @@ pub(super) struct Blocks {
 pub(super) struct Seen {
     /// An answer that is not the final one.
     pub(super) is_interim: bool,
+    /// A request that says that it has no body.
+    pub(super) is_bodiless: bool,
 }
 
 impl Blocks {
+    /// No block yet.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            ..Self::default()
+        }
+    }
+
     /// A block begins.
     pub(super) fn begin(&mut self, section: Section) {
         self.section = section;
@@ -53,23 +67,33 @@ impl Blocks {
 
     /// It is whole.
     pub(super) fn end(&mut self) -> Result<Seen, Abuse> {
-        let seen = judge(&mut self.decoder, self.section, &self.held);
+        let seen = self.judge();
         self.held.clear();
         self.held.shrink_to(HELD_KEPT);
         seen
     }
-}
 
-fn judge(decoder: &mut Decoder, section: Section, block: &[u8]) -> Result<Seen, Abuse> {
-    let (mut is_well, mut is_interim) = (true, false);
-    let decoded = decoder.decode(block, |name, value| {
-        is_well &= may_hold(section, name, value);
-        is_interim |= name == b":status" && value.starts_with(b"1");
-    });
-    match decoded {
-        Err(_) => Err(Abuse::Compression),
-        Ok(()) if !is_well => Err(Abuse::Malformed),
-        Ok(()) => Ok(Seen { is_interim }),
+    fn judge(&mut self) -> Result<Seen, Abuse> {
+        let section = self.section;
+        let mut bytes = 0_usize;
+        let (mut is_well, mut is_interim, mut is_bodiless) = (true, false, false);
+        let decoded = self.decoder.decode(&self.held, |name, value| {
+            bytes = bytes.saturating_add(name.len() + value.len() + FIELD_BYTES);
+            is_well &= may_hold(section, name, value);
+            is_bodiless |= name == b"content-length" && value == b"0";
+            is_interim |= name == b":status" && value.starts_with(b"1");
+        });
+        match decoded {
+            Err(_) => Err(Abuse::Compression),
+            Ok(()) if section == Section::Trailers && bytes > self.bytes_max => {
+                Err(Abuse::TrailersTooLong)
+            }
+            Ok(()) if !is_well => Err(Abuse::Malformed),
+            Ok(()) => Ok(Seen {
+                is_interim,
+                is_bodiless,
+            }),
+        }
     }
 }
 

@@ -245,6 +245,7 @@ fn what_is_no_http2_has_one_word_and_every_other_reason_one_of_its_own() {
 #[test]
 fn rules_that_the_engine_does_not_hold_end_the_connection_with_their_code() {
     let post = frame(1, END_HEADERS, 1, b"\x83\x86\x84\x41\x01a");
+    let bodiless = frame(1, END_HEADERS, 1, b"\x83\x86\x84\x0f\x0d\x010");
     let trailers = |block: &[u8]| [post.clone(), frame(1, 5, 1, block)].concat();
     let cases = [
         (frame(6, 0, 0, &[0; 7]), Abuse::FrameSize),
@@ -263,6 +264,13 @@ fn rules_that_the_engine_does_not_hold_end_the_connection_with_their_code() {
         (frame(1, 5, 1, b"\x82\x20"), Abuse::Compression),
         (frame(1, 5, 1, b"\x3f\xe2\x1f"), Abuse::Compression),
         (frame(1, 5, 1, b"\x82\x04\x03/#f"), Abuse::Malformed),
+        (
+            [frame(1, 0, 1, b"\x82"), frame(0, 0, 1, b"x")].concat(),
+            Abuse::Sequence,
+        ),
+        (frame(9, END_HEADERS, 1, b"\x82"), Abuse::Sequence),
+        ([bodiless, frame(0, 0, 1, b"x")].concat(), Abuse::Malformed),
+        (trailers(&FIELD.repeat(500)), Abuse::TrailersTooLong),
         (trailers(b"\x84"), Abuse::Malformed),
         (trailers(b"\x00\x01x\x02 y"), Abuse::Malformed),
         (trailers(b"\x00\x01X\x01y"), Abuse::Malformed),
@@ -366,19 +374,32 @@ impl Naive {
 /// Kind, flags, stream and payload of a frame that is right by itself and ends no stream.
 type Given = (u8, u8, u32, Vec<u8>);
 
-fn any_frame() -> impl Strategy<Value = Given> {
-    let kind = prop_oneof![4 => 0_u8..10, 1 => 10_u8..];
-    (kind, any::<bool>(), 0_u32..400, any::<bool>()).prop_map(|(kind, flag, stream, is_empty)| {
-        let flags = if flag { END_HEADERS } else { 0 };
+fn any_frame() -> impl Strategy<Value = Vec<Given>> {
+    let kind = prop_oneof![4 => 2_u8..9, 2 => Just(0), 1 => 10_u8..];
+    (kind, 0_u32..400, any::<bool>()).prop_map(|(kind, stream, is_empty)| {
         let payload = match kind {
-            0 | 1 | 9 if is_empty => vec![],
-            0 | 1 | 9 => FIELD.to_vec(),
+            0 if !is_empty => b"data".to_vec(),
+            0 | 4 => vec![],
             2 => vec![0; 5],
             3 | 8 => vec![0; 4],
-            4 => vec![],
             _ => vec![0; 8],
         };
-        (kind, flags, stream, payload)
+        vec![(kind, 0, stream, payload)]
+    })
+}
+
+/// A header block in so many frames.
+fn any_block() -> impl Strategy<Value = Vec<Given>> {
+    let pieces = proptest::collection::vec(any::<bool>(), 1..6);
+    (0_u32..400, pieces).prop_map(|(stream, pieces)| {
+        let last = pieces.len() - 1;
+        let piece = |(at, is_empty): (usize, &bool)| {
+            let kind = if at == 0 { 1 } else { 9 };
+            let flags = if at == last { END_HEADERS } else { 0 };
+            let payload = if *is_empty { vec![] } else { FIELD.to_vec() };
+            (kind, flags, stream, payload)
+        };
+        pieces.iter().enumerate().map(piece).collect()
     })
 }
 
@@ -407,11 +428,11 @@ proptest! {
 
     #[test]
     fn a_counter_of_whole_frames_says_the_same(
-        frames in proptest::collection::vec(any_frame(), 0..900),
+        groups in proptest::collection::vec(prop_oneof![any_frame(), any_block()], 0..600),
     ) {
         let mut watch = client();
         let mut naive = Naive { window_updates: 32, ..Naive::default() };
-        for given in &frames {
+        for given in groups.iter().flatten() {
             let (kind, flags, stream, payload) = given;
             let said = watch.received(NOW, &frame(*kind, *flags, *stream, payload));
             prop_assert_eq!(said.is_err(), naive.is_spent(given), "{:?}", given);

@@ -49,6 +49,10 @@ pub struct Watch {
     /// Of a client: streams that it has ended and we have not. Of an origin: those with a final head that it has not ended.
     marked: BTreeSet<u32>,
     has_begun: bool,
+    /// Requests that said that they have no body, and have not ended: one may have been answered before the body comes.
+    bodiless: BTreeSet<u32>,
+    /// Whether a header block has begun and not ended.
+    in_block: bool,
     /// Whether the head that is being received ends its stream.
     block_ends_stream: bool,
     resets: Bucket,
@@ -79,9 +83,11 @@ impl Watch {
             received,
             sent,
             heads: Heads::default(),
-            blocks: Blocks::default(),
+            blocks: Blocks::new(budgets.head_bytes),
             marked: BTreeSet::new(),
             has_begun: false,
+            bodiless: BTreeSet::new(),
+            in_block: false,
             block_ends_stream: false,
             resets: Bucket::full(budgets.resets, now),
             resets_caused: Bucket::full(budgets.resets, now),
@@ -172,7 +178,7 @@ impl Watch {
             kind::CONTINUATION => self.continuation(frame, now),
             kind::RST_STREAM => {
                 self.heads.left(frame.stream);
-                self.marked.remove(&frame.stream);
+                self.forget(frame.stream);
                 let is_owed = owed(&mut self.resets_owed);
                 if is_owed || self.resets.spend(now) {
                     Ok(())
@@ -216,6 +222,14 @@ impl Watch {
         if is_first && (frame.kind != kind::SETTINGS || frame.is_ack()) {
             return Err(Abuse::Sequence);
         }
+        // Nothing comes between the frames of a header block (RFC 9113 §4.3).
+        if self.in_block != (frame.kind == kind::CONTINUATION) {
+            return Err(Abuse::Sequence);
+        }
+        if frame.kind == kind::DATA && frame.content() > 0 && self.bodiless.contains(&frame.stream)
+        {
+            return Err(Abuse::Malformed);
+        }
         if !matches!(frame.kind, kind::DATA | kind::HEADERS) {
             return Ok(());
         }
@@ -231,14 +245,21 @@ impl Watch {
     }
 
     fn mark(&mut self, stream: u32) {
-        self.marked.insert(stream);
-        if self.marked.len() > STREAMS_MAX {
-            self.marked.pop_first();
-        }
+        keep(&mut self.marked, stream);
+    }
+
+    /// A stream is over, whoever ended it.
+    fn forget(&mut self, stream: u32) {
+        self.marked.remove(&stream);
+        self.bodiless.remove(&stream);
     }
 
     fn end_block(&mut self, frame: &Frame) -> Result<(), Abuse> {
+        self.in_block = false;
         let seen = self.blocks.end()?;
+        if self.peer == Peer::Client && seen.is_bodiless && !self.block_ends_stream {
+            keep(&mut self.bodiless, frame.stream);
+        }
         if self.peer == Peer::Origin && !seen.is_interim {
             if self.block_ends_stream {
                 self.marked.remove(&frame.stream);
@@ -252,6 +273,7 @@ impl Watch {
     fn head(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {
         self.continuations = 0;
         self.block_ends_stream = frame.ends_stream();
+        self.in_block = !frame.ends_head();
         let opens = self.peer == Peer::Client && self.heads.came(frame.stream);
         if opens {
             owe(&mut self.window_updates_owed, WINDOW_UPDATES_BY_REQUEST);
@@ -294,7 +316,7 @@ impl Watch {
             _ => false,
         };
         if ends {
-            self.marked.remove(&frame.stream);
+            self.forget(frame.stream);
         }
         match frame.kind {
             kind::DATA => {
@@ -334,6 +356,13 @@ impl Watch {
         } else {
             Err(abuse)
         }
+    }
+}
+
+fn keep(streams: &mut BTreeSet<u32>, stream: u32) {
+    streams.insert(stream);
+    if streams.len() > STREAMS_MAX {
+        streams.pop_first();
     }
 }
 

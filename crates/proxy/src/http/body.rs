@@ -24,6 +24,9 @@ pub(crate) enum BodyError {
     /// The side it comes from broke off, or sent what is no body.
     #[error("the body broke off")]
     Broken(#[source] hyper::Error),
+    /// Its stream was reset without an error, in the middle. The engine takes that for an end.
+    #[error("the body's stream was reset before its end")]
+    Reset,
     /// It is longer than allowed.
     #[error("the body is longer than allowed")]
     TooLarge,
@@ -36,23 +39,40 @@ pub(crate) struct Pump {
     direction: Direction,
     progress: Rc<Progress>,
     bytes_max: u64,
+    /// What its source speaks.
+    version: Version,
     /// A response's, held back.
     trailers: Option<Frame<Bytes>>,
 }
 
 impl Pump {
-    /// Of a body that may have at most `bytes_max`.
-    pub(crate) const fn new(
+    /// Of a request's body, which may have at most `bytes_max`.
+    pub(crate) const fn of_request(
         incoming: Incoming,
-        direction: Direction,
+        version: Version,
         progress: Rc<Progress>,
         bytes_max: u64,
     ) -> Self {
+        let direction = Direction::Request;
         Self {
             incoming,
             direction,
             progress,
             bytes_max,
+            version,
+            trailers: None,
+        }
+    }
+
+    /// Of a response's body.
+    const fn of_response(incoming: Incoming, version: Version, progress: Rc<Progress>) -> Self {
+        let direction = Direction::Response;
+        Self {
+            incoming,
+            direction,
+            progress,
+            bytes_max: u64::MAX,
+            version,
             trailers: None,
         }
     }
@@ -68,11 +88,28 @@ impl Pump {
                 self.progress.end(self.direction, Flow::Broken);
                 Some(Err(BodyError::Broken(error)))
             }
+            None if self.is_cut() => {
+                self.progress.end(self.direction, Flow::Broken);
+                Some(Err(BodyError::Reset))
+            }
             None => {
                 self.progress.end(self.direction, Flow::Done);
                 None
             }
         })
+    }
+
+    /// Whether a body that gives no more has not ended. An answer may end with its stream being reset where the request has
+    /// not (RFC 9113 §8.1); it is whole if it has its length.
+    fn is_cut(&self) -> bool {
+        let has_end = self.incoming.is_end_stream() || self.trailers_passed();
+        let is_answer = self.direction == Direction::Response;
+        let has_length = is_answer && self.incoming.size_hint().exact() == Some(0);
+        self.version == Version::HTTP_2 && !has_end && !has_length
+    }
+
+    fn trailers_passed(&self) -> bool {
+        self.progress.flow(self.direction) == Flow::Done
     }
 
     /// As [`poll`](Self::poll), for a response: in step with what its client takes.
@@ -94,7 +131,8 @@ impl Pump {
         match next {
             Some(Ok(frame)) if frame.is_trailers() && self.holds_end(end) => {
                 self.trailers = Some(frame);
-                self.progress.poll_taken(cx).map(|()| None)
+                // More is untaken than may be left: it waits.
+                self.poll_response(end, cx)
             }
             Some(Ok(frame)) => {
                 let counted = |bytes| Chunk::counted(bytes, Rc::clone(&self.progress));
@@ -238,9 +276,14 @@ impl ResponseBody {
     }
 
     /// What the backend sends; the connection it comes over is given back when the body has ended.
-    pub(crate) fn backend(incoming: Incoming, loan: Loan, exchange: Box<Exchange>) -> Self {
+    pub(crate) fn backend(
+        incoming: Incoming,
+        version: Version,
+        loan: Loan,
+        exchange: Box<Exchange>,
+    ) -> Self {
         let progress = Rc::clone(&exchange.progress);
-        let pump = Pump::new(incoming, Direction::Response, progress, u64::MAX);
+        let pump = Pump::of_response(incoming, version, progress);
         let loan = Some(loan);
         let end = match exchange.version() {
             Version::HTTP_2 => End::Taken,

@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use crate::http::body::{Pump, RequestBody, ResponseBody};
 use crate::http::check::Asked;
 use crate::http::expect::Gate;
-use crate::http::progress::Direction;
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
 use crate::http::{hop, origin};
@@ -85,7 +84,12 @@ pub(crate) fn request(
         RequestBody::Empty
     } else {
         let progress = Rc::clone(&exchange.progress);
-        RequestBody::Pumped(Pump::new(incoming, Direction::Request, progress, bytes_max))
+        RequestBody::Pumped(Pump::of_request(
+            incoming,
+            parts.version,
+            progress,
+            bytes_max,
+        ))
     };
     let has_body = matches!(body, RequestBody::Pumped(_));
     if !has_body {
@@ -262,10 +266,13 @@ pub(crate) fn response(
     let (mut parts, incoming) = response.into_parts();
     hop::strip(&mut parts.headers);
     origin::via(&mut parts.headers, parts.version);
-    parts.version = Version::HTTP_11;
+    let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     parts.extensions.clear();
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }
-    Response::from_parts(parts, ResponseBody::backend(incoming, loan, exchange))
+    Response::from_parts(
+        parts,
+        ResponseBody::backend(incoming, version, loan, exchange),
+    )
 }

@@ -131,7 +131,24 @@ pub fn is_target_byte(byte: u8) -> bool {
 /// Whether this is a path with perhaps a query, as a target says it: `/`, and bytes that may stand in one.
 #[must_use]
 pub fn is_path(text: &[u8]) -> bool {
-    text.first() == Some(&b'/') && text.iter().all(|byte| is_target_byte(*byte))
+    text.first() == Some(&b'/')
+        && text.iter().all(|byte| is_target_byte(*byte))
+        && percents_are_well(text)
+}
+
+/// Whether every percent sign begins an octet (RFC 3986 §2.1), and none is the NUL at which some programs stop reading
+/// (§7.3).
+#[must_use]
+pub fn percents_are_well(target: &[u8]) -> bool {
+    let mut rest = target;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        let digits = rest.get(at + 1..at + 3).unwrap_or_default();
+        if digits.len() < 2 || digits == b"00" || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return false;
+        }
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    true
 }
 
 /// Whether this names a host: a name, an IPv4 address or an IPv6 address in brackets, and perhaps a port of at most 65535;

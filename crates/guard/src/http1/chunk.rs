@@ -32,6 +32,8 @@ enum At {
     Size(u8),
     Extension(Extension),
     SizeLf,
+    /// Behind a CR where no line may end yet.
+    StrayCr,
     Data,
     DataCr,
     DataLf,
@@ -134,6 +136,11 @@ impl Reader {
     fn step(&mut self, byte: u8, limits: &Limits) -> Result<At, Violation> {
         match self.at {
             At::Size(digits) => self.size(byte, digits),
+            At::StrayCr => Err(if byte == b'\n' {
+                Violation::Chunk
+            } else {
+                Violation::LineEnd
+            }),
             At::Extension(place) => {
                 self.extension_bytes += 1;
                 if self.extension_bytes > limits.extension_bytes {
@@ -246,6 +253,7 @@ fn extension(place: Extension, byte: u8) -> Result<At, Violation> {
             return cr(byte, At::SizeLf).unwrap_or(Err(Violation::Chunk));
         }
         (_, b'\n') => return Err(Violation::LineEnd),
+        (_, b'\r') => return Ok(At::StrayCr),
         _ => return Err(Violation::Chunk),
     };
     Ok(At::Extension(next))

@@ -76,14 +76,20 @@ impl Fields {
             Some(b'\r' | b'\n') => {}
             Some(_) => return Err(Violation::FieldValue),
         }
-        let Some(end) = line_end(end)? else {
+        let Some(end_length) = line_end(end)? else {
             return Ok(Line::Incomplete);
         };
+        // Only what comes behind the line says that it is one: a value may go on there.
+        match end.get(end_length) {
+            None => return Ok(Line::Incomplete),
+            Some(b' ' | b'\t') => return Err(Violation::ObsFold),
+            Some(_) => {}
+        }
         self.count += 1;
         if self.count > count_max {
             return Err(Violation::TooManyFields);
         }
-        self.at += name.len() + 1 + value.len() + end;
+        self.at += name.len() + 1 + value.len() + end_length;
         Ok(Line::Field {
             name,
             value: trim(value),

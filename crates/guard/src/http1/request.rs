@@ -2,7 +2,7 @@
 //! target may have, which host it names, and how the body is framed are checked here and nowhere else.
 
 use crate::Violation;
-use crate::grammar::{is_host, is_target_byte, is_token_byte};
+use crate::grammar::{is_host, is_target_byte, is_token_byte, percents_are_well};
 use crate::http1::facts::{Body, Facts, Minor};
 use crate::http1::fields::{Fields, Line, line_end};
 use crate::http1::limits::Limits;
@@ -21,6 +21,9 @@ pub struct RequestHead {
     pub body: Body,
     /// Whether another request may follow.
     pub persists: bool,
+    /// Whether its target is absolute and ends with the authority: engines make `/` of that, and with `OPTIONS` it means
+    /// the whole server (RFC 9112 §3.2.4).
+    pub is_without_path: bool,
 }
 
 /// Reads one head, which may come in pieces.
@@ -30,6 +33,7 @@ pub struct RequestReader {
     facts: Facts,
     /// The authority of a target in absolute form.
     authority: Option<(usize, usize)>,
+    is_without_path: bool,
     has_host: bool,
     minor: Minor,
 }
@@ -98,9 +102,10 @@ impl RequestReader {
                 return Ok(None);
             };
             self.minor = line.minor;
-            self.authority = target(line.method, line.target)?
-                .map(|(from, to)| (*at + line.method.len() + 1, from, to))
-                .map(|(target, from, to)| (target + from, target + to));
+            let authority = target(line.method, line.target)?;
+            self.is_without_path = authority.is_some_and(|(_, to)| to == line.target.len());
+            let begins = *at + line.method.len() + 1;
+            self.authority = authority.map(|(from, to)| (begins + from, begins + to));
             self.stage = Stage::Fields(Fields::beginning(*at + line.length));
         }
         self.read_fields(bytes, limits)
@@ -145,6 +150,7 @@ impl RequestReader {
             length,
             body: self.facts.body(self.minor)?.unwrap_or(Body::None),
             persists: self.facts.persists(self.minor),
+            is_without_path: self.is_without_path,
         })
     }
 }
@@ -195,6 +201,7 @@ fn first_line<'a>(line: &'a [u8], limits: &Limits) -> Result<Partial<'a>, Violat
     let behind = match behind.split_first() {
         None => return Ok(Partial::Again),
         Some((b' ', behind)) if length > 0 => behind,
+        Some((b'\r' | b'\n', _)) => return too_short(behind),
         Some(_) => return Err(Violation::RequestLine),
     };
     let length = behind
@@ -208,8 +215,10 @@ fn first_line<'a>(line: &'a [u8], limits: &Limits) -> Result<Partial<'a>, Violat
     let behind = match behind.split_first() {
         None => return Ok(Partial::InTarget),
         Some((b' ', behind)) if length > 0 => behind,
-        // Two parts only: HTTP/0.9, or nothing at all. Two spaces: a part that is empty.
-        Some((b'\r' | b'\n' | b' ', _)) => return Err(Violation::RequestLine),
+        // Two parts only: HTTP/0.9, or nothing at all.
+        Some((b'\r' | b'\n', _)) => return too_short(behind),
+        // Two spaces: a part that is empty.
+        Some((b' ', _)) => return Err(Violation::RequestLine),
         Some(_) => return Err(Violation::Target),
     };
     let Some((minor, behind)) = version(behind)? else {
@@ -229,6 +238,14 @@ fn first_line<'a>(line: &'a [u8], limits: &Limits) -> Result<Partial<'a>, Violat
             length,
         })
     }))
+}
+
+/// A line that ends before its third part, or seems to.
+fn too_short(end: &[u8]) -> Result<Partial<'_>, Violation> {
+    match line_end(end)? {
+        None => Ok(Partial::Again),
+        Some(_) => Err(Violation::RequestLine),
+    }
 }
 
 pub(super) const VERSION_BYTES: usize = 8;
@@ -261,6 +278,9 @@ pub(super) fn version(text: &[u8]) -> Result<Option<(Minor, &[u8])>, Violation> 
 fn target(method: &[u8], target: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
     if method == b"CONNECT" {
         return Err(Violation::Connect);
+    }
+    if !percents_are_well(target) {
+        return Err(Violation::Target);
     }
     if target.first() == Some(&b'/') {
         return Ok(None);

@@ -1,6 +1,8 @@
 //! What a client sends: head, body, head, … After a head that must not pass, or the last request of the connection,
 //! nothing is passed any more: what comes there was not understood.
 
+use std::collections::VecDeque;
+
 use crate::Violation;
 use crate::http1::limits::Limits;
 use crate::http1::request::{RequestHead, RequestReader};
@@ -13,6 +15,9 @@ pub struct Requests {
     state: State,
     /// Whether a request follows the one that is read.
     persists: bool,
+    heads: u64,
+    /// The numbers of heads whose target has no path. There are hardly ever any.
+    without_path: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -32,6 +37,8 @@ impl Requests {
             limits,
             state: State::Head(RequestReader::default()),
             persists: true,
+            heads: 0,
+            without_path: VecDeque::new(),
         }
     }
 
@@ -72,6 +79,10 @@ impl Requests {
     /// Goes on behind a head; whether the request ends with it.
     fn begin(&mut self, head: &RequestHead) -> bool {
         self.persists = head.persists;
+        self.heads += 1;
+        if head.is_without_path {
+            self.without_path.push_back(self.heads);
+        }
         Rest::of(head.body).is_none_or(|body| {
             self.state = State::Body(body);
             false
@@ -81,6 +92,15 @@ impl Requests {
     /// The connection is given up: nothing passes any more.
     pub fn give_up(&mut self, violation: Violation) {
         self.state = State::Bad(Then::BadHead(violation));
+    }
+
+    /// Whether the target of this head, of those that passed (the first is 1), has no path. Asked in order.
+    pub fn was_without_path(&mut self, head: u64) -> bool {
+        let found = self.without_path.front() == Some(&head);
+        if found {
+            self.without_path.pop_front();
+        }
+        found
     }
 
     /// Whether the body of the last request that passed is still to come, or part of it.

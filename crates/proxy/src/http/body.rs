@@ -347,6 +347,10 @@ impl Drop for ResponseBody {
                 if let Some(loan) = loan.take().filter(|_| done) {
                     loan.give_back();
                 }
+                // To HTTP/1.0 a body whose length was not said ends with the connection.
+                if !done && self.exchange.version() == Version::HTTP_10 {
+                    self.exchange.client.abort();
+                }
             }
         }
     }

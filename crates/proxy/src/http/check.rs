@@ -11,6 +11,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Version};
 
 use crate::http::hop;
+use crate::http::intake::Target;
 use crate::http::refuse::Refused;
 
 /// What a request asks for.
@@ -30,7 +31,7 @@ impl Asked {
 }
 
 /// Checks a request's head.
-pub(crate) fn check<B>(request: &Request<B>) -> Result<Asked, Refused> {
+pub(crate) fn check<B>(request: &Request<B>, target: Target) -> Result<Asked, Refused> {
     if request.method() == Method::CONNECT {
         return Err(Violation::Connect.into());
     }
@@ -42,7 +43,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<Asked, Refused> {
     }
     let host = host(request)?;
     expectation(request)?;
-    let path = path_of(request)?;
+    let path = path_of(request, target)?;
     if request.method() == Method::OPTIONS && hop::forwards(request.headers())? == Some(0) {
         return Err(Refused::LastHop);
     }
@@ -82,11 +83,14 @@ fn expectation<B>(request: &Request<B>) -> Result<(), Refused> {
 }
 
 /// The path that is routed, and no other is forwarded.
-fn path_of<B>(request: &Request<B>) -> Result<PathAndQuery, Violation> {
+fn path_of<B>(request: &Request<B>, target: Target) -> Result<PathAndQuery, Violation> {
     let said = request.uri().path_and_query();
-    // An absolute form without a path asks for the root.
-    let root = PathAndQuery::from_static("/");
+    // An absolute form without a path asks for the root, or for the whole server (RFC 9112 §3.2.4).
+    if target == Target::WithoutPath && request.method() == Method::OPTIONS {
+        return Ok(PathAndQuery::from_static("*"));
+    }
     let Some(said) = said.filter(|said| said.as_str() != "*") else {
+        let root = PathAndQuery::from_static("/");
         return Ok(said.cloned().unwrap_or(root));
     };
     let mut target = match path::without_dots(said.path()).ok_or(Violation::Target)? {
@@ -145,7 +149,7 @@ mod tests {
     }
 
     fn asks(version: Version, uri: &str, lines: &[(&str, &str)]) -> Result<String, &'static str> {
-        match check(&request(version, uri, lines)) {
+        match check(&request(version, uri, lines), Target::Usual) {
             Ok(asked) => Ok(format!(
                 "{} {}",
                 asked.host_text().unwrap_or("-"),
@@ -211,6 +215,7 @@ mod tests {
         assert_eq!(path("/a/."), Ok("a /a/".into()));
         assert_eq!(path("/a/%2E%2e/b"), Ok("a /b".into()));
         assert_eq!(path("http://a?x"), Ok("a /?x".into()));
+        assert_eq!(path("http://a"), Ok("a /".into()));
         assert_eq!(path("/../b"), Err("malformed_target"));
         assert_eq!(
             asks(Version::HTTP_2, "https://a/b/..", &[]),
@@ -230,7 +235,9 @@ mod tests {
                 &[("host", "a"), ("max-forwards", hops)],
             );
             *request.method_mut() = method;
-            check(&request).map_err(|refused| refused.reason()).err()
+            check(&request, Target::Usual)
+                .map_err(|refused| refused.reason())
+                .err()
         };
         assert_eq!(refused(Method::TRACE, "5"), Some("trace_method"));
         assert_eq!(refused(Method::CONNECT, "5"), Some("connect_method"));
@@ -241,5 +248,18 @@ mod tests {
             Some("malformed_field_value")
         );
         assert_eq!(refused(Method::GET, "0"), None);
+    }
+
+    #[test]
+    fn options_without_a_path_are_for_the_whole_server() {
+        let path = |uri: &str, target| {
+            let mut request = request(Version::HTTP_11, uri, &[("host", "a")]);
+            *request.method_mut() = Method::OPTIONS;
+            let asked = check(&request, target).unwrap();
+            asked.path.to_string()
+        };
+        assert_eq!(path("http://a", Target::WithoutPath), "*");
+        assert_eq!(path("*", Target::Usual), "*");
+        assert_eq!(path("http://a/", Target::Usual), "/");
     }
 }

@@ -14,7 +14,7 @@ use bascule_telemetry::{clock, names};
 use tokio::sync::Notify;
 
 use crate::http::frames::FrameWatch;
-use crate::http::intake::{Intake, Verdict};
+use crate::http::intake::{Intake, Target, Verdict};
 use crate::http::origin::Origin;
 use crate::http::outflow::Outflow;
 use crate::http::progress::{Progress, Stall};
@@ -154,12 +154,14 @@ impl Client {
     }
 
     /// What the guard says of the request whose turn it is.
-    pub(crate) fn judge(&self) -> Result<(), Refused> {
-        match self.intake.as_ref().and_then(|intake| intake.judge()) {
-            None => Ok(()),
-            Some(Verdict::Violated(violation)) => Err(violation.into()),
-            Some(Verdict::Late) => Err(Refused::HeadTimeout),
-        }
+    pub(crate) fn judge(&self) -> Result<Target, Refused> {
+        let judged = self.intake.as_ref().map(|intake| intake.judge());
+        judged
+            .unwrap_or(Ok(Target::Usual))
+            .map_err(|verdict| match verdict {
+                Verdict::Violated(violation) => violation.into(),
+                Verdict::Late => Refused::HeadTimeout,
+            })
     }
 
     /// What is wrong with the body of the request that is being handled.
@@ -173,6 +175,11 @@ impl Client {
         if let Some(intake) = &self.intake {
             intake.give_up();
         }
+    }
+
+    /// The response was cut in the middle, and the client's version may know its end by the connection's alone.
+    pub(crate) fn abort(&self) {
+        self.outflow.abort();
     }
 
     /// Its engine has ended with an error.

@@ -219,11 +219,17 @@ impl Outgoing {
         } else {
             Uri::from(self.asked.path.clone())
         };
+        let has_length = request.body().size_hint().exact().is_some();
         let headers = request.headers_mut();
         match host.filter(|_| !is_http2) {
             Some(host) => headers.insert(header::HOST, host.clone()),
             None => headers.remove(header::HOST),
         };
+        if !is_http2 && self.has_body && !has_length {
+            // Said here, as the engine sends no body of unknown length with methods that seldom have one.
+            let chunked = HeaderValue::from_static("chunked");
+            headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
         if self.takes_trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
             if !is_http2 {

@@ -31,9 +31,9 @@ pub(crate) async fn handle(
 
 /// Everything between a request's head and the head of its response.
 async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Refused> {
-    exchange.client.judge()?;
+    let target = exchange.client.judge()?;
     fields::check(&request, &exchange.client)?;
-    let asked = check(&request)?;
+    let asked = check(&request, target)?;
     let view = Rc::clone(&exchange.view);
     let listener = &exchange.client.listener.name;
     let service = view.route(listener, asked.host_text(), asked.path.path());

@@ -19,6 +19,15 @@ pub(crate) enum Verdict {
     Late,
 }
 
+/// What a target says that the engine does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Nothing.
+    Usual,
+    /// An authority and no path.
+    WithoutPath,
+}
+
 /// One connection's way in.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -100,11 +109,17 @@ impl Intake {
         self.bad_body.get()
     }
 
-    /// The verdict on the next request, in the order in which the engine handles them; `None`: it may pass.
-    pub(crate) fn judge(&self) -> Option<Verdict> {
+    /// The verdict on the next request, in the order in which the engine handles them.
+    pub(crate) fn judge(&self) -> Result<Target, Verdict> {
         let judged = self.judged.get() + 1;
         self.judged.set(judged);
-        self.verdict.get().filter(|_| judged >= self.given.get())
+        let verdict = self.verdict.get().filter(|_| judged >= self.given.get());
+        let is_without_path = self.requests.borrow_mut().was_without_path(judged);
+        match verdict {
+            Some(verdict) => Err(verdict),
+            None if is_without_path => Ok(Target::WithoutPath),
+            None => Ok(Target::Usual),
+        }
     }
 
     /// A request has ended: what a head behind it takes, it takes from now on.
@@ -148,13 +163,13 @@ mod tests {
     fn the_verdict_is_for_the_head_that_got_it_and_not_for_those_before() {
         let intake = intake();
         intake.pass(&[GET, GET, b"GET / HTTP/1.1\r\n\r\n", GET].concat());
-        let bad = Some(Verdict::Violated(Violation::Host));
+        let (good, bad) = (Ok(Target::Usual), Err(Verdict::Violated(Violation::Host)));
         assert_eq!(
             [intake.judge(), intake.judge(), intake.judge()],
-            [None, None, bad]
+            [good, good, bad]
         );
         intake.give_up();
-        assert_eq!(intake.judge(), Some(Verdict::Late));
+        assert_eq!(intake.judge(), Err(Verdict::Late));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bascule_model::Instant;
 use bascule_telemetry::clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::http::limits;
 
@@ -27,6 +28,7 @@ pub(crate) struct Outflow {
     waiting: Cell<usize>,
     taken: Cell<Instant>,
     blocked: Cell<Option<Instant>>,
+    aborted: Cell<bool>,
 }
 
 impl Outflow {
@@ -37,7 +39,14 @@ impl Outflow {
             waiting: Cell::new(0),
             taken: Cell::new(clock::now()),
             blocked: Cell::new(None),
+            aborted: Cell::new(false),
         }
+    }
+
+    /// A response was cut whose end nothing but the end of the connection says: the connection is reset, as a close would
+    /// be taken for the end.
+    pub(crate) fn abort(&self) {
+        self.aborted.set(true);
     }
 
     /// The engine was given bytes of a response.
@@ -95,19 +104,29 @@ impl Outflow {
 
 /// A client's socket whose writes an [`Outflow`] sees.
 #[derive(Debug)]
-pub(crate) struct Metered<S> {
-    stream: S,
+pub(crate) struct Metered {
+    stream: TcpStream,
     outflow: Rc<Outflow>,
 }
 
-impl<S> Metered<S> {
+impl Metered {
     /// Shows what is written to `stream`.
-    pub(crate) const fn new(stream: S, outflow: Rc<Outflow>) -> Self {
+    pub(crate) const fn new(stream: TcpStream, outflow: Rc<Outflow>) -> Self {
         Self { stream, outflow }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.outflow.aborted.get()
+            && let Err(error) = self.stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "a connection is closed instead of reset");
+        }
+    }
+}
+
+impl AsyncRead for Metered {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,7 +136,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl AsyncWrite for Metered {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -173,9 +173,10 @@ pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response
     headers.insert(header::CONTENT_TYPE, text);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (error, reason) = (refused.error_type(), refused.reason());
-    let status = format!("bascule; error={error}; details=\"{reason}\"");
     let is_error = !matches!(refused, Refused::LastHop);
-    if let Some(status) = HeaderValue::try_from(status).ok().filter(|_| is_error) {
+    let error = is_error.then(|| format!(" error={error};"));
+    let status = format!("bascule;{} details=\"{reason}\"", error.unwrap_or_default());
+    if let Ok(status) = HeaderValue::try_from(status) {
         headers.insert(PROXY_STATUS, status);
     }
     if let Some(seconds) = refused.retry_after() {

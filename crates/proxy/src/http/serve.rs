@@ -21,7 +21,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::client::{Caller, Client, REQUESTS, Standing};
@@ -59,12 +58,7 @@ pub(crate) async fn serve(
 }
 
 /// In clear: HTTP/2 by prior knowledge, told by its first bytes.
-async fn serve_clear(
-    worker: Rc<Worker>,
-    listener: Rc<Listener>,
-    stream: Metered<TcpStream>,
-    caller: Caller,
-) {
+async fn serve_clear(worker: Rc<Worker>, listener: Rc<Listener>, stream: Metered, caller: Caller) {
     let (http, stream) = match (listener.protocols.h1, listener.protocols.h2) {
         (true, true) => {
             let deadline = clock::now() + listener.timeouts.client_idle;
@@ -91,7 +85,7 @@ async fn serve_tls(
     worker: Rc<Worker>,
     listener: Rc<Listener>,
     tls: &ServerTls,
-    stream: Metered<TcpStream>,
+    stream: Metered,
     caller: Caller,
 ) {
     let deadline = clock::now() + listener.timeouts.request_headers;

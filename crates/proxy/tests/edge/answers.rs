@@ -28,19 +28,21 @@ async fn head(stream: &mut TcpStream) -> bool {
 async fn says(answer: &'static [u8], closes: bool) -> (SocketAddr, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let of_origin = Arc::clone(&connections);
-    let address = accepting(move |mut stream| {
+    let address = accepting(move |stream| {
         of_origin.fetch_add(1, Ordering::SeqCst);
-        async move {
-            while head(&mut stream).await {
-                let written = stream.write_all(answer).await;
-                if closes || written.is_err() {
-                    return;
-                }
-            }
-        }
+        say(stream, answer, closes)
     })
     .await;
     (address, connections)
+}
+
+async fn say(mut stream: TcpStream, answer: &[u8], closes: bool) {
+    while head(&mut stream).await {
+        let written = stream.write_all(answer).await;
+        if closes || written.is_err() {
+            return;
+        }
+    }
 }
 
 async fn world_of(answer: &'static [u8], closes: bool) -> (World, Arc<AtomicUsize>) {
@@ -123,7 +125,8 @@ async fn is_cut(answer: &'static [u8], last: &str) {
     assert!(body.is_err());
     let ends = world.logged(2).await;
     for line in ends {
-        assert_eq!(line["end"], "upstream:respond", "{line}");
+        let end = line.get("end").unwrap();
+        assert_eq!(end, "upstream:respond", "{line}");
     }
 }
 
@@ -139,6 +142,37 @@ async fn an_answer_that_is_cut_is_cut_at_the_client() {
     is_cut(bad, "5\r\nhello\r\n").await;
 }
 
+/// To HTTP/1.0 only the connection's end says that a body of unknown length has ended, so a close would be a clean end.
+#[tokio::test]
+async fn an_answer_to_http_1_0_that_is_cut_ends_with_a_reset() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let (address, release) = holding(chunked).await;
+    let world = plan(vec![backend("aws", 1, address)]).start();
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    raw.hear("hello").await;
+    release.send(()).unwrap();
+    let ended = raw.0.read(&mut [0]).await.unwrap_err();
+    assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// An origin that answers one request with this, and closes when it is told to.
+async fn holding(answer: &'static [u8]) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
+    let (sender, release) = tokio::sync::oneshot::channel();
+    let release = Arc::new(std::sync::Mutex::new(Some(release)));
+    let address = accepting(move |mut stream| {
+        let release = release.lock().unwrap().take();
+        async move {
+            if head(&mut stream).await {
+                stream.write_all(answer).await.unwrap();
+                release.unwrap().await.unwrap();
+            }
+        }
+    })
+    .await;
+    (address, sender)
+}
+
 #[tokio::test]
 async fn what_comes_behind_an_answer_is_no_answer() {
     let two = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\noneHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
@@ -149,29 +183,30 @@ async fn what_comes_behind_an_answer_is_no_answer() {
     }
 }
 
-/// An origin that says on an idle connection that it waited for too long, as many do.
+/// Answers, and then says that it waited for too long, as many do on idle connections.
+async fn answer_and_time_out(mut stream: TcpStream, spoken: Arc<AtomicUsize>) {
+    if !head(&mut stream).await {
+        return;
+    }
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
+    stream.write_all(answer).await.unwrap();
+    let late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+    // It may be gone by now.
+    drop(stream.write_all(late).await);
+    spoken.fetch_add(1, Ordering::SeqCst);
+    // Open until the edge closes it.
+    while stream.read(&mut [0; 64]).await.unwrap_or(0) > 0 {}
+}
+
 #[tokio::test]
 async fn an_answer_to_nothing_is_not_the_answer_to_the_next_request() {
     let connections = Arc::new(AtomicUsize::new(0));
     let of_origin = Arc::clone(&connections);
     let spoken = Arc::new(AtomicUsize::new(0));
     let of_idle = Arc::clone(&spoken);
-    let address = accepting(move |mut stream| {
-        let (connections, spoken) = (Arc::clone(&of_origin), Arc::clone(&of_idle));
-        async move {
-            connections.fetch_add(1, Ordering::SeqCst);
-            if !head(&mut stream).await {
-                return;
-            }
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
-            stream.write_all(answer).await.unwrap();
-            let late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
-            // It may be gone by now.
-            drop(stream.write_all(late).await);
-            spoken.fetch_add(1, Ordering::SeqCst);
-            // Open until the edge closes it.
-            while stream.read(&mut [0; 64]).await.unwrap_or(0) > 0 {}
-        }
+    let address = accepting(move |stream| {
+        of_origin.fetch_add(1, Ordering::SeqCst);
+        answer_and_time_out(stream, Arc::clone(&of_idle))
     })
     .await;
     let world = plan(vec![backend("aws", 1, address)]).start();

@@ -241,6 +241,20 @@ async fn the_path_that_is_forwarded_has_no_dot_segments() {
 }
 
 #[tokio::test]
+async fn a_body_in_chunks_is_forwarded_whatever_the_method() {
+    let (world, _) = mirrored().await;
+    for method in ["GET", "DELETE", "PATCH"] {
+        let text = format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        );
+        let mut raw = Raw::connect(world.address).await;
+        raw.say(&text).await;
+        let end = format!("{method} / hops=- [hi]");
+        raw.hear(&end).await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_goes_no_further_than_it_says() {
     let (world, reached) = mirrored().await;
     let ask = |hops: &'static str| async move {

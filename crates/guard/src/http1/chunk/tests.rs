@@ -67,6 +67,7 @@ fn the_first_byte_that_does_not_belong_ends_it() {
         ("5;a=\"b", "\nhello", LineEnd),
         ("5;a=\"b\"", "c\r\n", Chunk),
         ("5;a\r", "b\n", LineEnd),
+        ("5;a=\r", "b\n", LineEnd),
         (
             "5;0123456789012345678901234567",
             "89\r\n",

@@ -134,6 +134,11 @@ fn a_first_line_has_three_parts_with_single_spaces() {
         ("GET /\0 HTTP/1.1", Target),
         ("GET /\u{e4} HTTP/1.1", Target),
         ("GET /a#b HTTP/1.1", Target),
+        ("GET /a%zz HTTP/1.1", Target),
+        ("GET /a?b=% HTTP/1.1", Target),
+        ("GET /a%00b HTTP/1.1", Target),
+        ("GET /a\rb HTTP/1.1", LineEnd),
+        ("GET\ra HTTP/1.1", LineEnd),
         ("GET /\\ HTTP/1.1", Target),
         ("GET a HTTP/1.1", Target),
         ("GET * HTTP/1.1", Target),
@@ -170,6 +175,7 @@ fn a_field_is_a_token_a_colon_and_a_value_on_one_line() {
         (" folded", ObsFold),
         ("\tfolded", ObsFold),
         ("x: 1\r\n folded", ObsFold),
+        ("Content-Length:\r\n 3", ObsFold),
         ("x: \0", FieldValue),
         ("x: \u{7f}", FieldValue),
         ("x: a\u{b}b", FieldValue),
@@ -269,6 +275,16 @@ fn a_body_that_is_still_to_come_is_known() {
     assert!(requests.is_in_body());
     requests.pass(b"hi");
     assert!(!requests.is_in_body());
+}
+
+#[test]
+fn a_target_without_a_path_is_known_by_the_number_of_its_head() {
+    let mut requests = Requests::new(limits());
+    for target in ["/", "http://a", "http://a/", "http://a", "http://a?x"] {
+        requests.pass(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    }
+    let known = (1..=5).map(|head| requests.was_without_path(head));
+    assert_eq!(known.collect::<Vec<_>>(), [false, true, false, true, false]);
 }
 
 /// The rules again, in the plainest way: for one head that has come whole and has no body.

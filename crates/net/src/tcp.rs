@@ -19,6 +19,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A peer that is silent this long is asked whether it still lives, below the 350 s after which clouds forget a flow.
 const KEEPALIVE: Duration = Duration::from_secs(120);
 
+/// Bytes that may wait unsent in a client's socket before it takes no more. Two of the proxy's buffers: while one is sent
+/// the next is there.
+const UNSENT_MAX: u32 = 128 * 1024;
+
 /// The limit on client connections of the whole process, and how many there are. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct Connections(Arc<Counts>);
@@ -190,7 +194,10 @@ impl Acceptor {
             return None;
         };
         self.metrics.accepted.increment(1);
-        if prepare(&stream).is_err() {
+        if prepare(&stream)
+            .and_then(|()| bound_unsent(&stream))
+            .is_err()
+        {
             // The peer is gone already; whoever reads finds that out.
             tracing::debug!(%peer, "a connection ended before it was served");
         }
@@ -295,6 +302,12 @@ pub async fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream
         Ok(Err(source)) => Err(failed(source)),
         Err(_) => Err(ConnectError::Timeout { address, timeout }),
     }
+}
+
+/// Of what a client does not take, little waits in the kernel, and the edge hears soon of what is taken. What is on its way
+/// does not count, so a long fat path is filled all the same.
+fn bound_unsent(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX)
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

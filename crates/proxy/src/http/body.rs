@@ -283,6 +283,9 @@ impl ResponseBody {
         exchange: Box<Exchange>,
     ) -> Self {
         let progress = Rc::clone(&exchange.progress);
+        if version == Version::HTTP_2 {
+            progress.comes_by_window();
+        }
         let pump = Pump::of_response(incoming, version, progress);
         let loan = Some(loan);
         let end = match exchange.version() {

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use crate::http::limits;
 
-/// All response bytes that wait in the engines of one worker.
+/// All response bytes that wait in the engines of one worker, and what may be unread behind them.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(Cell<usize>);
 
@@ -67,6 +67,18 @@ impl Outflow {
         self.backlog
             .0
             .set(self.backlog.0.get().saturating_sub(bytes));
+    }
+
+    /// A response begins to wait, with so much that may be unread behind it.
+    pub(crate) fn charge(&self, behind: usize) {
+        let charged = self.backlog.0.get().saturating_add(behind);
+        self.backlog.0.set(charged);
+    }
+
+    /// It waits no more.
+    pub(crate) fn discharge(&self, behind: usize) {
+        let left = self.backlog.0.get().saturating_sub(behind);
+        self.backlog.0.set(left);
     }
 
     /// Whether so little waits that every pump may read on.

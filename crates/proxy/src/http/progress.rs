@@ -82,6 +82,8 @@ pub(crate) struct Progress {
     /// Bytes of the response that the engine holds, and when the socket last took some.
     waiting: Cell<usize>,
     taken: Cell<Instant>,
+    /// What of the response may be unread on the backend's side while the client takes nothing.
+    behind: Cell<usize>,
     /// The pump that waits for the socket to take more.
     pump: RefCell<Option<Waker>>,
     outflow: Rc<Outflow>,
@@ -100,6 +102,7 @@ impl Progress {
             unhurried: Cell::new(false),
             waiting: Cell::new(0),
             taken: Cell::new(now),
+            behind: Cell::new(limits::BUFFER_BYTES),
             pump: RefCell::new(None),
             outflow,
         }
@@ -163,10 +166,17 @@ impl Progress {
         self.unhurried.set(true);
     }
 
+    /// The response comes over HTTP/2: a whole window of it may be unread.
+    pub(crate) fn comes_by_window(&self) {
+        let window = usize::try_from(limits::ENDPOINT_STREAM_WINDOW);
+        self.behind.set(window.unwrap_or(usize::MAX));
+    }
+
     /// The engine was given bytes of the response.
     pub(crate) fn hand(&self, bytes: usize) {
         if self.waiting.get() == 0 {
             self.taken.set(clock::now());
+            self.outflow.charge(self.behind.get());
         }
         self.waiting.set(self.waiting.get().saturating_add(bytes));
         self.outflow.hand(bytes);
@@ -179,9 +189,11 @@ impl Progress {
         self.moved.set(now);
         self.waiting.set(self.waiting.get().saturating_sub(bytes));
         self.outflow.take(bytes, now);
-        if self.waiting.get() == 0
-            && let Some(pump) = self.pump.borrow_mut().take()
-        {
+        if self.waiting.get() > 0 {
+            return;
+        }
+        self.outflow.discharge(self.behind.get());
+        if let Some(pump) = self.pump.borrow_mut().take() {
             pump.wake();
         }
     }

@@ -88,10 +88,10 @@ where
     let frames = Rc::new(FrameWatch::of_endpoint());
     let stream = Framed::new(stream, Rc::clone(&frames));
     // A client that reads slowly holds up to one window: with room for all of them, none holds up another's stream.
-    let connection_window = limits::STREAM_WINDOW.saturating_mul(STREAMS_MAX);
+    let connection_window = limits::ENDPOINT_STREAM_WINDOW.saturating_mul(STREAMS_MAX);
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
-        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .initial_stream_window_size(limits::ENDPOINT_STREAM_WINDOW)
         .initial_connection_window_size(connection_window)
         .max_send_buf_size(limits::BUFFER_BYTES)
         .max_header_list_size(guarded::HEAD_BYTES_MAX)

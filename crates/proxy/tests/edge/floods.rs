@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bascule_model::Scheme;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::client::ask;
+use crate::client::{Raw, ask};
 use crate::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GET, GOAWAY, HEADERS, PING,
     PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, get,
@@ -214,6 +214,23 @@ async fn a_connection_that_has_made_its_requests_is_asked_to_go_and_ended_where_
     }
     assert!(more <= 21, "{more}");
     until("it is counted", || ended(&world, "requests") == 1).await;
+}
+
+#[tokio::test]
+async fn the_last_request_of_an_http1_connection_is_answered_and_closes_it() {
+    let mut plan = plan(vec![backend("aws", 1, named("aws").await)]);
+    plan.edit = |listener| listener.limits.requests_per_connection = 2;
+    let world = plan.start();
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let first = raw.hear("aws").await.to_ascii_lowercase();
+    assert!(!first.contains("connection: close"), "{first}");
+    raw.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let last = raw.hear_all().await.to_ascii_lowercase();
+    assert!(
+        last.contains("connection: close") && last.ends_with("aws"),
+        "{last}"
+    );
 }
 
 #[tokio::test]

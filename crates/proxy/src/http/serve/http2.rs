@@ -48,7 +48,7 @@ where
         .max_header_list_size(head_bytes)
         .max_pending_accept_reset_streams(resets_at_once.unwrap_or(usize::MAX))
         .max_local_error_reset_streams(RESETS_CAUSED_MAX)
-        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .initial_stream_window_size(limits::CLIENT_STREAM_WINDOW)
         .initial_connection_window_size(limits::CLIENT_WINDOW)
         .max_send_buf_size(limits::BUFFER_BYTES)
         .keep_alive_interval(PING_EVERY);

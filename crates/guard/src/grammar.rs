@@ -84,39 +84,42 @@ pub fn is_field_value(text: &[u8]) -> bool {
     value_length(text) == text.len()
 }
 
-/// How many bytes from the front may stand in a field's value. Eight at a time where there is no control character.
+/// How many bytes from the front may stand in a field's value; eight are looked at together.
 #[inline]
 #[must_use]
 pub fn value_length(text: &[u8]) -> usize {
     let mut length = 0;
     let mut rest = text;
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-        if has_control(u64::from_ne_bytes(*word)) {
-            break;
+        let Some(well) = before_control(u64::from_le_bytes(*word)) else {
+            length += word.len();
+            rest = behind;
+            continue;
+        };
+        length += well;
+        match rest.get(well..).and_then(<[u8]>::split_first) {
+            Some((b'\t', behind)) => {
+                length += 1;
+                rest = behind;
+            }
+            _ => return length,
         }
-        length += word.len();
-        rest = behind;
     }
-    let well = |byte: &u8| is_value_byte(*byte);
-    loop {
-        let run = rest.iter().take(8).take_while(|byte| well(byte)).count();
-        length += run;
-        rest = rest.get(run..).unwrap_or_default();
-        if run < 8 {
-            return length;
-        }
-    }
+    length + rest.iter().take_while(|byte| is_value_byte(**byte)).count()
 }
 
-/// Whether one of eight bytes is a control character, HTAB among them.
+/// How many of eight bytes come before the first control character, HTAB among them; `None`: there is none. The first byte
+/// is the lowest: subtracting borrows upwards only, so the lowest mark is never a false one.
 #[inline]
-const fn has_control(word: u64) -> bool {
+fn before_control(word: u64) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let del = word ^ (ONES * 0x7f);
     let is_del = del.wrapping_sub(ONES) & !del;
-    (below_space | is_del) & TOPS != 0
+    let marks = (below_space | is_del) & TOPS;
+    let at = usize::try_from(marks.trailing_zeros() / 8).ok()?;
+    (marks != 0).then_some(at)
 }
 
 /// Whether a byte may stand in a request's target: visible ASCII, without what RFC 3986 keeps out of URIs and two parsers

@@ -177,6 +177,12 @@ impl Client {
         }
     }
 
+    /// Whether a head is being sent.
+    pub(crate) fn is_in_head(&self) -> bool {
+        let begun = self.intake.as_ref().and_then(|intake| intake.begun());
+        begun.is_some()
+    }
+
     /// The response was cut in the middle, and the client's version may know its end by the connection's alone.
     pub(crate) fn abort(&self) {
         self.outflow.abort();

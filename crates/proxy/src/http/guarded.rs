@@ -14,7 +14,7 @@
 //! read and thrown away for a moment. A socket that is closed with bytes unread resets the connection, and the reset
 //! takes the answer with it.
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -41,8 +41,17 @@ pub(crate) struct Guarded<S> {
     held: Held,
     /// The stand-in has been given.
     is_over: bool,
-    /// Set once our side is shut and the rest is being read.
-    lingering: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// How our side is closed.
+    closing: Closing,
+}
+
+/// How far our side is with closing.
+#[derive(Debug)]
+enum Closing {
+    Open,
+    /// It is shut, and what the client still sends is read until then.
+    Lingers(Pin<Box<tokio::time::Sleep>>),
+    Done,
 }
 
 impl<S> Guarded<S> {
@@ -53,7 +62,7 @@ impl<S> Guarded<S> {
             intake,
             held: Held::default(),
             is_over: false,
-            lingering: None,
+            closing: Closing::Open,
         }
     }
 
@@ -138,8 +147,9 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
 
     /// Reads and throws away until the client has closed, or the time for it is over.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until = || Box::pin(clock::sleep_until(clock::now() + LINGER));
-        let over = self.lingering.get_or_insert_with(until);
+        let Closing::Lingers(over) = &mut self.closing else {
+            return Poll::Ready(());
+        };
         if over.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -151,6 +161,17 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
             if read.is_err() || buf.filled().is_empty() {
                 return Poll::Ready(());
             }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
+    /// Closes our side, if the engine has not.
+    pub(crate) async fn finish(mut self) {
+        // A client that has broken off hears nothing; that was noted where the engine ended.
+        let closed = poll_fn(|cx| Pin::new(&mut self).poll_shutdown(cx)).await;
+        if let Err(error) = closed {
+            tracing::debug!(%error, "client connection closed");
         }
     }
 }
@@ -215,12 +236,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        let this = &mut *self;
+        if matches!(this.closing, Closing::Open) {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.closing = if this.intake.shall_linger() {
+                Closing::Lingers(Box::pin(clock::sleep_until(clock::now() + LINGER)))
+            } else {
+                Closing::Done
+            };
         }
-        if self.intake.shall_linger() {
-            ready!(self.poll_linger(cx));
-        }
+        ready!(this.poll_linger(cx));
+        this.closing = Closing::Done;
         Poll::Ready(Ok(()))
     }
 }

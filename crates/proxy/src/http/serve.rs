@@ -6,7 +6,7 @@ mod http2;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -152,60 +152,88 @@ where
         let exchange = Exchange::begin(&of_requests, &request);
         async move { Ok::<_, Infallible>(handle(exchange, request).await) }
     });
-    let connection = builder.serve_connection(io, service);
-    watch(
-        pin!(connection),
-        http1::Connection::graceful_shutdown,
-        &client,
-    )
-    .await;
+    let mut connection = builder.serve_connection(io, service);
+    let drain = http1::Connection::graceful_shutdown;
+    if watch(Pin::new(&mut connection), drain, &client).await == Ended::Well {
+        // The engine leaves a stream open on which an upgrade was asked for, though none is ever offered.
+        connection.into_parts().io.into_inner().finish().await;
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Its engine came to its end.
+    Well,
+    /// It broke off, or was cut: it must not look like an end.
+    Cut,
 }
 
 /// Runs a connection's engine beside its watch: over an idle or slow client, and for the order to drain.
-async fn watch<C>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &Client)
+async fn watch<C>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &Client) -> Ended
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut order = client.worker.drain_order();
-    let mut draining = false;
+    let (mut ordered, mut draining) = (false, false);
     let mut look_at = clock::now() + client.listener.timeouts.client_idle.min(LOOK_FIRST);
     loop {
         // The engine keeps its own state; the other branches only wait.
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    client.note_error(&error);
-                }
-                return;
+                let Err(error) = ended else {
+                    return Ended::Well;
+                };
+                client.note_error(&error);
+                return Ended::Cut;
             }
-            _ = order.wait_for(|drain| *drain), if !draining => {
-                draining = true;
-                drain(connection.as_mut());
+            _ = order.wait_for(|drain| *drain), if !ordered => {
+                ordered = true;
+                // The engine has seen nothing of a head that is being sent, and would close at once.
+                if client.is_in_head() {
+                    look_at = clock::now();
+                } else if !draining {
+                    draining = true;
+                    drain(connection.as_mut());
+                }
             }
             () = client.too_many() => {
                 if client.has_overrun() {
-                    return client.count_end(REQUESTS);
+                    client.count_end(REQUESTS);
+                    return Ended::Cut;
                 }
                 if !draining {
                     draining = true;
                     drain(connection.as_mut());
                 }
             }
-            () = clock::sleep_until(look_at) => match client.standing(clock::now()) {
-                Standing::Well(until) => look_at = until,
-                Standing::Idle if draining => return,
-                Standing::Idle => {
+            () = clock::sleep_until(look_at) => {
+                let now = clock::now();
+                let is_due = ordered && !client.is_in_head();
+                match client.standing(now) {
+                    Standing::Idle if draining => return Ended::Cut,
+                    Standing::Overdue(reason) => {
+                        client.count_end(reason);
+                        return Ended::Cut;
+                    }
+                    Standing::Idle => {
+                        draining = true;
+                        drain(connection.as_mut());
+                        look_at = now + LOOK_FIRST;
+                    }
+                    Standing::LateHead => {
+                        client.give_up_head();
+                        look_at = now + LOOK_FIRST;
+                    }
+                    Standing::Well(until) if ordered => look_at = until.min(now + LOOK_FIRST),
+                    Standing::Well(until) => look_at = until,
+                }
+                if is_due && !draining {
                     draining = true;
                     drain(connection.as_mut());
-                    look_at = clock::now() + LOOK_FIRST;
                 }
-                Standing::LateHead => {
-                    client.give_up_head();
-                    look_at = clock::now() + LOOK_FIRST;
-                }
-                Standing::Overdue(reason) => return client.count_end(reason),
-            },
+            }
         }
     }
 }

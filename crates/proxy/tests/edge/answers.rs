@@ -275,3 +275,34 @@ async fn an_answer_says_how_it_came() {
     let response = sender.send_request(get2("http://a/")).await.unwrap();
     assert_eq!(response.headers()["via"], "1.1 inner, 1.0 bascule");
 }
+
+/// The same from an origin that reads on: the rest of the body goes where the rest of a body goes.
+#[tokio::test]
+async fn behind_an_early_answer_the_rest_of_the_body_is_read_before_the_next_request() {
+    let address = accepting(early_and_on).await;
+    let world = plan(vec![backend("aws", 1, address)]).start();
+    let mut raw = Raw::connect(world.address).await;
+    raw.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 36\r\n\r\n")
+        .await;
+    raw.hear("early").await;
+    let inner = "GET /inner HTTP/1.1\r\nHost: inner\r\n\r\n";
+    raw.say(inner).await;
+    raw.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    raw.hear("/next").await;
+}
+
+/// Answers `early` before it reads the body of a POST, then each GET with its path.
+async fn early_and_on(mut stream: TcpStream) {
+    if !head(&mut stream).await {
+        return;
+    }
+    let early = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly";
+    stream.write_all(early).await.unwrap();
+    let mut body = [0; 36];
+    stream.read_exact(&mut body).await.unwrap();
+    assert!(body.starts_with(b"GET /inner "));
+    if head(&mut stream).await {
+        let next = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n/next";
+        stream.write_all(next).await.unwrap();
+    }
+}

@@ -283,3 +283,25 @@ async fn an_expectation_of_http_1_0_is_none() {
         "{heard}"
     );
 }
+
+/// A client that offers to upgrade is answered, and its connection ends like any: with a close that TLS can tell from a cut.
+#[tokio::test]
+async fn an_offer_to_upgrade_does_not_leave_the_connection_without_an_end() {
+    let tls = crate::world::authority(&["meet.example"]);
+    let mut plan = plan(vec![backend("aws", 1, crate::origin::named("aws").await)]);
+    plan.tls = Some(tls.server());
+    let world = plan.start();
+    let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    let name = "meet.example".try_into().unwrap();
+    let alpn = bascule_net::tls::Alpn::Http1;
+    let mut stream = tls.client().connect(stream, name, alpn).await.unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: meet.example\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut heard)
+        .await
+        .unwrap();
+    assert!(heard.ends_with(b"aws"));
+}

@@ -3,25 +3,25 @@
 
 pub(crate) mod case;
 pub(crate) mod drive;
-#[allow(dead_code, reason = "peers are judged by a part of it")]
 pub(crate) mod judge;
 pub(crate) mod text;
+pub(crate) mod words;
 
-use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bascule_testkit::StrictOrigin;
+use bascule_testkit::{Daemon, StrictOrigin};
 
 use crate::support;
-use case::{Answered, Case, Forwarded};
+use case::Case;
 use drive::Seen;
 
 /// Daemons beside each other: cases wait more than they work.
 const LANES: usize = 4;
 /// How long an answer or an end may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Every case, in the order of the files' names.
 pub(crate) fn corpus() -> Vec<Case> {
@@ -37,47 +37,63 @@ pub(crate) fn corpus() -> Vec<Case> {
     files.iter().flat_map(read).collect()
 }
 
+/// Plays the cases, several at a time, each lane before an origin of its own; `start` gives what is asked and its address.
+/// What `judge` says of each comes in the order of the cases.
+pub(crate) fn play_all<E, T: Send>(
+    cases: &[Case],
+    patience: Duration,
+    start: impl Fn(SocketAddr) -> (SocketAddr, E) + Sync,
+    judge: impl Fn(&Case, &Seen) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let lane = || -> Vec<(usize, T)> {
+        let origin = StrictOrigin::start().unwrap();
+        let (edge, _running) = start(origin.address());
+        // What the start asked for is no case.
+        origin.finish().unwrap();
+        let take = || next.fetch_add(1, Ordering::Relaxed);
+        let taken =
+            std::iter::repeat_with(take).map_while(|number| Some((number, cases.get(number)?)));
+        let judged = taken.map(|(number, case)| {
+            let seen = drive::play(case, edge, &origin, patience);
+            (number, judge(case, &seen))
+        });
+        judged.collect()
+    };
+    let mut judged: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let lanes = LANES.min(cases.len());
+        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let lanes = running.into_iter().map(|lane| lane.join().unwrap());
+        lanes.flatten().collect()
+    });
+    judged.sort_by_key(|(number, _)| *number);
+    judged.into_iter().map(|(_, judgement)| judgement).collect()
+}
+
+/// The binary under test, before an origin.
+pub(crate) fn bascule(origin: SocketAddr) -> (SocketAddr, Daemon) {
+    let edge = support::edge("http", origin);
+    (edge.listener("web").unwrap(), edge)
+}
+
 #[test]
 fn every_case_of_http1_is_as_the_rfc_requires() {
     let filter = std::env::var("BASCULE_CASE").unwrap_or_default();
     let is_asked = |case: &Case| format!("{} {}", case.topic, case.name).contains(&filter);
     let cases: Vec<Case> = corpus().into_iter().filter(is_asked).collect();
     assert!(!cases.is_empty(), "no case has {filter:?} in its name");
-    let next = AtomicUsize::new(0);
-    let lane = || -> Vec<(usize, String)> {
-        let origin = StrictOrigin::start().unwrap();
-        let edge = support::edge("http", origin.address());
-        let address = edge.listener("web").unwrap();
-        let mut failed = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = cases.get(number) else {
-                return failed;
-            };
-            let seen = drive::play(case, address, &origin, PATIENCE);
-            let wrong = judge::strictly(case, &seen);
-            if !wrong.is_empty() {
-                failed.push((number, report(case, &seen, &wrong)));
-            } else if !filter.is_empty() {
-                println!("{}", report(case, &seen, &[]));
-            }
+    let failed = play_all(&cases, PATIENCE, bascule, |case, seen| {
+        let wrong = judge::strictly(case, seen);
+        if wrong.is_empty() && !filter.is_empty() {
+            println!("{}", words::report(case, seen, &[]));
         }
-    };
-    let mut failed: Vec<(usize, String)> = std::thread::scope(|scope| {
-        let lanes = LANES.min(cases.len());
-        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
-        running
-            .into_iter()
-            .flat_map(|lane| lane.join().unwrap())
-            .collect()
+        (!wrong.is_empty()).then(|| words::report(case, seen, &wrong))
     });
-    failed.sort();
-    let all = cases.len();
-    let texts: String = failed.iter().map(|(_, text)| text.as_str()).collect();
+    let failed: Vec<String> = failed.into_iter().flatten().collect();
+    let (texts, count, all) = (failed.concat(), failed.len(), cases.len());
     assert!(
         failed.is_empty(),
-        "{texts}\n{} of {all} cases are not as required",
-        failed.len()
+        "{texts}\n{count} of {all} cases are not as required"
     );
 }
 
@@ -89,59 +105,4 @@ fn names_are_sentences_of_their_own() {
     assert_eq!(twice, None);
     let no_sentence = names.iter().find(|name| name.split(' ').count() < 4);
     assert_eq!(no_sentence, None);
-}
-
-/// A case with what was required and what happened, for a reader.
-fn report(case: &Case, seen: &Seen, wrong: &[String]) -> String {
-    let mut out = format!("\n{}: {}\n  {}\n", case.topic, case.name, case.rfc);
-    let mut line = |label: &str, text: &str| writeln!(out, "  {label:<9} {text}").unwrap();
-    for problem in wrong {
-        line("WRONG", problem);
-    }
-    for action in &case.client {
-        match action {
-            case::Action::Send(bytes) => line("sent", &text::shown(bytes)),
-            other => line("client", &format!("{other:?}")),
-        }
-    }
-    for message in &case.forwarded {
-        line("required", &required_request(message));
-    }
-    for answer in case.answers() {
-        line("required", &required_answer(&answer));
-    }
-    line("required", &format!("connection: {:?}", case.then()));
-    for connection in &seen.origin {
-        for message in &connection.messages {
-            let whole = if message.is_whole { "" } else { " (a part)" };
-            line(
-                "forwarded",
-                &format!("{}{whole}", text::shown(&message.raw)),
-            );
-        }
-    }
-    for response in &seen.responses {
-        let whole = if response.is_whole { "" } else { " (cut)" };
-        line(
-            "answered",
-            &format!("{}{whole}", text::shown(&response.raw)),
-        );
-    }
-    if !seen.rest.is_empty() {
-        line("and then", &text::shown(&seen.rest));
-    }
-    line("connection", &format!("{:?}", seen.end));
-    out
-}
-
-fn required_request(message: &Forwarded) -> String {
-    let start = text::shown(&message.shape.start);
-    let cut = if message.is_cut { " never whole" } else { "" };
-    format!("forwarded{cut} {start}")
-}
-
-fn required_answer(answer: &Answered) -> String {
-    let cut = if answer.is_cut { " cut" } else { "" };
-    let reason = answer.reason.as_deref().unwrap_or_default();
-    format!("answered {}{cut} {reason}", answer.status)
 }

@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod client;
 pub mod daemon;
 pub mod frames;
+pub mod gateway;
 pub mod nginx;
 pub mod origin;
 pub mod process;

@@ -34,6 +34,7 @@ pub(crate) enum Action {
     UntilForwarded(usize),
     UntilScript(usize),
     Close,
+    /// Breaks the connection.
     Reset,
 }
 
@@ -118,7 +119,8 @@ impl Case {
             let word = line.split(|byte| *byte == b' ').next();
             word.unwrap_or_default().to_vec()
         };
-        if let Some(message) = self.forwarded.get(number) {
+        let described = |message: &&Forwarded| !message.shape.start.is_empty();
+        if let Some(message) = self.forwarded.get(number).filter(described) {
             return first_word(&message.shape.start);
         }
         let sent = self.client.iter().find_map(|action| match action {
@@ -272,9 +274,10 @@ fn action(value: &str) -> Result<Action, String> {
 fn origin(case: &mut Case, value: &str) -> Result<(), String> {
     let words: Vec<&str> = value.split(' ').collect();
     let step = match words.as_slice() {
-        ["answer"] | ["answer", "early"] => {
+        ["answer", when @ ..] => {
             case.script.push(Answer {
-                is_early: words.len() > 1,
+                is_early: when == ["early"],
+                is_rest: when == ["after", "body"],
                 steps: Vec::new(),
             });
             return Ok(());

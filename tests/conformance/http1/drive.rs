@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use bascule_testkit::strict::{Connection, Message, Read, StrictOrigin, queue, read_response};
+use bascule_testkit::strict::{
+    Connection, Framing, Message, Read, StrictOrigin, queue, read_response,
+};
 
 use super::case::{Action, Case, Then};
 
@@ -19,7 +21,9 @@ pub(crate) struct Seen {
     pub(crate) end: End,
     /// What the origin got, by connection.
     pub(crate) origin: Vec<Connection>,
-    /// What went wrong beside the case: a wait in vain, another client that was disturbed.
+    /// What the case waited for in vain.
+    pub(crate) waits: Vec<String>,
+    /// What went wrong beside the case: another client that was disturbed, a connection that is held.
     pub(crate) trouble: Vec<String>,
 }
 
@@ -43,20 +47,21 @@ pub(crate) fn play(
 ) -> Seen {
     origin.begin(case.script.clone());
     let mut client = Client::connect(case, edge, patience);
-    let mut trouble = Vec::new();
+    let mut waits = Vec::new();
     for action in &case.client {
-        if let Err(error) = client.act(action, origin) {
-            trouble.push(error);
-        }
+        // A wait in vain is one of the things that happened; the case goes on.
+        waits.extend(client.act(action, origin, patience).err());
     }
-    let wanted = case.answers().len();
-    client.until_responses(wanted, origin);
+    let answers = case.answers();
+    let finals = answers.iter().filter(|it| !is_interim(it.status)).count();
+    client.until_finals(finals, origin);
     match case.then() {
         Then::Open => client.ask_again(),
         Then::Closed => client.until_end(),
         Then::Either => {}
     }
     let (responses, rest, end) = client.result();
+    let mut trouble = Vec::new();
     if let Err(error) = disturbs_nobody(edge, patience) {
         trouble.push(error);
     }
@@ -69,6 +74,7 @@ pub(crate) fn play(
         rest,
         end,
         origin,
+        waits,
         trouble,
     }
 }
@@ -97,7 +103,12 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn act(&mut self, action: &Action, origin: &StrictOrigin) -> Result<(), String> {
+    fn act(
+        &mut self,
+        action: &Action,
+        origin: &StrictOrigin,
+        patience: Duration,
+    ) -> Result<(), String> {
         let told = |error: anyhow::Error| error.to_string();
         match action {
             // An edge that has refused may have closed: what it said is read later.
@@ -109,23 +120,37 @@ impl<'a> Client<'a> {
                     return Err(format!("the client waited in vain for {count} responses"));
                 }
             }
-            Action::UntilForwarded(count) => origin.until_heads(*count).map_err(told)?,
-            Action::UntilScript(count) => origin.until_answered(*count).map_err(told)?,
+            Action::UntilForwarded(count) => origin.until_heads(*count, patience).map_err(told)?,
+            Action::UntilScript(count) => origin.until_answered(*count, patience).map_err(told)?,
             Action::Close => drop(self.stream.shutdown(Shutdown::Write)),
-            Action::Reset => drop(rustix::net::sockopt::set_socket_linger(
-                &self.stream,
-                Some(Duration::ZERO),
-            )),
+            Action::Reset => self.reset().map_err(|error| error.to_string())?,
         }
         Ok(())
     }
 
-    /// Reads on until there are so many, or the end has come.
+    /// Breaks the connection: a socket without a linger that is closed does. What it held is a new one that is idle.
+    fn reset(&mut self) -> std::io::Result<()> {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        self.stream = TcpStream::connect(self.stream.peer_addr()?)?;
+        self.end = Some(End::Reset);
+        Ok(())
+    }
+
+    /// Reads on until there are so many, interim ones included, or the end has come.
     fn until_responses(&mut self, count: usize, origin: &StrictOrigin) {
+        self.until(origin, |responses| responses.len() >= count);
+    }
+
+    /// Reads on until there are so many answers, or the end has come.
+    fn until_finals(&mut self, count: usize, origin: &StrictOrigin) {
+        self.until(origin, |responses| finals(responses) >= count);
+    }
+
+    fn until(&mut self, origin: &StrictOrigin, is_enough: impl Fn(&[Message]) -> bool) {
         loop {
             self.take_responses();
             origin.client_has(self.responses.len());
-            if self.responses.len() >= count || self.end.is_some() {
+            if is_enough(&self.responses) || self.end.is_some() {
                 return;
             }
             self.more();
@@ -162,8 +187,8 @@ impl<'a> Client<'a> {
 
     fn take_responses(&mut self) {
         loop {
-            let finals = self.responses.iter().filter(|it| !it.is_interim()).count();
-            match read_response(&self.bytes, &self.case.method(finals)) {
+            let method = self.case.method(finals(&self.responses));
+            match read_response(&self.bytes, &method) {
                 Read::Whole(message, length) => {
                     self.bytes.drain(..length);
                     self.responses.push(message);
@@ -187,10 +212,9 @@ impl<'a> Client<'a> {
     /// The responses, a last one that is a part or ended with the connection, and what is no response.
     fn result(mut self) -> (Vec<Message>, Vec<u8>, End) {
         let end = self.end.unwrap_or(End::Silent);
-        let finals = self.responses.iter().filter(|it| !it.is_interim()).count();
-        match read_response(&self.bytes, &self.case.method(finals)) {
+        let method = self.case.method(finals(&self.responses));
+        match read_response(&self.bytes, &method) {
             Read::Part(mut message) | Read::Broken(mut message) if message.has_head => {
-                use bascule_testkit::strict::Framing;
                 message.is_whole = message.framing == Framing::UntilClose && end == End::Closed;
                 self.responses.push(message);
                 self.bytes.clear();
@@ -199,6 +223,15 @@ impl<'a> Client<'a> {
         }
         (self.responses, self.bytes, end)
     }
+}
+
+fn finals(responses: &[Message]) -> usize {
+    responses.iter().filter(|it| !it.is_interim()).count()
+}
+
+/// Whether an answer follows a response of this status.
+pub(crate) const fn is_interim(status: u16) -> bool {
+    matches!(status, 100 | 102..=199)
 }
 
 /// Another client's request goes well, whatever this case left behind. It also comes after everything that the edge would

@@ -36,15 +36,24 @@ const OWN_OF_RESPONSES: [&str; 7] = [
 /// Everything that is not as the case requires; empty: it is.
 pub(crate) fn strictly(case: &Case, seen: &Seen) -> Vec<String> {
     let mut wrong = beside(seen);
+    wrong.extend(seen.waits.iter().cloned());
     forwarded(&case.forwarded, seen, &mut wrong);
     let required = case.answers();
-    if seen.responses.len() != required.len() {
-        let (got, wanted) = (seen.responses.len(), required.len());
+    // A 100 may come or not where the body has come already.
+    let asks = required.iter().any(|answer| answer.status == 100);
+    let counts = |response: &&Message| asks || response.status() != 100;
+    let responses: Vec<&Message> = seen.responses.iter().filter(counts).collect();
+    // A cut before the head is a cut too.
+    let is_cut = required.last().is_some_and(|answer| answer.is_cut) && seen.end != End::Silent;
+    let missing = required.len().saturating_sub(responses.len());
+    if responses.len() > required.len() || missing > usize::from(is_cut) {
+        let (got, wanted) = (responses.len(), required.len());
         wrong.push(format!("{got} responses, not {wanted}"));
     }
-    for (answer, response) in required.iter().zip(&seen.responses) {
+    for (answer, response) in required.iter().zip(responses) {
         answered(answer, response, &mut wrong);
-        if case.script.is_empty() && !answer.is_refusal && answer.status == 200 {
+        let is_usual = case.script.is_empty() && !answer.is_refusal && answer.reason.is_none();
+        if is_usual && answer.status == 200 {
             usual_body(response, &mut wrong);
         }
     }
@@ -85,7 +94,7 @@ fn beside(seen: &Seen) -> Vec<String> {
 }
 
 /// The requests that the origin got, the runner's own left out.
-fn requests(seen: &Seen) -> Vec<&Message> {
+pub(crate) fn requests(seen: &Seen) -> Vec<&Message> {
     let all = seen
         .origin
         .iter()

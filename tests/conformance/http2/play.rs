@@ -82,6 +82,7 @@ fn begin(stage: &Stage<'_>, case: &Case) {
     let scripted = Answer {
         is_early: answer.is_early,
         steps: answer.http1.clone(),
+        ..Answer::default()
     };
     let has_script = !case.is_http2 && !answer.http1.is_empty();
     stage
@@ -117,7 +118,7 @@ fn steps(stage: &Stage<'_>, case: &Case, client: &mut Client) -> Result<()> {
             Step::Origin(count) if case.is_http2 => wait::until("a request at the origin", || {
                 (stage.http2.heads() >= *count).then_some(())
             })?,
-            Step::Origin(count) => stage.http1.until_heads(*count)?,
+            Step::Origin(count) => stage.http1.until_heads(*count, PATIENCE)?,
             Step::Finish => client.finish()?,
         }
     }

@@ -57,12 +57,12 @@ fn is_escaped(text: &[u8], others: &[u8]) -> bool {
 }
 
 /// An origin form: a path that begins with a slash, and perhaps a query (RFC 9112 §3.2.1). Brackets, braces and the bar
-/// pass though RFC 3986 has them escaped: browsers send them as they are.
+/// pass though RFC 3986 has them escaped, and in a query a percent sign too: browsers send them as they are.
 pub(super) fn is_path(text: &[u8]) -> bool {
     let mut parts = text.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default();
     let query = parts.next().unwrap_or_default();
-    path.starts_with(b"/") && is_escaped(path, b"/:@[]{}|") && is_escaped(query, b"/:@?[]{}|")
+    path.starts_with(b"/") && is_escaped(path, b"/:@[]{}|") && is_escaped(query, b"/:@?[]{}|%")
 }
 
 /// A host and perhaps a port, as `Host` and an authority form have it (RFC 9110 §7.2).

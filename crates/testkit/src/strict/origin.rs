@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,6 +21,8 @@ pub const SENTINEL: &str = "/sentinel/";
 pub struct Answer {
     /// Before the request's body has come.
     pub is_early: bool,
+    /// Once the body has come of a request that had an early one before.
+    pub is_rest: bool,
     /// One after the other.
     pub steps: Vec<Step>,
 }
@@ -90,10 +93,14 @@ impl Shared {
 
     /// Waits until it is so; `false`: in vain.
     pub(super) fn until(&self, is_so: impl Fn(&State) -> bool) -> bool {
+        self.within(PATIENCE, is_so)
+    }
+
+    fn within(&self, patience: Duration, is_so: impl Fn(&State) -> bool) -> bool {
         let waits = |state: &mut State| !is_so(state);
         let waited = self
             .changed
-            .wait_timeout_while(self.state(), PATIENCE, waits);
+            .wait_timeout_while(self.state(), patience, waits);
         let (_state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         !timeout.timed_out()
     }
@@ -137,23 +144,26 @@ impl StrictOrigin {
         self.shared.change(|state| state.client_has = responses);
     }
 
-    /// Waits until the heads of so many requests have come.
+    /// Waits until the heads of so many requests have come, for as long as `patience`.
     ///
     /// # Errors
     /// When they do not.
-    pub fn until_heads(&self, heads: usize) -> Result<()> {
-        match self.shared.until(|state| state.heads >= heads) {
+    pub fn until_heads(&self, heads: usize, patience: Duration) -> Result<()> {
+        match self.shared.within(patience, |state| state.heads >= heads) {
             true => Ok(()),
             false => bail!("the origin waited in vain for {heads} requests"),
         }
     }
 
-    /// Waits until so many answers have been given with all their steps.
+    /// Waits until so many answers have been given with all their steps, for as long as `patience`.
     ///
     /// # Errors
     /// When they are not.
-    pub fn until_answered(&self, answers: usize) -> Result<()> {
-        match self.shared.until(|state| state.answered >= answers) {
+    pub fn until_answered(&self, answers: usize, patience: Duration) -> Result<()> {
+        match self
+            .shared
+            .within(patience, |state| state.answered >= answers)
+        {
             true => Ok(()),
             false => bail!("the origin waited in vain to give {answers} answers"),
         }
@@ -245,11 +255,11 @@ mod tests {
     fn it_records_what_came_and_answers_as_it_was_told() {
         let origin = StrictOrigin::start().unwrap();
         origin.begin(vec![Answer {
-            is_early: false,
             steps: vec![
                 Step::Send(b"HTTP/1.1 204 None\r\n\r\n".to_vec()),
                 Step::Close,
             ],
+            ..Answer::default()
         }]);
         let answer = exchange(&origin, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(answer, "HTTP/1.1 204 None\r\n\r\n");

@@ -81,10 +81,15 @@ impl Served {
         self.count(message);
         self.record(message);
         self.is_counted = false;
-        match std::mem::take(&mut self.is_answered) {
-            true => Ok(Then::Next),
-            false => self.answer(message),
+        let is_answered = std::mem::take(&mut self.is_answered);
+        let has_rest = {
+            let state = self.shared.state();
+            state.script.front().is_some_and(|answer| answer.is_rest)
+        };
+        if is_answered && !has_rest {
+            return Ok(Then::Next);
         }
+        self.answer(message)
     }
 
     fn broken(&mut self, message: &Message) -> Then {

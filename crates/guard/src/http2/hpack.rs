@@ -12,6 +12,9 @@ const TABLE_BYTES: usize = 4096;
 /// An integer of more bytes than this means nothing that a header block could hold.
 const INTEGER_BYTES_MAX: u32 = 4;
 
+/// Changes of the table's size that a block may begin with (RFC 7541 §4.2): the smallest since the last, and the last.
+const SIZES_MAX: u32 = 2;
+
 /// The block cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Undecodable;
@@ -42,12 +45,13 @@ impl Decoder {
         mut block: &[u8],
         mut see: impl FnMut(&[u8], &[u8]),
     ) -> Result<(), Undecodable> {
-        let mut has_fields = false;
+        let (mut has_fields, mut sizes) = (false, 0);
         while let Some(first) = block.first().copied() {
             if first & 0b1110_0000 == 0b0010_0000 {
                 // A new size comes before all fields (RFC 7541 §4.2).
                 let size = integer(&mut block, 5)?;
-                let is_allowed = !has_fields && self.table.resize(size);
+                sizes += 1;
+                let is_allowed = !has_fields && sizes <= SIZES_MAX && self.table.resize(size);
                 is_allowed.then_some(()).ok_or(Undecodable)?;
                 continue;
             }

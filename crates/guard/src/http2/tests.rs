@@ -262,6 +262,7 @@ fn rules_that_the_engine_does_not_hold_end_the_connection_with_their_code() {
         (frame(1, 5, 1, b"\x82\xc6"), Abuse::Compression),
         (frame(1, 5, 1, b"\x82\x80"), Abuse::Compression),
         (frame(1, 5, 1, b"\x82\x20"), Abuse::Compression),
+        (frame(1, 5, 1, b"\x20\x20\x20\x82"), Abuse::Compression),
         (frame(1, 5, 1, b"\x3f\xe2\x1f"), Abuse::Compression),
         (frame(1, 5, 1, b"\x82\x04\x03/#f"), Abuse::Malformed),
         (

@@ -55,7 +55,9 @@ where
     let of_requests = Rc::clone(&client);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let exchange = Exchange::begin(&of_requests, &request);
-        async move { Ok::<_, Infallible>(handle(exchange, request).await) }
+        // Boxed, so that the stream's task does not hold the room for it while it moves the response's body.
+        let handled = Box::pin(handle(exchange, request));
+        async move { Ok::<_, Infallible>(handled.await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     watch(

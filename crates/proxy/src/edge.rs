@@ -136,14 +136,15 @@ impl Edge {
         if let Some(setup) = settings.listeners.iter().find(|setup| !has_sockets(setup)) {
             return Err(StartError::NoSocket(setup.listener.name.clone()));
         }
-        let inner = Inner::new(
+        let mut edge = Inner::new(
             workers,
             snapshot,
             settings.upstream_tls,
             registry,
             settings.connections_max,
         );
-        let mut edge = inner;
+        let limits = settings.listeners.iter().map(ListenerSetup::limits);
+        edge.connections.set_listeners(limits);
         let (started, outcomes) = blocking::channel();
         for (worker, listeners) in spread(settings.listeners, workers).into_iter().enumerate() {
             let (orders, receiver) = mpsc::unbounded_channel();
@@ -264,6 +265,8 @@ impl Edge {
     /// others are changed in place. Running connections are not touched; they keep the terms they came under. What had
     /// been accepted by the kernel of a socket that closes is still served.
     pub fn set_listeners(&self, listeners: Vec<ListenerSetup>) {
+        let limits = listeners.iter().map(ListenerSetup::limits);
+        self.0.connections.set_listeners(limits);
         let spread = spread(listeners, self.0.orders.len());
         for (orders, listeners) in self.0.orders.iter().zip(spread) {
             tell(orders, Order::Listeners(listeners));

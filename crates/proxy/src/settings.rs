@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bascule_config::Listener;
+use bascule_model::ListenerName;
 use bascule_net::listen::Bound;
+use bascule_net::tcp::ListenerLimits;
 use bascule_net::tls::ServerTls;
 
 pub use crate::upstream::UpstreamTls;
@@ -34,4 +36,16 @@ pub struct ListenerSetup {
     pub bound: Option<Bound>,
     /// Its TLS side. To change certificates alone, replace them in place there; nothing here needs to know.
     pub tls: Option<ServerTls>,
+}
+
+impl ListenerSetup {
+    /// What it allows of connections.
+    pub(crate) fn limits(&self) -> (ListenerName, ListenerLimits) {
+        let limits = ListenerLimits {
+            connections: self.listener.connections,
+            connections_per_client: self.listener.limits.connections_per_client,
+            exempt: self.listener.trusted.clone(),
+        };
+        (self.listener.name.clone(), limits)
+    }
 }

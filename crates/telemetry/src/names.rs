@@ -198,8 +198,8 @@ metrics! {
         "Client connections open now.";
     CONNECTIONS_ACCEPTED, Counter, "bascule_connections_accepted_total", "", &[LISTENER], &[],
         "Client connections accepted.";
-    CONNECTIONS_REFUSED, Counter, "bascule_connections_refused_total", "", &[LISTENER, closed("reason", &["limit"])], &[],
-        "Client connections closed at once, by reason.";
+    CONNECTIONS_REFUSED, Counter, "bascule_connections_refused_total", "", &[LISTENER, closed("reason", &["limit", "listener_limit", "client_limit"])], &[],
+        "Client connections closed at once, by the limit that was reached: of the process, the listener, the client's address.";
     CONNECTIONS_ENDED, Counter, "bascule_connections_ended_total", "", &[LISTENER, closed("reason", CONNECTION_ENDS)], &[],
         "Client connections ended by the edge for what the client did or failed to do, by reason.";
     STREAMS_RESET, Counter, "bascule_streams_reset_total", "", &[LISTENER, closed("reason", &["client_stall", "stream_idle"])], &[],
@@ -208,8 +208,8 @@ metrics! {
         "HTTP/2 connections to endpoints ended by the edge for what the endpoint sent, by reason.";
     ACCEPT_ERRORS, Counter, "bascule_accept_errors_total", "", &[LISTENER, closed("reason", &["files", "memory", "aborted", "other"])], &[],
         "Errors of accepting connections: no file descriptor left, no memory, gone before accepted.";
-    TLS_HANDSHAKES, Counter, "bascule_tls_handshakes_total", "", &[LISTENER, closed("result", &["full", "resumed", "failed"])], &[],
-        "TLS handshakes with clients.";
+    TLS_HANDSHAKES, Counter, "bascule_tls_handshakes_total", "", &[LISTENER, closed("result", &["full", "resumed", "refused_sni", "timeout", "failed"])], &[],
+        "TLS handshakes with clients, by how they ended; `refused_sni`: `strict_sni` and no certificate for the name.";
     TLS_CERTIFICATE_EXPIRY, Gauge, "bascule_tls_certificate_expiry_timestamp_seconds", "seconds", &[open("name")], &[],
         "When the certificate ends, by its first name.";
     RESOLVE_FAILURES, Counter, "bascule_resolve_failures_total", "", &[open("host")], &[],

@@ -102,6 +102,9 @@ where
     F::Output: 'static,
 {
     let live = Live::start(name);
+    // On the heap at once: each wrapper below would hold room for the whole future, and starting a task moves it several
+    // times. Futures that serve a connection or a stream are some kilobytes.
+    let future = Box::pin(future);
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let handle = tokio::task::spawn_local(async move {
         let result = caught(name, future).await;

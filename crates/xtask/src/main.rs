@@ -1,10 +1,11 @@
-//! The one entry tool: `cargo xtask tidy`, `gen`, `test`. It decides nothing about the product; it holds the rules of the
-//! code base ([`tidy`]), writes the generated references ([`generate`]) and runs everything that proves it ([`test`]).
-//! It must never skip in silence: what cannot be done is named, and fails.
+//! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `instructions`, `bench`. It decides nothing about the product; it
+//! holds the rules of the code base ([`tidy`]), writes the generated references ([`generate`]), runs everything that proves
+//! it ([`test`]) and measures what it costs ([`gates`]). It must never skip in silence: what cannot be done is named, and fails.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod gates;
 mod generate;
 mod say;
 mod test;
@@ -17,7 +18,8 @@ const USAGE: &str = "\
 cargo xtask tidy           ranks, purity, module docs, top level, dependency records
 cargo xtask gen [--check]  write the generated references (or only compare)
 cargo xtask test [--all]   install what is missing, build, run all tests, print a time table;
-                           --all adds the long ones: fuzzing, soaks";
+                           --all adds the long ones: fuzzing, soaks
+cargo xtask instructions   count instructions per request, compare with the record; --help says more";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -38,6 +40,7 @@ fn run(args: &[String]) -> Result<()> {
         ["gen", "--check"] => generate::check(&root),
         ["test"] => test::run(&root, test::Length::Normal),
         ["test", "--all"] => test::run(&root, test::Length::All),
+        ["instructions", rest @ ..] => gates::instructions(&root, rest),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

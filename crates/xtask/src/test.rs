@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{generate, say, tidy, tools};
+use crate::{gates, generate, say, tidy, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Length {
 pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     let cargo = |args: &'static [&'static str]| move || command(root, "cargo", args);
     let mut table = Table::default();
-    table.step("install tools", tools::ensure)?;
+    table.step("install tools", || tools::ensure(tools::OF_TESTS))?;
     table.step("tidy", || tidy::run(root))?;
     table.step(
         "build tests",
@@ -43,6 +43,9 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
         cargo(&["test", "--workspace"]),
     )?;
     table.step("generated references", || generate::check(root))?;
+    table.step("instructions per request", || {
+        gates::instructions(root, &[])
+    })?;
     // The tests have built the binary already; the long run takes an optimised one.
     if length == Length::All {
         let quick = ["build", "--profile", "quick", "--package", "bascule"];
@@ -110,7 +113,7 @@ fn many_cases(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn command(root: &Path, program: &str, args: &[&str]) -> Result<()> {
+pub(crate) fn command(root: &Path, program: &str, args: &[&str]) -> Result<()> {
     let path = if program.contains('/') {
         root.join(program)
     } else {

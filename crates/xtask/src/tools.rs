@@ -1,4 +1,5 @@
-//! The real programs that tests run against: found, or installed by their package, or named with the way to get them.
+//! The real programs that tests and the bench run against: found, or installed by their package, or named with the way to
+//! get them.
 
 use std::process::{Command, Stdio};
 
@@ -7,29 +8,26 @@ use anyhow::{Result, bail};
 use crate::say;
 
 /// A program, and the Debian package that brings it.
-struct Tool {
+pub(crate) struct Tool {
     program: &'static str,
     package: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
-    Tool {
-        program: "nginx",
-        package: "nginx-light",
-    },
-    Tool {
-        program: "curl",
-        package: "curl",
-    },
-    Tool {
-        program: "h2load",
-        package: "nghttp2-client",
-    },
+/// What the tests need.
+pub(crate) const OF_TESTS: &[Tool] = &[
+    tool("nginx", "nginx-light"),
+    tool("curl", "curl"),
+    tool("h2load", "nghttp2-client"),
+    tool("valgrind", "valgrind"),
 ];
 
+const fn tool(program: &'static str, package: &'static str) -> Tool {
+    Tool { program, package }
+}
+
 /// Installs what is missing. Fails with what, why and how where that cannot be done.
-pub(crate) fn ensure() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS
+pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools
         .iter()
         .filter(|tool| !is_installed(tool.program))
         .collect();
@@ -52,7 +50,7 @@ pub(crate) fn ensure() -> Result<()> {
         .collect();
     if !still.is_empty() {
         bail!(
-            "the tests need {}; apt-get install {} {}; install them and run again",
+            "{} needed; apt-get install {} {}; install them and run again",
             still.join(", "),
             packages.join(" "),
             if installed {

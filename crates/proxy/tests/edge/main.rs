@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod changes;
 mod client;
+mod connections;
 mod counts;
 mod floods;
 mod frames;

@@ -133,7 +133,7 @@ pub(super) fn length(sources: &[Source]) -> Findings {
     };
     sources
         .iter()
-        .filter(|s| s.is_under("crates") && !s.is_test() && !says_why(s))
+        .filter(|s| (s.is_under("crates") || s.is_under("benches")) && !s.is_test() && !says_why(s))
         .map(|s| (s, s.production().count()))
         .filter(|(_, lines)| *lines > LINES_MAX)
         .map(|(s, lines)| {

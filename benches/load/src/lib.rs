@@ -3,7 +3,15 @@
 //! stay much cheaper than any proxy: no parser, no header map, no allocation for a request. What it measures and what it
 //! does not: `benches/README.md`.
 
+pub mod accounting;
+pub mod bench;
 pub mod client;
+pub mod cores;
 pub mod origin;
+pub mod peers;
+pub mod round;
 pub mod runtime;
 pub mod scenario;
+pub mod statistics;
+pub mod table;
+pub mod versions;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::test::command;
-use crate::tools;
+use crate::{say, tools};
 
 /// Counts instructions per request and compares with the record.
 pub(crate) fn instructions(root: &Path, args: &[&str]) -> Result<()> {
@@ -24,4 +24,24 @@ pub(crate) fn instructions(root: &Path, args: &[&str]) -> Result<()> {
     ];
     command(root, "cargo", &build)?;
     command(root, "target/debug/bascule-count", args)
+}
+
+/// Measures CPU per request beside other proxies.
+pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<()> {
+    tools::ensure(tools::OF_BENCH)?;
+    let is_quick = args.contains(&"--quick");
+    let profile = if is_quick { "quick" } else { "release" };
+    say::line(&format!("building, profile {profile}"));
+    let packages = ["--package", "bascule", "--package", "bascule-load"];
+    let build = [&["build", "--profile", profile], packages.as_slice()].concat();
+    command(root, "cargo", &build)?;
+    let program = format!("target/{profile}/bascule-load");
+    let ours = ["--bascule", &format!("target/{profile}/bascule")].map(str::to_owned);
+    let rest = args.iter().filter(|arg| **arg != "--quick");
+    let args: Vec<&str> = ours
+        .iter()
+        .map(String::as_str)
+        .chain(rest.copied())
+        .collect();
+    command(root, &program, &args)
 }

@@ -13,13 +13,18 @@ pub(crate) struct Tool {
     package: &'static str,
 }
 
+const NGINX: Tool = tool("nginx", "nginx-light");
+
 /// What the tests need.
 pub(crate) const OF_TESTS: &[Tool] = &[
-    tool("nginx", "nginx-light"),
+    NGINX,
     tool("curl", "curl"),
     tool("h2load", "nghttp2-client"),
     tool("valgrind", "valgrind"),
 ];
+
+/// What the bench needs.
+pub(crate) const OF_BENCH: &[Tool] = &[NGINX, tool("haproxy", "haproxy")];
 
 const fn tool(program: &'static str, package: &'static str) -> Tool {
     Tool { program, package }

@@ -46,9 +46,19 @@ fn value(inside: &str, source: &dyn Source) -> Result<String, Problem> {
             format!("`${{{inside}}}` is not a reference"),
             label,
         );
-        return Err(
-            problem.note("a name has letters, digits and `_`; a literal `${` is written `$${`")
-        );
+        let problem =
+            problem.note("a name has letters, digits and `_`; a literal `${` is written `$${`");
+        let end = inside.find(|c| !allowed(c)).unwrap_or(inside.len());
+        return Err(match inside.split_at_checked(end) {
+            Some(("", tail)) if tail.starts_with('{') => {
+                problem.help("a template that nobody filled in")
+            }
+            Some((name, tail)) if !name.is_empty() && tail.starts_with(['-', ':', '=']) => {
+                let default = tail.trim_start_matches([':', '-', '=', '?']);
+                problem.help(format!("a default is written `${{{name}:-{default}}}`"))
+            }
+            _ => problem,
+        });
     }
     // As in a shell, `:-` also stands in for a variable that is set and empty.
     match (source.env(name), default) {

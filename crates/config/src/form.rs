@@ -1,6 +1,7 @@
 //! What a single value may be: one [`Form`] a key, each with the function that reads it and the words that describe it.
 //! A form decides whether a scalar is a value and says how to mend it if not; it knows nothing of other keys.
-//! `form/unit` has numbers with units, `form/address` has addresses, URLs, hosts and paths.
+//! `form/unit` has numbers with units, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
+//! instead.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::node::{Core, Scalar};
 use crate::{similar, write};
 
 pub(crate) mod address;
+mod advice;
+mod path;
+mod plain;
 pub(crate) mod unit;
 
 /// What a single value may be.
@@ -177,6 +181,15 @@ impl Problem {
         self
     }
 
+    /// With advice, if there is some.
+    fn advised(self, advised: Option<advice::Advised>) -> Self {
+        match advised {
+            Some(advice::Advised::Help(help)) => self.help(help),
+            Some(advice::Advised::Fix(text)) => self.fix(text),
+            None => self,
+        }
+    }
+
     pub(crate) fn without_fix(mut self) -> Self {
         self.advice.fix = None;
         self
@@ -188,16 +201,16 @@ impl Form {
     pub(crate) fn read(self, scalar: &Scalar) -> Result<Value, Problem> {
         let text = scalar.text.as_str();
         match self {
-            Self::Bool => boolean(scalar).map(Value::Bool),
-            Self::Version => version(scalar).map(Value::Integer),
-            Self::Integer(min, max) => integer(scalar, min, max).map(Value::Integer),
+            Self::Bool => plain::boolean(scalar).map(Value::Bool),
+            Self::Version => plain::version(scalar).map(Value::Integer),
+            Self::Integer(min, max) => plain::integer(scalar, min, max).map(Value::Integer),
             Self::IntegerOrAuto(min, max) => match text {
                 "auto" => Ok(Value::Auto),
-                _ => integer(scalar, min, max)
+                _ => plain::integer(scalar, min, max)
                     .map(Value::Integer)
                     .map_err(|p| p.note("accepted here: `auto`, or a number")),
             },
-            Self::Ratio => ratio(scalar).map(Value::Ratio),
+            Self::Ratio => plain::ratio(scalar).map(Value::Ratio),
             Self::Choice(words, later) => choice(text, words, later),
             Self::Status => unit::status(text).map(Value::Status),
             Self::Listen => address::listen(scalar).map(Value::Listen),
@@ -208,16 +221,20 @@ impl Form {
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),
             Self::Text | Self::File | Self::Name => plain_text(scalar).map(Value::Text),
-            Self::Socket => string(scalar).and_then(address::socket).map(Value::Socket),
+            Self::Socket => match scalar.core {
+                Core::Integer(port) => address::socket(&format!(":{port}")),
+                _ => string(scalar).and_then(address::socket),
+            }
+            .map(Value::Socket),
             Self::Url => string(scalar).and_then(address::url).map(Value::Url),
             Self::Network => string(scalar)
                 .and_then(address::network)
                 .map(Value::Network),
             Self::Host => string(scalar).and_then(address::host).map(Value::Host),
-            Self::Path => string(scalar).and_then(address::path).map(Value::Text),
-            Self::Prefix => string(scalar).and_then(address::prefix).map(Value::Text),
+            Self::Path => string(scalar).and_then(path::path).map(Value::Text),
+            Self::Prefix => string(scalar).and_then(path::prefix).map(Value::Text),
             Self::Authority => string(scalar).and_then(address::authority).map(Value::Text),
-            Self::Target => string(scalar).and_then(address::target).map(Value::Text),
+            Self::Target => string(scalar).and_then(path::target).map(Value::Text),
         }
     }
 }
@@ -256,97 +273,6 @@ fn plain_text(scalar: &Scalar) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-fn boolean(scalar: &Scalar) -> Result<bool, Problem> {
-    if let Core::Bool(value) = scalar.core {
-        return Ok(value);
-    }
-    let text = &scalar.text;
-    let problem = Problem::new(
-        "E0201",
-        format!("`{text}` is not true or false"),
-        "not true or false",
-    );
-    Err(match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "y" | "true" => problem.fix_plain("true"),
-        "no" | "off" | "n" | "false" => problem.fix_plain("false"),
-        _ => problem.note("accepted here: true, false"),
-    })
-}
-
-fn version(scalar: &Scalar) -> Result<u64, Problem> {
-    let newest = crate::migrate::VERSION;
-    match scalar.core {
-        Core::Integer(number) if u64::try_from(number).is_ok_and(|n| n > newest) => {
-            let message = format!("version {number} is not known to this program");
-            let problem = Problem::new("E0121", message, format!("known: 1 to {newest}"));
-            Err(problem.help("read it with the bascule it was written for, or a newer one"))
-        }
-        _ => integer(scalar, 1, newest),
-    }
-}
-
-fn integer(scalar: &Scalar, min: u64, max: u64) -> Result<u64, Problem> {
-    let text = &scalar.text;
-    let range = format!("a whole number from {min} to {max}");
-    match scalar.core {
-        Core::Integer(value) => match u64::try_from(value) {
-            Ok(value) if (min..=max).contains(&value) => Ok(value),
-            _ => Err(Problem::new(
-                "E0203",
-                format!("`{text}` is out of range"),
-                format!("not {range}"),
-            )),
-        },
-        _ => {
-            let problem = Problem::new(
-                "E0201",
-                format!("`{text}` is not a whole number"),
-                format!("not {range}"),
-            );
-            let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-            let quoted = text
-                .parse::<u64>()
-                .is_ok_and(|v| digits && (min..=max).contains(&v));
-            let problem = match quoted {
-                true => problem.fix_plain(text.trim_start_matches('0').to_owned()),
-                false => problem,
-            };
-            Err(match text.strip_suffix('%') {
-                Some(bare) if bare.parse::<u64>().is_ok_and(|v| (min..=max).contains(&v)) => {
-                    problem.fix_plain(bare)
-                }
-                _ => problem,
-            })
-        }
-    }
-}
-
-fn ratio(scalar: &Scalar) -> Result<f64, Problem> {
-    let text = &scalar.text;
-    let value = match scalar.core {
-        Core::Integer(0) => 0.0,
-        Core::Integer(1) => 1.0,
-        Core::Integer(_) => f64::NAN,
-        Core::Float(value) => value,
-        _ => {
-            let problem = Problem::new(
-                "E0201",
-                format!("`{text}` is not a number"),
-                "not a number from 0 to 1",
-            );
-            return Err(problem);
-        }
-    };
-    if (0.0..=1.0).contains(&value) {
-        return Ok(value);
-    }
-    Err(Problem::new(
-        "E0203",
-        format!("`{text}` is out of range"),
-        "not a number from 0 to 1",
-    ))
-}
-
 fn choice(text: &str, words: &'static [&'static str], later: &[Later]) -> Result<Value, Problem> {
     if let Some(word) = words.iter().find(|word| **word == text) {
         return Ok(Value::Word(word));
@@ -367,6 +293,11 @@ fn choice(text: &str, words: &'static [&'static str], later: &[Later]) -> Result
     // `TLSv1.2` where `1.2` is a word.
     let number = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let meant = words.iter().find(|word| **word == number).copied();
+    if text == "https" && words.contains(&"http") {
+        // With the word alone mended, what was meant to be TLS would be clear text.
+        return Err(problem.help("TLS is the key `tls`; the kind is `http`"));
+    }
+    let meant = meant.or_else(|| advice::word(text, words));
     Err(
         match meant.or_else(|| similar::nearest(text, words.iter().copied())) {
             Some(word) => problem.help(format!("did you mean `{word}`?")).fix(word),

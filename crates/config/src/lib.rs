@@ -109,6 +109,10 @@ pub fn load_bytes(file: &str, bytes: &[u8], source: &dyn Source) -> Result<Loade
             let span = origin::at_end_of(&String::from_utf8_lossy(valid));
             let item = Diagnostic::error("E0111", span, "", "the file is not UTF-8")
                 .label("a byte here is not part of a character");
+            let item = match bytes {
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => item.help("it is UTF-16: save it as UTF-8"),
+                _ => item.help("save it as UTF-8, for example by `iconv -f latin1 -t utf-8`"),
+            };
             Err(Diagnostics::new(
                 Arc::from(file),
                 Arc::from(&*text),

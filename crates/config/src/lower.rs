@@ -15,6 +15,8 @@ use crate::source::Source;
 use crate::table::{Key, Need, Shape, Type};
 use unknown::{accepted, later, unknown};
 
+mod foreign;
+mod shorthand;
 mod unknown;
 use crate::write;
 
@@ -163,6 +165,9 @@ impl Lowering<'_> {
             )
             .label(format!("this is {found}")),
         };
+        if problem.help.is_none() {
+            problem.help = shorthand::advice(at.name, node, wanted);
+        }
         problem.notes.extend(note);
         self.problems.push(problem);
         item

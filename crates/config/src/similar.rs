@@ -6,8 +6,8 @@ pub(crate) fn nearest<'a>(
     accepted: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let limit = match written.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=4 => 1,
+        5..=6 => 2,
         _ => 3,
     };
     let lower = written.to_lowercase().replace('-', "_");

@@ -1,6 +1,7 @@
 //! Text to a tree: the only module that knows the YAML parser, so that it can be swapped. It refuses what a strict
 //! configuration has no use for (tags, merge keys, several documents, keys that are not text), finds duplicate keys, and
-//! keeps aliases within a budget. `yaml/tree` puts the parser's events together. It must never fail on any input other than by a diagnostic.
+//! keeps aliases within a budget. `yaml/tree` puts the parser's events together, `yaml/syntax`
+//! says what a text that is no YAML can be meant as. It must never fail on any input other than by a diagnostic.
 
 use serde_saphyr::granit_parser::{self, Marker, ScanError, Span as RawSpan};
 
@@ -9,6 +10,7 @@ use crate::node::Node;
 use crate::origin::Span;
 use tree::Tree;
 
+mod syntax;
 mod tree;
 
 /// How deep maps and lists may nest, aliases included. The shape of a configuration needs nine.
@@ -101,12 +103,8 @@ fn syntax(text: &str, error: &ScanError) -> Diagnostic {
         format!("not valid YAML: {error}", error = error.info()),
     )
     .label("the text cannot be read from here on");
-    if text
-        .lines()
-        .nth(line.saturating_sub(1) as usize)
-        .is_some_and(|l| l.trim_start().starts_with('\t'))
-    {
-        return problem.help("indent with spaces; YAML does not allow tabs");
+    match syntax::advice(text, line, column, &error.info()) {
+        Some(help) => problem.help(help),
+        None => problem,
     }
-    problem
 }

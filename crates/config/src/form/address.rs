@@ -1,4 +1,4 @@
-//! Addresses, URLs, networks, hosts and paths: how they are read and written. Names are only looked at here, never
+//! Addresses, URLs, networks and hosts: how they are read and written. Names are only looked at here, never
 //! resolved.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -8,7 +8,8 @@ use bascule_model::Scheme;
 use bascule_traffic::spec::{EndpointHost, EndpointUrl, HostPattern};
 use ipnet::IpNet;
 
-use super::Problem;
+use super::advice::Advised;
+use super::{Problem, advice};
 use crate::config::ListenAddress;
 use crate::node::{Core, Scalar};
 
@@ -63,7 +64,10 @@ fn address_help(problem: Problem, text: &str) -> Problem {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => problem.help(format!("add the port: {text}:8080")),
         Ok(IpAddr::V6(_)) => problem.help(format!("add the port: \"[{text}]:8080\"")),
-        Err(_) => problem,
+        Err(_) => match advice::listen(text) {
+            Some(help) => problem.help(help),
+            None => problem,
+        },
     }
 }
 
@@ -112,19 +116,21 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Problem> {
     }
     Err(match text.parse::<IpAddr>() {
         Ok(ip) => problem.fix(IpNet::from(ip).to_string()),
-        Err(_) => problem,
+        Err(_) => problem.advised(advice::network(text)),
     })
 }
 
 /// `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000`.
 pub(crate) fn url(text: &str) -> Result<EndpointUrl, Problem> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        let problem = Problem::new("E0206", format!("`{text}` has no scheme"), "not a URL");
-        return Err(problem
-            .help(format!(
+        let problem = Problem::new("E0206", format!("`{text}` has no scheme"), "not a URL")
+            .note("schemes: http, https, h2c");
+        let advised = advice::url(text).unwrap_or_else(|| {
+            Advised::Help(format!(
                 "`http://{text}` for clear text, `https://{text}` for TLS"
             ))
-            .note("schemes: http, https, h2c"));
+        });
+        return Err(problem.advised(Some(advised)));
     };
     let known = match scheme {
         "http" => Scheme::Http,
@@ -145,10 +151,16 @@ pub(crate) fn url(text: &str) -> Result<EndpointUrl, Problem> {
             format!("`{tail}` is not part of an endpoint"),
         );
         return Err(problem
+            .help(advice::tail(tail))
             .note("an endpoint is scheme, address or name, and port; the path is the client's"));
     }
-    let (host, port) = authority_parts(authority, known)
-        .map_err(|label| Problem::new("E0206", format!("`{text}` is not an endpoint"), label))?;
+    let (host, port) = authority_parts(authority, known).map_err(|label| {
+        let problem = Problem::new("E0206", format!("`{text}` is not an endpoint"), label);
+        match advice::brackets(authority) {
+            Some(right) => problem.help(format!("`{scheme}://{right}`")),
+            None => problem.advised(advice::url(text)),
+        }
+    })?;
     Ok(EndpointUrl {
         scheme: known,
         host,
@@ -166,10 +178,7 @@ fn unknown_scheme(text: &str, scheme: &str, rest: &str) -> Problem {
     let lower = scheme.to_ascii_lowercase();
     match lower.as_str() {
         "http" | "https" | "h2c" => problem.fix(format!("{lower}://{rest}")),
-        "h2" | "grpc" => problem.help(format!(
-            "`h2c://{rest}` for HTTP/2 in clear text, `https://{rest}` with TLS"
-        )),
-        _ => problem,
+        _ => problem.advised(advice::scheme(&lower, rest).map(Advised::Help)),
     }
 }
 
@@ -198,7 +207,11 @@ fn authority_parts(authority: &str, scheme: Scheme) -> Result<(EndpointHost, u16
             Some(0) => return Err("port 0 cannot be connected to".to_owned()),
             Some(port) => port,
             None if !bracketed && authority.parse::<Ipv6Addr>().is_ok() => {
-                return Err(format!("an IPv6 address stands in brackets: [{authority}]"));
+                return Err("an IPv6 address stands in brackets".to_owned());
+            }
+            None if text.is_empty() => return Err("the port is missing behind `:`".to_owned()),
+            None if text.chars().all(|c| c.is_ascii_digit()) => {
+                return Err(format!("`{text}` is above the highest port, 65535"));
             }
             None => return Err(format!("`{text}` is not a port")),
         },
@@ -253,10 +266,13 @@ fn host_name(name: &str) -> Result<(), &'static str> {
         .rsplit('.')
         .next()
         .is_some_and(|l| l.chars().all(|c| c.is_ascii_digit()));
-    if numeric {
-        Err("neither an address nor a name: its last part is a number")
-    } else {
-        Ok(())
+    // `10.0.1.10-20` would be a name by its letters, and is none of anybody.
+    let starts_in_digit = |label: &str| label.starts_with(|c: char| c.is_ascii_digit());
+    let like_address = trimmed.contains('.') && trimmed.split('.').all(starts_in_digit);
+    match (numeric, like_address) {
+        (true, _) => Err("neither an address nor a name: its last part is a number"),
+        (false, true) => Err("neither an address nor a name: all its parts begin with a number"),
+        (false, false) => Ok(()),
     }
 }
 
@@ -297,7 +313,8 @@ pub(crate) fn host(text: &str) -> Result<HostPattern, Problem> {
             Problem::new("E0208", "a host is matched without its port", label).fix(without),
         );
     }
-    Err(problem.note("a name, or `*.` and a name"))
+    let advised = advice::host(text, |name| host_name(&name.to_ascii_lowercase()).is_ok());
+    Err(problem.note("a name, or `*.` and a name").advised(advised))
 }
 
 /// As [`host`] reads it; `None` for any.
@@ -315,69 +332,6 @@ pub(crate) fn authority(text: &str) -> Result<String, Problem> {
     parts
         .map(|_| text.to_owned())
         .map_err(|label| Problem::new("E0208", format!("`{text}` is not a host"), label))
-}
-
-/// A path of a match: `/api`, without query and, but for `/` itself, without a slash at the end.
-pub(crate) fn path(text: &str) -> Result<String, Problem> {
-    let text = target(text)?;
-    match text.split_once('?') {
-        Some((path, _)) => {
-            Err(Problem::new("E0209", "a match looks at the path only", "holds a query").fix(path))
-        }
-        None => Ok(text),
-    }
-}
-
-/// A prefix of a match: whole segments, so that a slash at the end would say nothing.
-pub(crate) fn prefix(text: &str) -> Result<String, Problem> {
-    let text = path(text)?;
-    match text.strip_suffix('/') {
-        Some(bare) if !bare.is_empty() => {
-            let problem = Problem::new(
-                "E0209",
-                "a prefix is matched by whole segments",
-                "ends in `/`",
-            );
-            let bare = bare.trim_end_matches('/');
-            let bare = if bare.is_empty() { "/" } else { bare };
-            Err(problem
-                .fix(bare)
-                .note("prefix `/a` takes `/a` and `/a/b`, not `/ab`"))
-        }
-        _ => Ok(text),
-    }
-}
-
-/// What a check asks for: a path, with query if need be.
-pub(crate) fn target(text: &str) -> Result<String, Problem> {
-    let allowed = |c: char| {
-        c.is_ascii_graphic()
-            && !matches!(
-                c,
-                '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'
-            )
-    };
-    if !text.chars().all(allowed) {
-        let problem = Problem::new(
-            "E0209",
-            format!("`{text}` is not a path"),
-            "holds a character that must be percent-encoded",
-        );
-        return Err(problem);
-    }
-    if text.starts_with('/') {
-        return Ok(text.to_owned());
-    }
-    let problem = Problem::new(
-        "E0209",
-        format!("`{text}` is not a path"),
-        "a path starts with `/`",
-    );
-    Err(if text.contains("://") || text.is_empty() {
-        problem
-    } else {
-        problem.fix(format!("/{text}"))
-    })
 }
 
 #[cfg(test)]

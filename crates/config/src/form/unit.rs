@@ -7,7 +7,7 @@ use bascule_health::policy::StatusRange;
 use bascule_model::BasisPoints;
 use bascule_plan::Bounds;
 
-use super::Problem;
+use super::{Problem, advice};
 
 const DURATION_UNITS: &[(&str, u64)] = &[
     ("d", 86_400_000),
@@ -76,11 +76,23 @@ fn respelled(text: &str, units: &[(&str, u64)]) -> Option<String> {
     factor(units, unit).map(|_| format!("{number}{unit}"))
 }
 
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
 fn missing(text: &str, what: &str, units: &str, example: &str) -> Problem {
-    let bare = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let problem = if bare {
+    let problem = if is_bare(text) {
         let example = example.trim_start_matches(|c: char| c.is_ascii_digit());
-        let help = format!("with a unit: `{text}{example}`, if that is meant");
+        let help = match (example, text.parse::<f64>()) {
+            // Other tools take bare numbers for milliseconds; a large one probably is.
+            ("s", Ok(number)) if number >= 100.0 => {
+                format!("with a unit: `{text}ms` or `{text}s`, whichever is meant")
+            }
+            ("%", Ok(number)) if number > 0.0 && number < 1.0 => {
+                format!("`{}%` for a part of {text}; or `{text}%`", number * 100.0)
+            }
+            _ => format!("with a unit: `{text}{example}`, if that is meant"),
+        };
         Problem::new(
             "E0202",
             format!("`{text}` has no unit"),
@@ -109,9 +121,11 @@ fn sum(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 pub(crate) fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Problem> {
     let Some(millis) = sum(text, DURATION_UNITS) else {
         let problem = missing(text, "a duration", "ms, s, m, h, d", "3s");
-        return Err(match respelled(text, DURATION_UNITS) {
-            Some(right) => problem.fix(right),
-            None => problem,
+        let right = respelled(text, DURATION_UNITS).or_else(|| advice::whole(text, DURATION_UNITS));
+        return Err(match (right, advice::duration(text)) {
+            (Some(right), _) => problem.fix(right),
+            (None, Some(help)) => problem.help(help),
+            (None, None) => problem,
         });
     };
     let value = Duration::from_millis(millis);
@@ -148,9 +162,12 @@ pub(crate) fn size(text: &str, min: u64, max: u64) -> Result<u64, Problem> {
             "B, KiB, MiB, GiB, TiB (powers of 1024)",
             "64KiB",
         );
-        return Err(match respelled(text, SIZE_UNITS) {
-            Some(right) => problem.fix(right),
-            None => problem,
+        let right = respelled(text, SIZE_UNITS).or_else(|| advice::whole(text, SIZE_UNITS));
+        return Err(match (right, advice::size(text)) {
+            (Some(right), _) => problem.fix(right),
+            (None, Some(help)) => problem.help(help),
+            (None, None) if is_bare(text) => problem.help(advice::bare_size(text, show_size)),
+            (None, None) => problem,
         });
     };
     if (min..=max).contains(&value) {
@@ -219,6 +236,7 @@ pub(crate) fn percent(
         ));
     }
     let spaced: String = text.split_whitespace().collect();
+    let spaced = spaced.replace("percent", "%").replace("pct", "%");
     let problem = missing(text, "a percentage", "%, with at most two decimals", "10%");
     Err(match points(&spaced).filter(|value| in_range(*value)) {
         Some(_) => problem.fix(spaced),
@@ -288,7 +306,14 @@ pub(crate) fn percent_range(text: &str) -> Result<Bounds, Problem> {
                 format!("`{text}` is not a range of shares"),
                 "not a range, such as 20%..80%",
             );
-            Err(problem.note("both ends are from 0% to 100%, with at most two decimals"))
+            let problem = problem.note("both ends are from 0% to 100%, with at most two decimals");
+            Err(match (advice::bounds(text), points(text)) {
+                (Some(right), _) => problem.fix(right),
+                (None, Some(one)) => {
+                    problem.help(format!("at least: `{one}%..100%`; at most: `0%..{one}%`"))
+                }
+                (None, None) => problem,
+            })
         }
     }
 }
@@ -312,12 +337,20 @@ pub(crate) fn rate(text: &str, min: u32, max: u32) -> Result<u32, Problem> {
                 .split(['/', ' '])
                 .next()
                 .filter(|n| n.parse::<u32>().is_ok());
+            let number = number.or_else(|| {
+                let end = text.find(|c: char| !c.is_ascii_digit())?;
+                text.get(..end).filter(|n| n.parse::<u32>().is_ok())
+            });
             let tail = text
                 .trim_start_matches(|c: char| c.is_ascii_digit())
                 .replace(' ', "");
             Err(match (number, tail.as_str()) {
                 (Some(number), "/sec" | "/second" | "persecond" | "/s" | "rps" | "req/s") => {
                     problem.fix(format!("{number}/s"))
+                }
+                (Some(number), "/m" | "/min" | "/minute") => {
+                    let per_second = number.parse::<u32>().unwrap_or_default().div_ceil(60);
+                    problem.help(format!("rates are by the second: `{per_second}/s`"))
                 }
                 _ => problem,
             })
@@ -347,7 +380,15 @@ pub(crate) fn status(text: &str) -> Result<StatusRange, Problem> {
     let class = text.strip_suffix("xx").and_then(|c| c.parse::<u16>().ok());
     Err(match class.filter(|c| (1..=5).contains(c)) {
         Some(class) => problem.fix(format!("{class}00-{class}99")),
-        None => problem.note("statuses are from 100 to 599"),
+        None => match text
+            .split_once("..")
+            .map(|(a, b)| (number(a), number(b.trim_matches('.'))))
+        {
+            Some((Some(first), Some(last))) if first <= last => {
+                problem.fix(format!("{first}-{last}"))
+            }
+            _ => problem.note("statuses are from 100 to 599"),
+        },
     })
 }
 

@@ -1,7 +1,8 @@
 //! Keys that a map does not have: not there yet, at home elsewhere, a slip of the fingers, or a stranger.
 
+use super::foreign;
 use crate::diagnostic::Diagnostic;
-use crate::node::Entry;
+use crate::node::{Entry, Kind, Node};
 use crate::origin::Span;
 use crate::similar;
 use crate::table::{Key, Shape, Type};
@@ -25,6 +26,15 @@ pub(super) fn later(span: Span, pointer: &str, name: &str, feature: &str) -> Dia
     .help("leave it out")
 }
 
+/// Whether a value has the shape that a key holds.
+fn fits(holds: &Type, value: &Node) -> bool {
+    match holds {
+        Type::Map(_) | Type::Names(..) => !matches!(value.kind, Kind::List(_) | Kind::Scalar(_)),
+        Type::List(..) => !matches!(value.kind, Kind::Map(_)),
+        Type::Value(_) => !matches!(value.kind, Kind::Map(_) | Kind::List(_)),
+    }
+}
+
 /// A key that the shape does not have: what is said of it, and the key that was meant where that is clear.
 pub(super) fn unknown(
     entry: &Entry,
@@ -46,12 +56,19 @@ pub(super) fn unknown(
     let problem = Diagnostic::error("E0104", span, pointer, format!("unknown key `{key}`"))
         .label(format!("not a key of {}", shape.what))
         .note(accepted(shape));
+    if let Some(advice) = foreign::advice(shape.id, key) {
+        return (problem.help(advice), None);
+    }
     let names = shape.keys.iter().map(|key| key.name);
     let near =
         similar::nearest(key, names).and_then(|near| shape.keys.iter().find(|k| k.name == near));
     if let Some(near) = near {
         let problem = problem.help(format!("did you mean `{}`?", near.name));
         if entries.iter().any(|other| other.key == near.name) {
+            return (problem, None);
+        }
+        // Of another shape it is another thing, and mending the name would only move the error.
+        if !fits(&near.holds, &entry.value) {
             return (problem, None);
         }
         return (problem.fix(span, near.name), Some(near));

@@ -105,6 +105,12 @@ impl Tree {
             Event::UnresolvedAlias(name) => {
                 let message = format!("there is no anchor `&{name}` above");
                 self.bad(span, message);
+                if name.starts_with('.') {
+                    let help = format!("a text that begins with `*` needs quotes: \"*{name}\"");
+                    if let Some(problem) = self.problems.last_mut() {
+                        problem.help = Some(help);
+                    }
+                }
             }
             _ => {}
         }

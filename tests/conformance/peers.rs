@@ -14,7 +14,10 @@ use crate::http1::judge::{self, Verdict};
 use crate::http1::{self, words};
 
 /// How long a peer may take. What has said nothing by then waits for more.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Characters of detail in a row of the page.
+const WORDS_MAX: usize = 160;
 
 const PEERS: [Program; 2] = [Program::Nginx, Program::Haproxy];
 
@@ -135,7 +138,25 @@ fn differences(page: &mut String, shared: &[Case], run: &Run) {
             Verdict::Otherwise(why) => why,
             _ => "",
         };
-        let did = format!("{happened} ({why})");
+        // What the other columns say already is left out.
+        let is_news = |part: &&str| {
+            let known = [
+                "answered ",
+                "forwarded too",
+                "the origin got",
+                "nothing was",
+                "no answer",
+                "a cut",
+                "a clean",
+            ];
+            !known.iter().any(|start| part.starts_with(start))
+        };
+        let news: Vec<&str> = why.split("; ").filter(is_news).collect();
+        let news: String = news.join("; ").chars().take(WORDS_MAX).collect();
+        let did = match news.as_str() {
+            "" => happened.clone(),
+            news => format!("{happened} ({news})"),
+        };
         row(page, &[&case.name, &case.rfc, &required, &did]);
     }
     let permitted = of(|verdict| matches!(verdict, Verdict::Permitted(_)));

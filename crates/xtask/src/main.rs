@@ -19,6 +19,7 @@ cargo xtask tidy           ranks, purity, module docs, top level, dependency rec
 cargo xtask gen [--check]  write the generated references (or only compare)
 cargo xtask test [--all]   install what is missing, build, run all tests, print a time table;
                            --all adds the long ones: fuzzing, soaks
+cargo xtask conformance    play the raw cases against bascule, nginx and HAProxy, write docs/conformance.md
 cargo xtask instructions   count instructions per request, compare with the record; --help says more
 cargo xtask bench          CPU per request beside HAProxy and nginx; --help says more";
 
@@ -41,6 +42,7 @@ fn run(args: &[String]) -> Result<()> {
         ["gen", "--check"] => generate::check(&root),
         ["test"] => test::run(&root, test::Length::Normal),
         ["test", "--all"] => test::run(&root, test::Length::All),
+        ["conformance"] => test::conformance(&root),
         ["bench", rest @ ..] => gates::bench(&root, rest),
         ["instructions", rest @ ..] => gates::instructions(&root, rest),
         _ => bail!("usage:\n{USAGE}"),

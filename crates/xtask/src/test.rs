@@ -66,6 +66,22 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     Ok(())
 }
 
+/// Plays the raw cases against other programs too, and writes `docs/conformance.md`.
+pub(crate) fn conformance(root: &Path) -> Result<()> {
+    tools::ensure(tools::OF_BENCH)?;
+    let args = [
+        "test",
+        "--package",
+        "bascule",
+        "--test",
+        "conformance",
+        "--",
+        "--ignored",
+        "the_page_of_conformance_is_written",
+    ];
+    command(root, "cargo", &args)
+}
+
 /// The faults the demo is run with.
 fn faults(length: Length) -> &'static [&'static str] {
     match length {

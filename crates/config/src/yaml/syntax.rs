@@ -40,7 +40,7 @@ pub(super) fn advice(text: &str, line: u32, column: u32, said: &str) -> Option<S
         return words("a text with `: ` in it needs quotes");
     }
     // A quote that was not closed swallows what follows, up to the next quote: look for the first odd line.
-    let is_odd = |line: &&str| {
+    let is_odd = |line: &str| {
         let bare = line
             .split(" #")
             .next()
@@ -49,7 +49,7 @@ pub(super) fn advice(text: &str, line: u32, column: u32, said: &str) -> Option<S
         bare.matches('"').count() % 2 == 1
     };
     if said.contains("quoted scalar") {
-        let odd = lines.iter().take(number + 1).position(|line| is_odd(&line));
+        let odd = lines.iter().take(number + 1).position(|line| is_odd(line));
         return odd.map(|at| format!("a quote is not closed, probably on line {}", at + 1));
     }
     if said.contains("bracket") || said.contains("flow") {
@@ -77,24 +77,18 @@ pub(super) fn advice(text: &str, line: u32, column: u32, said: &str) -> Option<S
 fn brackets(lines: &[&str], number: usize) -> Option<String> {
     let mut open: Vec<(char, usize)> = Vec::new();
     for (at, line) in lines.iter().enumerate().take(number + 1) {
-        let mut quote = None;
-        for c in line.chars() {
-            match (quote, c) {
-                (None, '"' | '\'') => quote = Some(c),
-                (Some(q), c) if q == c => quote = None,
-                (None, '#') => break,
-                (None, '{' | '[') => open.push((c, at + 1)),
-                (None, '}' | ']') => {
-                    let wanted = if c == '}' { '{' } else { '[' };
-                    match open.pop() {
-                        Some((bracket, _)) if bracket == wanted => {}
-                        Some((bracket, line)) => {
-                            return Some(format!("`{bracket}` of line {line} is closed by `{c}`"));
-                        }
-                        None => return Some(format!("there is no `{wanted}` for this `{c}`")),
-                    }
+        for sign in signs(line) {
+            if matches!(sign, '{' | '[') {
+                open.push((sign, at + 1));
+                continue;
+            }
+            let wanted = if sign == '}' { '{' } else { '[' };
+            match open.pop() {
+                Some((bracket, _)) if bracket == wanted => {}
+                Some((bracket, line)) => {
+                    return Some(format!("`{bracket}` of line {line} is closed by `{sign}`"));
                 }
-                _ => {}
+                None => return Some(format!("there is no `{wanted}` for this `{sign}`")),
             }
         }
     }
@@ -104,4 +98,20 @@ fn brackets(lines: &[&str], number: usize) -> Option<String> {
         }
         _ => Some("entries are parted by `,`".to_owned()),
     }
+}
+
+/// The brackets of a line that stand in no quotes and no comment.
+fn signs(line: &str) -> Vec<char> {
+    let mut quote = None;
+    let mut signs = Vec::new();
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '#') => break,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '{' | '[' | '}' | ']') => signs.push(c),
+            _ => {}
+        }
+    }
+    signs
 }

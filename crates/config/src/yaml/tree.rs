@@ -105,11 +105,10 @@ impl Tree {
             Event::UnresolvedAlias(name) => {
                 let message = format!("there is no anchor `&{name}` above");
                 self.bad(span, message);
-                if name.starts_with('.') {
+                let host = name.starts_with('.');
+                if let Some(problem) = self.problems.last_mut().filter(|_| host) {
                     let help = format!("a text that begins with `*` needs quotes: \"*{name}\"");
-                    if let Some(problem) = self.problems.last_mut() {
-                        problem.help = Some(help);
-                    }
+                    problem.help = Some(help);
                 }
             }
             _ => {}

@@ -68,7 +68,9 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) connections: Vec<Connection>,
+    /// By number; numbers are never used again, lest a late connection be taken for an early one.
+    pub(super) connections: BTreeMap<usize, Connection>,
+    next: usize,
     pub(super) script: VecDeque<Answer>,
     pub(super) live: BTreeMap<usize, TcpStream>,
     /// Heads of requests that have come, the runner's own excepted.
@@ -184,7 +186,7 @@ impl StrictOrigin {
         if !self.shared.until(|state| state.live.is_empty()) {
             bail!("a connection to the origin is held after its end");
         }
-        Ok(self.shared.state().connections.clone())
+        Ok(self.shared.state().connections.values().cloned().collect())
     }
 }
 
@@ -221,8 +223,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(twin) = stream.try_clone() else {
             continue;
         };
-        let number = state.connections.len();
-        state.connections.push(Connection::default());
+        let number = state.next;
+        state.next += 1;
         state.live.insert(number, twin);
         drop(state);
         let of_connection = Arc::clone(shared);

@@ -96,8 +96,8 @@ impl Served {
         self.count(message);
         self.record(message);
         self.shared.change(|state| {
-            let connection = state.connections.get_mut(self.number);
-            connection.into_iter().for_each(|it| it.has_broken = true);
+            let connection = state.connections.entry(self.number);
+            connection.or_default().has_broken = true;
         });
         drop(self.stream.shutdown(Shutdown::Write));
         Then::End
@@ -142,10 +142,8 @@ impl Served {
 
     fn record(&self, message: &Message) {
         self.shared.change(|state| {
-            let connection = state.connections.get_mut(self.number);
-            connection
-                .into_iter()
-                .for_each(|it| it.messages.push(message.clone()));
+            let connection = state.connections.entry(self.number).or_default();
+            connection.messages.push(message.clone());
         });
     }
 

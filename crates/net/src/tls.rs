@@ -1,29 +1,28 @@
-//! TLS in both directions: [`server`] for clients, [`client`] for endpoints. This is the only place that names rustls'
-//! provider (aws-lc-rs, post-quantum key exchange first) and versions (1.2 and 1.3). It must never log or print a key.
+//! TLS in both directions: [`server`] for clients, [`client`] for endpoints. `provider` is the only place that names suites,
+//! key exchange and versions. It must never log or print a key.
 
+mod certificates;
 pub mod client;
+pub mod handshake;
 pub mod look;
 mod names;
 pub mod own;
+mod provider;
 pub mod server;
+#[cfg(test)]
+mod testing;
 
-use std::sync::{Arc, OnceLock};
-
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-
+pub use certificates::{CertificateMaterial, Expiry};
 pub use client::{Alpn, ClientTls, Roots};
+pub use handshake::{HandshakeError, Named, Secured};
 pub use own::client_of_own;
-pub use server::{CertificateMaterial, Expiry, Protocols, ServerTls};
+pub use provider::Version;
+pub use server::{Protocols, ServerTls, TlsOptions};
 
 /// ALPN's name of HTTP/2.
 const H2: &[u8] = b"h2";
 /// ALPN's name of HTTP/1.1.
 const HTTP_1_1: &[u8] = b"http/1.1";
-
-fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider()))
-}
 
 /// Why TLS cannot be set up as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

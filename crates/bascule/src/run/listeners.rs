@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bascule_admin::BoundListener;
-use bascule_config::{Config, Listener};
+use bascule_config::{Config, Listener, TlsVersion};
 use bascule_model::ListenerName;
 use bascule_net::listen::{self, Bound, ListenAddress};
-use bascule_net::tls::{CertificateMaterial, Protocols, ServerTls, TlsError};
+use bascule_net::tls::{CertificateMaterial, Protocols, ServerTls, TlsError, TlsOptions, Version};
 use bascule_proxy::ListenerSetup;
 
 /// The listeners as they are, by name.
@@ -82,7 +82,7 @@ impl Listeners {
     /// Takes over what was prepared: certificates are replaced in place, the rest is the edge's.
     pub(super) fn commit(&mut self, prepared: Prepared) -> Vec<ListenerSetup> {
         for (tls, listener) in &prepared.replacements {
-            if let Err(errors) = tls.replace(&material(listener), protocols(listener)) {
+            if let Err(errors) = tls.replace(&material(listener), options(listener)) {
                 // They were built a moment ago from the same bytes.
                 tracing::error!(event = "certificates_kept", listener = %listener.name, ?errors);
             }
@@ -119,7 +119,7 @@ impl Prepared {
                 Some(running.clone())
             }
             None if listener.tls.is_some() => {
-                let built = ServerTls::new(&material(listener), protocols(listener));
+                let built = ServerTls::new(&material(listener), options(listener));
                 Some(built.map_err(|errors| certificates(listener, &errors))?)
             }
             None => None,
@@ -187,9 +187,20 @@ fn material(listener: &Listener) -> Vec<CertificateMaterial> {
         .collect()
 }
 
-fn protocols(listener: &Listener) -> Protocols {
-    Protocols {
+fn options(listener: &Listener) -> TlsOptions {
+    let protocols = Protocols {
         h1: listener.protocols.h1,
         h2: listener.protocols.h2,
+    };
+    let Some(tls) = &listener.tls else {
+        return protocols.into();
+    };
+    TlsOptions {
+        protocols,
+        strict_sni: tls.strict_sni,
+        version_min: match tls.min_version {
+            TlsVersion::V1_2 => Version::Tls12,
+            TlsVersion::V1_3 => Version::Tls13,
+        },
     }
 }

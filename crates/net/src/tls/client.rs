@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{H2, HTTP_1_1, TlsError, provider};
+use super::provider::{Version, provider};
+use super::{H2, HTTP_1_1, TlsError};
 use crate::preface::Http;
 
 /// Sessions kept for resumption, by name and address of the endpoint.
@@ -56,7 +57,7 @@ impl ClientTls {
     /// [`TlsError::Certificate`] when the file holds no root that can be used.
     pub fn new(roots: &Roots) -> Result<Self, TlsError> {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(Version::Tls12.and_above())?
             .with_root_certificates(store(roots)?)
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);

@@ -1,39 +1,134 @@
-//! What a certificate says of itself: for which names it is, and until when.
+//! For which names a certificate is, as it counts on a connection: looked at for every request that comes under another
+//! name than the handshake's, so without allocating. [`look`] reads the certificate.
+
+use std::net::IpAddr;
 
 use bascule_model::Timestamp;
-use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use super::look;
 
 /// What is read from a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Its DNS names in lower case, in their order; `*.` starts a wildcard.
-    pub(super) dns_names: Vec<String>,
-    /// Its name for people: the first DNS name, or its subject.
+    /// What it is for.
+    pub(super) names: Names,
+    /// Its name for people.
     pub(super) label: String,
     /// When it ends.
     pub(super) not_after: Timestamp,
 }
 
+/// What a certificate is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Names {
+    /// In lower case, in their order; `*.` starts a wildcard.
+    dns: Vec<String>,
+    addresses: Vec<IpAddr>,
+}
+
+impl Names {
+    /// The DNS names in lower case, in their order; `*.` starts a wildcard.
+    pub(super) fn dns(&self) -> &[String] {
+        &self.dns
+    }
+
+    /// These and those.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        Self {
+            dns: self.dns.iter().chain(&other.dns).cloned().collect(),
+            addresses: self
+                .addresses
+                .iter()
+                .chain(&other.addresses)
+                .copied()
+                .collect(),
+        }
+    }
+
+    /// Whether a host (without port) is one of them. A wildcard stands for exactly one label (RFC 6125 §6.4.3).
+    pub(super) fn cover(&self, host: &str) -> bool {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.addresses.contains(&address);
+        }
+        let domain = host.split_once('.').filter(|(label, _)| !label.is_empty());
+        self.dns
+            .iter()
+            .any(|name| match (name.strip_prefix("*."), domain) {
+                (None, _) => name.eq_ignore_ascii_case(host),
+                (Some(name), Some((_, domain))) => name.eq_ignore_ascii_case(domain),
+                (Some(_), None) => false,
+            })
+    }
+}
+
+/// The host of an authority: without port, brackets and the dot at the end.
+pub(super) fn without_port(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(address, _)| address),
+        None => {
+            let host = authority
+                .split_once(':')
+                .map_or(authority, |(host, _)| host);
+            host.strip_suffix('.').unwrap_or(host)
+        }
+    }
+}
+
 /// Reads a certificate in DER.
 pub(super) fn read(der: &[u8]) -> Result<Facts, String> {
-    let (_, certificate) =
-        X509Certificate::from_der(der).map_err(|error| format!("not a certificate: {error}"))?;
-    let names = certificate
-        .subject_alternative_name()
-        .map_err(|error| format!("its names cannot be read: {error}"))?;
-    let dns = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some(name.trim_end_matches('.').to_ascii_lowercase()),
-        _ => None,
-    };
-    let general = names.iter().flat_map(|n| &n.value.general_names);
-    let dns_names: Vec<String> = general.filter_map(dns).collect();
-    let subject = || certificate.subject().to_string();
-    let label = dns_names.first().cloned().unwrap_or_else(subject);
-    let seconds = certificate.validity().not_after.timestamp();
-    let millis = u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
+    let facts = look::facts(der)?;
     Ok(Facts {
-        dns_names,
-        label,
-        not_after: Timestamp::from_millis(millis),
+        names: Names {
+            dns: facts.names,
+            addresses: facts.addresses,
+        },
+        label: facts.label,
+        not_after: facts.not_after,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_an_authority_is_found_whatever_stands_around_it() {
+        for (authority, host) in [
+            ("a.test", "a.test"),
+            ("a.test:8443", "a.test"),
+            ("a.test.", "a.test"),
+            ("a.test.:443", "a.test"),
+            ("127.0.0.1:443", "127.0.0.1"),
+            ("[::1]", "::1"),
+            ("[::1]:443", "::1"),
+            ("", ""),
+        ] {
+            assert_eq!(without_port(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn names_cover_hosts_as_clients_verify_them() {
+        let names = Names {
+            dns: vec!["a.test".to_owned(), "*.b.test".to_owned()],
+            addresses: vec![[127, 0, 0, 1].into()],
+        };
+        for (host, covered) in [
+            ("a.test", true),
+            ("A.Test", true),
+            ("x.a.test", false),
+            ("x.b.test", true),
+            ("X.B.TEST", true),
+            ("b.test", false),
+            ("x.y.b.test", false),
+            (".b.test", false),
+            ("*.b.test", true),
+            ("127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("::1", false),
+            ("", false),
+        ] {
+            assert_eq!(names.cover(host), covered, "{host}");
+        }
+    }
 }

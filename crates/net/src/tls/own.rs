@@ -9,7 +9,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{HTTP_1_1, TlsError, provider};
+use super::provider::{Version, provider};
+use super::{HTTP_1_1, TlsError};
 
 /// A client configuration that trusts the first certificate of each PEM chain, byte for byte, and speaks HTTP/1.1.
 ///
@@ -25,7 +26,7 @@ pub fn client_of_own<'a>(
         provider: Arc::clone(provider()),
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(Version::Tls12.and_above())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();

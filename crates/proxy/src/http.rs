@@ -2,8 +2,8 @@
 //! [`handle`] for each request, the function to read first; [`guarded`] lets no byte of HTTP/1 through that the guard does
 //! not understand, [`frames`] watches those of HTTP/2; [`fields`] and [`check`] refuse what could be read in two ways;
 //! [`forward`] makes the two heads, with [`hop`], [`origin`] and [`ids`]; [`body`] moves both bodies, with [`expect`] in
-//! front where the client waits for a word; [`refuse`] answers what is not forwarded; [`record`] remembers what became of
-//! it. [`limits`], [`progress`] and [`outflow`] bound memory and time.
+//! front where the client waits for a word; [`refuse`] answers what is not forwarded; [`hsts`] is the promise of
+//! HTTPS; [`record`] remembers what became of it. [`limits`], [`progress`] and [`outflow`] bound memory and time.
 
 pub(crate) mod body;
 pub(crate) mod check;
@@ -16,6 +16,7 @@ pub(crate) mod frames;
 pub(crate) mod guarded;
 pub(crate) mod handle;
 pub(crate) mod hop;
+pub(crate) mod hsts;
 pub(crate) mod ids;
 pub(crate) mod intake;
 pub(crate) mod limits;

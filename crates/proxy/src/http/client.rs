@@ -9,11 +9,13 @@ use std::time::Duration;
 use bascule_config::Listener;
 use bascule_guard::Violation;
 use bascule_model::Instant;
+use bascule_net::tls::Named;
 use bascule_telemetry::{clock, names};
-
+use http::HeaderValue;
 use tokio::sync::Notify;
 
 use crate::http::frames::FrameWatch;
+use crate::http::hsts;
 use crate::http::intake::{Intake, Target, Verdict};
 use crate::http::origin::Origin;
 use crate::http::outflow::Outflow;
@@ -31,6 +33,8 @@ pub(crate) struct Caller {
     pub(crate) peer: SocketAddr,
     /// Its way out.
     pub(crate) outflow: Rc<Outflow>,
+    /// The name it asked for with SNI, if it did.
+    pub(crate) named: Option<Named>,
 }
 
 /// One client connection.
@@ -42,6 +46,10 @@ pub(crate) struct Client {
     pub(crate) listener: Rc<Listener>,
     /// Where its requests come from.
     pub(crate) origin: Origin,
+    /// What every response of its listener says of HTTPS, if anything.
+    pub(crate) hsts: Option<HeaderValue>,
+    /// The name it asked for with SNI, if it did.
+    named: Option<Named>,
     /// What it has said as the guard understands it; HTTP/1 only.
     pub(crate) intake: Option<Rc<Intake>>,
     /// The frames it sends; HTTP/2 only.
@@ -86,12 +94,19 @@ impl Client {
         intake: Option<Rc<Intake>>,
         frames: Option<Rc<FrameWatch>>,
     ) -> Self {
-        let Caller { peer, outflow } = caller;
+        let Caller {
+            peer,
+            outflow,
+            named,
+        } = caller;
+        let hsts = listener.tls.as_ref().and_then(|tls| tls.hsts);
         let origin = Origin::new(peer, listener.tls.is_some(), &listener.trusted);
         Self {
             worker,
             listener,
             origin,
+            hsts: hsts.and_then(hsts::value),
+            named,
             intake,
             frames,
             outflow,
@@ -100,6 +115,14 @@ impl Client {
             running: Cell::new(0),
             since: Cell::new(clock::now()),
             latest: RefCell::new(Weak::new()),
+        }
+    }
+
+    /// Whether a request for this host belongs on this connection. One without SNI carries all.
+    pub(crate) fn carries(&self, host: Option<&str>) -> bool {
+        match (&self.named, host) {
+            (Some(named), Some(host)) => named.is_for(host),
+            _ => true,
         }
     }
 

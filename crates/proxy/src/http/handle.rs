@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use bascule_traffic::admit::admit;
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -23,10 +24,17 @@ pub(crate) async fn handle(
     mut exchange: Box<Exchange>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    match answered(&mut exchange, request).await {
+    let hsts = exchange.client.hsts.clone();
+    let mut response = match answered(&mut exchange, request).await {
         Ok(answer) => forward::response(answer, exchange),
         Err(refused) => refuse::answer(&refused, exchange),
+    };
+    if let Some(hsts) = hsts {
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, hsts);
     }
+    response
 }
 
 /// Everything between a request's head and the head of its response.
@@ -34,6 +42,9 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     let target = exchange.client.judge()?;
     fields::check(&request, &exchange.client)?;
     let asked = check(&request, target)?;
+    if !exchange.client.carries(asked.host_text()) {
+        return Err(Refused::Misdirected);
+    }
     let view = Rc::clone(&exchange.view);
     let listener = &exchange.client.listener.name;
     let service = view.route(listener, asked.host_text(), asked.path.path());

@@ -33,6 +33,9 @@ pub(crate) enum Refused {
     /// It asks for the answer of whoever is the last to be asked, and that is us (RFC 9110 §7.6.2).
     #[error("the request goes no further")]
     LastHop,
+    /// It is for another host than the connection was made for (RFC 9110 §15.5.20).
+    #[error("the connection is for another host")]
+    Misdirected,
     /// An expectation other than 100-continue.
     #[error("the expectation cannot be met")]
     Expectation,
@@ -62,6 +65,7 @@ impl Refused {
             }
             Self::Trace => StatusCode::METHOD_NOT_ALLOWED,
             Self::LastHop => StatusCode::OK,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTimeout | Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -79,6 +83,7 @@ impl Refused {
             Self::HeadTimeout => "head_timeout",
             Self::Trace => "trace_method",
             Self::LastHop => "max_forwards",
+            Self::Misdirected => "misdirected",
             Self::Expectation => "expectation",
             Self::TooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
@@ -95,6 +100,7 @@ impl Refused {
             | Self::HeadTimeout
             | Self::Trace
             | Self::LastHop
+            | Self::Misdirected
             | Self::Expectation
             | Self::TooLarge
             | Self::BodyTimeout => "http_request_error",
@@ -122,6 +128,7 @@ impl Refused {
             Self::Violated(_)
             | Self::HeadTimeout
             | Self::Trace
+            | Self::Misdirected
             | Self::Expectation
             | Self::TooLarge
             | Self::BodyTimeout => (Side::Client, Phase::Receive),

@@ -21,7 +21,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 
 use crate::http::client::{Caller, Client, REQUESTS, Standing};
 use crate::http::guarded::Guarded;
@@ -49,7 +48,11 @@ pub(crate) async fn serve(
     } = accepted;
     let outflow = Rc::new(Outflow::new(worker.backlog()));
     let stream = Metered::new(stream, Rc::clone(&outflow));
-    let caller = Caller { peer, outflow };
+    let caller = Caller {
+        peer,
+        outflow,
+        named: None,
+    };
     match tls {
         Some(tls) => serve_tls(worker, listener, &tls, stream, caller).await,
         None => serve_clear(worker, listener, stream, caller).await,
@@ -89,24 +92,31 @@ async fn serve_tls(
     caller: Caller,
 ) {
     let deadline = clock::now() + listener.timeouts.request_headers;
+    // Boxed, as what a handshake needs is not to be held as long as the connection.
+    let handshake = Box::pin(tls.accept(stream));
     // Losing the handshake loses the connection, as it should.
     let secured = tokio::select! {
-        secured = TlsAcceptor::from(tls.config()).accept(stream) => secured,
-        () = clock::sleep_until(deadline) => return worker.count_handshake(&listener, "failed"),
+        secured = handshake => secured,
+        () = clock::sleep_until(deadline) => return worker.count_handshake(&listener, "timeout"),
     };
-    let Ok(stream) = secured else {
+    let secured = match secured {
+        Ok(secured) => secured,
+        Err(error) => {
+            tracing::debug!(peer = %caller.peer, %error, "no handshake");
+            return worker.count_handshake(&listener, error.result());
+        }
+    };
+    let http = secured.http();
+    // A client without ALPN means HTTP/1.
+    if http == Http::One && !listener.protocols.h1 {
         return worker.count_handshake(&listener, "failed");
-    };
-    let session = stream.get_ref().1;
-    let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
-    worker.count_handshake(&listener, if resumed { "resumed" } else { "full" });
-    let http = match session.alpn_protocol() {
-        Some(b"h2") => Http::Two,
-        _ => Http::One,
-    };
-    if http == Http::Two || listener.protocols.h1 {
-        engine(worker, listener, http, stream, caller).await;
     }
+    worker.count_handshake(&listener, secured.result());
+    let caller = Caller {
+        named: secured.named,
+        ..caller
+    };
+    engine(worker, listener, http, secured.stream, caller).await;
 }
 
 async fn engine<S>(

@@ -15,6 +15,7 @@ mod headers;
 mod hygiene;
 mod lifecycle;
 mod limits;
+mod names;
 mod origin;
 mod panics;
 mod protocols;

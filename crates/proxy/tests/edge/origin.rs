@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bascule_net::preface::Http;
 use bascule_net::tls::ServerTls;
 use bascule_telemetry::spawn;
 use bytes::Bytes;
@@ -65,14 +66,14 @@ where
 
 async fn serve_tls(tls: ServerTls, stream: TcpStream, handler: Handler) {
     // A client that does not trust us ends the handshake.
-    let Ok(stream) = tls.accept(stream).await else {
+    let Ok(secured) = tls.accept(stream).await else {
         return;
     };
-    let speaks = match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Speaks::H2c,
-        _ => Speaks::Http1,
+    let speaks = match secured.http() {
+        Http::Two => Speaks::H2c,
+        Http::One => Speaks::Http1,
     };
-    serve(stream, speaks, handler).await;
+    serve(secured.stream, speaks, handler).await;
 }
 
 /// An origin that answers with its name.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bascule_config::Listener;
 use bascule_model::{EndpointId, ObservedState, Scheme, Shares, Targets};
 use bascule_net::listen::{self, ListenAddress};
-use bascule_net::tls::{CertificateMaterial, ClientTls, Protocols, Roots, ServerTls};
+use bascule_net::tls::{CertificateMaterial, ClientTls, Protocols, Roots, ServerTls, TlsOptions};
 use bascule_proxy::{Edge, ListenerSetup, Settings};
 use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
@@ -63,14 +63,14 @@ impl Authority {
         self.server_of(Protocols { h1: true, h2: true })
     }
 
-    pub(crate) fn server_of(&self, protocols: Protocols) -> ServerTls {
-        ServerTls::new(&[self.material()], protocols).unwrap()
+    pub(crate) fn server_of(&self, options: impl Into<TlsOptions>) -> ServerTls {
+        ServerTls::new(&[self.material()], options.into()).unwrap()
     }
 
     /// Makes this the certificate of a listener.
     pub(crate) fn replace(&self, tls: &ServerTls) -> bool {
-        tls.replace(&[self.material()], Protocols { h1: true, h2: true })
-            .unwrap()
+        let both = Protocols { h1: true, h2: true };
+        tls.replace(&[self.material()], both.into()).unwrap()
     }
 
     pub(crate) fn client(&self) -> ClientTls {

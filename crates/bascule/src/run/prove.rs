@@ -11,7 +11,7 @@ use bascule_config::Config;
 use bascule_control::Prove;
 use bascule_health::CheckKind;
 use bascule_model::{BackendName, ListenerName, ServiceName};
-use bascule_net::tls::client_of_own;
+use bascule_net::tls::{client_of_own, look};
 use bascule_traffic::spec::{HostPattern, PathPattern, ServiceSpec};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -95,6 +95,9 @@ impl Prober {
             .min_by_key(|l| l.tls)
             .ok_or("no listener of the service speaks HTTP/1.1")?;
         let (host, path) = target(&config, spec);
+        let host = host
+            .or_else(|| own_name(&config, &listener.name))
+            .unwrap_or_else(|| "localhost".to_owned());
         let tls = if listener.tls {
             Some(own_tls(&config, &listener.name, &host)?)
         } else {
@@ -114,13 +117,14 @@ impl Prober {
     }
 }
 
-/// A host and a path that lead to the service: of its first match, and the path of its check where that is HTTP.
-fn target(config: &Config, spec: &ServiceSpec) -> (String, String) {
+/// A host and a path that lead to the service: of its first match, and the path of its check where that is HTTP. No host:
+/// it takes every one.
+fn target(config: &Config, spec: &ServiceSpec) -> (Option<String>, String) {
     let first = spec.matches.first();
     let host = match first.map(|m| &m.host) {
-        Some(HostPattern::Exact(host)) => host.clone(),
-        Some(HostPattern::Wildcard(domain)) => format!("probe.{domain}"),
-        Some(HostPattern::Any) | None => "localhost".to_owned(),
+        Some(HostPattern::Exact(host)) => Some(host.clone()),
+        Some(HostPattern::Wildcard(domain)) => Some(format!("probe.{domain}")),
+        Some(HostPattern::Any) | None => None,
     };
     let path = match (
         first.map(|m| &m.path),
@@ -137,6 +141,17 @@ fn target(config: &Config, spec: &ServiceSpec) -> (String, String) {
         (None, _) => "/".to_owned(),
     };
     (host, path)
+}
+
+/// A name that the listener's first certificate is for: a strict listener serves nobody who asks for another.
+fn own_name(config: &Config, listener: &ListenerName) -> Option<String> {
+    let tls = config.listeners.get(listener)?.tls.as_ref()?;
+    let chain = look::chain_facts(&tls.certificates.first()?.cert_pem).ok()?;
+    let name = chain.into_iter().next()?.names.into_iter().next()?;
+    Some(match name.strip_prefix("*.") {
+        Some(domain) => format!("probe.{domain}"),
+        None => name,
+    })
 }
 
 fn own_tls(

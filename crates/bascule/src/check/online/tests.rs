@@ -92,7 +92,7 @@ async fn secure_endpoint(names: &[&str]) -> (SocketAddr, Signed, AbortOnDrop) {
         cert_pem: signed.cert_pem.clone().into_bytes().into(),
         key_pem: signed.key_pem.clone().into_bytes().into(),
     };
-    let tls = ServerTls::new(&[material], Protocols { h1: true, h2: true }).unwrap();
+    let tls = ServerTls::new(&[material], Protocols { h1: true, h2: true }.into()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = async move {

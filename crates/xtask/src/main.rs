@@ -1,10 +1,12 @@
-//! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `instructions`, `bench`. It decides nothing about the product; it
-//! holds the rules of the code base ([`tidy`]), writes the generated references ([`generate`]), runs everything that proves
-//! it ([`test`]) and measures what it costs ([`gates`]). It must never skip in silence: what cannot be done is named, and fails.
+//! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `fuzz`, `instructions`, `bench`. It decides nothing about the
+//! product; it holds the rules of the code base ([`tidy`]), writes the generated references ([`generate`]), runs everything
+//! that proves it ([`test`]), looks for what nobody thought of ([`fuzz`]) and measures what it costs ([`gates`]). It must
+//! never skip in silence: what cannot be done is named, and fails.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod fuzz;
 mod gates;
 mod generate;
 mod say;
@@ -19,6 +21,8 @@ cargo xtask tidy           ranks, purity, module docs, top level, dependency rec
 cargo xtask gen [--check]  write the generated references (or only compare)
 cargo xtask test [--all]   install what is missing, build, run all tests, print a time table;
                            --all adds the long ones: fuzzing, soaks
+cargo xtask fuzz [TARGET] [--seconds N] [--replay FILE]
+                           run the fuzz targets of tests/fuzz, 60 s each, or one input again
 cargo xtask conformance    play the raw cases against bascule, nginx and HAProxy, write docs/conformance.md
 cargo xtask instructions   count instructions per request, compare with the record; --help says more
 cargo xtask bench          CPU per request beside HAProxy and nginx; --help says more";
@@ -45,6 +49,7 @@ fn run(args: &[String]) -> Result<()> {
         ["conformance"] => test::conformance(&root),
         ["bench", rest @ ..] => gates::bench(&root, rest),
         ["instructions", rest @ ..] => gates::instructions(&root, rest),
+        ["fuzz", rest @ ..] => fuzz::run(&root, &fuzz::Wanted::read(rest)?),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

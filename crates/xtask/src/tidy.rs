@@ -31,11 +31,13 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 
 fn all(root: &Path) -> Result<Findings> {
     let packages = crates::read(root)?;
+    // A workspace of its own, and none of the product's crates: only its dependencies are looked at.
+    let fuzz = crates::read(&root.join("tests/fuzz"))?;
     let sources = files::read(root)?;
     Ok([
         crates::ranks(&packages),
         crates::purity(&packages),
-        crates::recorded(root, &packages)?,
+        crates::recorded(root, packages.iter().chain(&fuzz))?,
         files::module_docs(&sources),
         files::no_mod_files(&sources),
         files::length(&sources),

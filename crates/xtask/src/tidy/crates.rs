@@ -48,7 +48,7 @@ struct Dependency {
     is_ours: bool,
 }
 
-/// Reads all packages through `cargo metadata`.
+/// Reads all packages of the workspace at `root` through `cargo metadata`.
 pub(super) fn read(root: &Path) -> Result<Vec<Package>> {
     let output = Command::new("cargo")
         .args([
@@ -150,7 +150,10 @@ pub(super) fn purity(packages: &[Package]) -> Findings {
 }
 
 /// Every third-party dependency stands in the record, and the record names nothing that is gone.
-pub(super) fn recorded(root: &Path, packages: &[Package]) -> Result<Findings> {
+pub(super) fn recorded<'a>(
+    root: &Path,
+    packages: impl Iterator<Item = &'a Package>,
+) -> Result<Findings> {
     let path = "docs/decisions/dependencies.md";
     let record = std::fs::read_to_string(root.join(path)).context(path)?;
     let named: BTreeSet<&str> = record
@@ -159,7 +162,6 @@ pub(super) fn recorded(root: &Path, packages: &[Package]) -> Result<Findings> {
         .map(|(name, _)| name)
         .collect();
     let used: BTreeSet<&str> = packages
-        .iter()
         .flat_map(|p| &p.dependencies)
         .filter(|d| !d.is_ours)
         .map(|d| d.name.as_str())

@@ -288,6 +288,15 @@ fn rules_that_the_engine_does_not_hold_end_the_connection_with_their_code() {
 }
 
 #[test]
+fn what_was_found_first_stays_the_reason() {
+    let mut watch = client();
+    let first = frame(6, 0, 0, &[0; 7]);
+    let later = frame(9, END_HEADERS, 1, b"\x82");
+    assert_eq!(watch.received(NOW, &first), Err(Abuse::FrameSize));
+    assert_eq!(watch.received(NOW, &later), Err(Abuse::FrameSize));
+}
+
+#[test]
 fn a_head_in_pieces_is_read_as_one_and_fields_are_remembered() {
     let mut watch = client();
     // `:path: /#`, kept in the table, padded, with a priority, and cut in the middle of a text.

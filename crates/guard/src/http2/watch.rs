@@ -160,10 +160,8 @@ impl Watch {
     }
 
     fn latch(&mut self, judged: Result<(), Abuse>) -> Result<(), Abuse> {
-        if let Err(abuse) = judged {
-            self.abuse.get_or_insert(abuse);
-        }
-        judged
+        // What was found first stays the reason, however the bytes behind it come.
+        judged.map_err(|abuse| *self.abuse.get_or_insert(abuse))
     }
 
     fn judge(&mut self, frame: &Frame, now: Instant) -> Result<(), Abuse> {

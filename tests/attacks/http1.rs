@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bascule_testkit::attack::body::{
     EndlessExtension, EndlessTrailers, ExpectNothing, ManyExtensions, SlowBody, StalledBody,
-    TinyChunks,
+    StalledReader, TinyChunks,
 };
-use bascule_testkit::attack::http1::{EndlessHead, ManyFields, SlowHead};
+use bascule_testkit::attack::http1::{EndlessHead, HugeField, HugeTarget, ManyFields, SlowHead};
 
 use crate::field::{Field, Terms, scaled};
 
@@ -41,6 +41,18 @@ fn endless_heads_are_refused() {
 }
 
 #[test]
+fn huge_fields_are_refused() {
+    let outcome = plain().withstand(HugeField, 20, 1_000);
+    assert_eq!(outcome.forwarded, 0);
+}
+
+#[test]
+fn huge_targets_are_refused() {
+    let outcome = plain().withstand(HugeTarget, 20, 1_000);
+    assert_eq!(outcome.forwarded, 0);
+}
+
+#[test]
 fn too_many_fields_are_refused() {
     let outcome = plain().withstand(ManyFields { fields: 2_000 }, 20, 1_000);
     assert_eq!(outcome.forwarded, 0);
@@ -68,6 +80,16 @@ fn expectations_without_a_body_are_cut() {
     field.withstand_until(ExpectNothing, target, 300, 300, |seen, _| {
         seen.ended() >= scaled(300)
     });
+}
+
+#[test]
+fn readers_that_stall_are_cut() {
+    let field = impatient();
+    let target = field.target("web");
+    let attack = StalledReader {
+        path: "/bytes/100000000",
+    };
+    field.withstand_until(attack, target, 200, 200, |seen, _| seen.units() >= 200);
 }
 
 #[test]

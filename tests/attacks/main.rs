@@ -17,4 +17,6 @@ mod connections;
 mod counts;
 mod field;
 mod http1;
+mod http2;
+mod origins;
 mod tls;

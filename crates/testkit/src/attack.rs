@@ -1,5 +1,6 @@
 //! Clients and origins that do harm, each a small struct whose doc names the attack. Bounded in count and in time, to
-//! loopback only. What an attack is lives in [`http1`], [`body`], [`connection`], [`tls`]; how many of it at once, and
+//! loopback only. What an attack is lives in [`connection`], [`http1`], [`body`], [`http2`], [`tls`]
+//! and, on the other side of the edge, [`origin`]; how many of it at once, and
 //! when it ends, is decided here. An attack never judges what it saw: it counts it in [`Seen`], and the test judges.
 
 use std::collections::BTreeMap;
@@ -19,10 +20,12 @@ use tokio::sync::watch;
 pub mod body;
 pub mod connection;
 pub mod http1;
+pub mod http2;
 pub mod line;
+pub mod origin;
 pub mod tls;
 
-pub use line::Line;
+pub use line::{Ears, Line};
 
 /// What is attacked, and from where.
 #[derive(Debug, Clone)]
@@ -183,6 +186,7 @@ impl Running {
         let thread = std::thread::Builder::new()
             .name(format!("attack {}", attack.name()))
             .spawn(move || {
+                give_way();
                 runtime.block_on(go_on(attack.as_ref(), &target, force, &counted, stopped));
             })?;
         Ok(Self {
@@ -227,6 +231,14 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// An attacker has a machine of its own; here it shares ours, and must not win by taking the processor away from those
+/// it attacks.
+fn give_way() {
+    const NICE: i32 = 5;
+    // Without it the attack is only harder to stand.
+    let (Ok(()) | Err(_)) = rustix::process::setpriority_process(None, NICE);
 }
 
 /// Keeps the wanted number of connections going until they are used up, the time is over or the word to stop came.

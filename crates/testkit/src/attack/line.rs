@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{End, Seen};
+use crate::frames::reader::Reader;
+use crate::frames::{Frame, error_name, kind};
 
 /// A connection, and where its deeds are counted.
 #[derive(Debug)]
@@ -15,8 +17,25 @@ pub struct Line<'a> {
     pub stream: TcpStream,
     /// The counts of the whole attack.
     pub seen: &'a Seen,
-    /// The end of what came, in case a status line is cut in two.
-    tail: Vec<u8>,
+    ear: Ear,
+}
+
+/// Whether an attacker reads what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ears {
+    /// It does.
+    Open,
+    /// It does not: whatever is answered has to wait somewhere.
+    Deaf,
+}
+
+/// How what comes is heard.
+#[derive(Debug)]
+enum Ear {
+    /// As HTTP/1: status lines are counted. Holds the end of what came, in case one is cut in two.
+    Http1(Vec<u8>),
+    /// As HTTP/2: frames are noted, see [`note`].
+    Http2(Reader),
 }
 
 impl<'a> Line<'a> {
@@ -26,8 +45,15 @@ impl<'a> Line<'a> {
         Self {
             stream,
             seen,
-            tail: Vec::new(),
+            ear: Ear::Http1(Vec::new()),
         }
+    }
+
+    /// What comes from now on is HTTP/2.
+    #[must_use]
+    pub fn hearing_http2(mut self) -> Self {
+        self.ear = Ear::Http2(Reader::default());
+        self
     }
 
     /// Sends bytes, without a look at what comes back.
@@ -66,6 +92,17 @@ impl<'a> Line<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Sends bytes, with or without an ear for what comes back.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn shout(&mut self, bytes: &[u8], ears: Ears) -> io::Result<()> {
+        match ears {
+            Ears::Open => self.send_reading(bytes).await,
+            Ears::Deaf => self.send(bytes).await,
+        }
     }
 
     /// Sends bytes one at a time with a pause after each. Ends early when the other side ends the connection.
@@ -130,26 +167,59 @@ impl<'a> Line<'a> {
         Ok(End::Spent)
     }
 
-    /// Counts the status lines in what came.
+    /// Hears what came; how many answers began in it.
     fn look(&mut self, bytes: &[u8]) -> u64 {
-        const MARK: &[u8] = b"HTTP/1.1 ";
-        const STATUS_LINE: usize = MARK.len() + 3;
-        self.tail.extend_from_slice(bytes);
-        let mut found = 0;
-        let mut used = 0;
-        for (at, window) in self.tail.windows(STATUS_LINE).enumerate() {
-            let status = window
-                .strip_prefix(MARK)
-                .and_then(|digits| std::str::from_utf8(digits).ok())
-                .and_then(|digits| digits.parse().ok());
-            if let Some(status) = status {
-                self.seen.answered(status);
-                found += 1;
-                used = at + STATUS_LINE;
+        match &mut self.ear {
+            Ear::Http1(tail) => {
+                tail.extend_from_slice(bytes);
+                count_status_lines(tail, self.seen)
+            }
+            Ear::Http2(reader) => {
+                reader.push(bytes);
+                let frames = std::iter::from_fn(|| reader.next_frame());
+                frames.map(|frame| note(&frame, self.seen)).sum()
             }
         }
-        let keep_from = used.max(self.tail.len().saturating_sub(STATUS_LINE - 1));
-        self.tail.drain(..keep_from);
-        found
     }
+}
+
+/// Counts the status lines in the text and keeps what may be the start of another.
+fn count_status_lines(tail: &mut Vec<u8>, seen: &Seen) -> u64 {
+    const MARK: &[u8] = b"HTTP/1.1 ";
+    const STATUS_LINE: usize = MARK.len() + 3;
+    let mut found = 0;
+    let mut used = 0;
+    for (at, window) in tail.windows(STATUS_LINE).enumerate() {
+        let status = window
+            .strip_prefix(MARK)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse().ok());
+        if let Some(status) = status {
+            seen.answered(status);
+            found += 1;
+            used = at + STATUS_LINE;
+        }
+    }
+    let keep_from = used.max(tail.len().saturating_sub(STATUS_LINE - 1));
+    tail.drain(..keep_from);
+    found
+}
+
+/// Notes `headers`, `reset`, and `goaway` with the name of its code; HEADERS count as an answer.
+fn note(frame: &Frame, seen: &Seen) -> u64 {
+    match frame.kind {
+        kind::HEADERS => seen.note("headers"),
+        kind::RST_STREAM => seen.note("reset"),
+        kind::GOAWAY => {
+            let code = frame
+                .payload
+                .get(4..8)
+                .and_then(|code| code.try_into().ok());
+            let code = code.map_or(u32::MAX, u32::from_be_bytes);
+            seen.note("goaway");
+            seen.note(&format!("goaway {}", error_name(code)));
+        }
+        _ => {}
+    }
+    u64::from(frame.kind == kind::HEADERS)
 }

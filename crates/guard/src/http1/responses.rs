@@ -54,6 +54,12 @@ impl Responses {
         self.is_sent = true;
     }
 
+    /// Whether a request is about to be sent of which not a byte has been: whatever comes now answers something else.
+    #[must_use]
+    pub const fn is_asking(&self) -> bool {
+        self.asked.is_some() && !self.is_sent
+    }
+
     /// Says how far bytes may be passed on.
     pub fn pass(&mut self, bytes: &[u8]) -> Passed {
         let mut rest = bytes;

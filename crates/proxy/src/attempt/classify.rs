@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::rc::Rc;
 
+use bascule_guard::Violation;
 use bascule_traffic::retry::{Cause, Failure};
 
 use crate::http::forward::Outgoing;
@@ -36,9 +37,13 @@ fn cause_of(error: &hyper::Error) -> Cause {
     });
     if refused {
         Cause::StreamRefused
-    } else if error.is_parse() || upstream::violation_of(error).is_some() {
-        Cause::ResponseMalformed
     } else {
-        Cause::Died
+        match upstream::violation_of(error) {
+            // It came before the request went out: the connection was dead already, and this is no answer to anything.
+            Some(Violation::Unasked) => Cause::Died,
+            Some(_) => Cause::ResponseMalformed,
+            None if error.is_parse() => Cause::ResponseMalformed,
+            None => Cause::Died,
+        }
     }
 }

@@ -44,6 +44,11 @@ impl Replies {
         self.0.borrow_mut().ask(asked);
     }
 
+    /// Whether a request is about to be sent of which not a byte has been.
+    fn is_asking(&self) -> bool {
+        self.0.borrow().is_asking()
+    }
+
     /// Whether the connection may carry another request.
     pub(crate) fn may_be_reused(&self) -> bool {
         self.0.borrow().may_be_reused()
@@ -137,6 +142,26 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Looks once more for bytes that nobody asked for, before a request is sent that they would be taken to answer. The
+    /// runtime knows as a rule that there is nothing to read, so this costs no system call.
+    fn hear_before_asking(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.bad.is_none() && self.replies.is_asking() {
+            let mut bytes = [0; 1];
+            let mut buf = ReadBuf::new(&mut bytes);
+            // The end of the stream is found out by whoever reads for the answer.
+            let heard = Pin::new(&mut self.stream).poll_read(cx, &mut buf)?;
+            if heard.is_ready() && !buf.filled().is_empty() {
+                self.bad = Some(Violation::Unasked);
+            }
+        }
+        match self.bad {
+            Some(violation) => Err(io::Error::new(io::ErrorKind::InvalidData, violation)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -163,12 +188,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.hear_before_asking(cx)?;
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note_sent(&written);
         written
@@ -179,6 +205,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.hear_before_asking(cx)?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.note_sent(&written);
         written

@@ -29,7 +29,7 @@ pub enum Ailment {
     EndlessTrailers,
     /// Chunks of one byte without end.
     TinyChunks,
-    /// A whole answer, and then answers that nobody asked for.
+    /// A whole answer, and at once another that nobody asked for.
     MoreAnswers,
     /// A whole answer with a length, and then bytes that belong to nothing.
     MoreBytes,
@@ -66,7 +66,10 @@ impl Ailment {
         const OK: &str = "HTTP/1.1 200 OK\r\n";
         const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         const WHOLE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-        const UNASKED: &str = "HTTP/1.1 299 Unasked\r\nContent-Length: 2\r\n\r\nno";
+        const MORE: &str = concat!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 299 Unasked\r\nContent-Length: 2\r\n\r\nno"
+        );
         match self {
             Self::EndlessHead => Say::Again(OK, "X-Endless: 1\r\n"),
             Self::HugeField => Say::Again("HTTP/1.1 200 OK\r\nX-Huge: ", "hhhhhhhhhhhhhhhh"),
@@ -84,7 +87,7 @@ impl Ailment {
                 "X-Trailer: 1\r\n",
             ),
             Self::TinyChunks => Say::Again(CHUNKED, "1\r\nx\r\n"),
-            Self::MoreAnswers => Say::Again(WHOLE, UNASKED),
+            Self::MoreAnswers => Say::Stop(MORE),
             Self::MoreBytes => Say::Again(WHOLE, "more"),
             Self::Garbage => Say::Again("\0\x01\x7fNOT-HTTP\r\r\r", "\x02\x03 garbage\n"),
             Self::Silence => Say::Stop(""),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{fuzz, gates, generate, say, tidy, tools};
+use crate::{fuzz, gates, generate, say, soak, tidy, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
         table.step("laws, many more cases", || many_cases(root))?;
         table.step("attacks, larger", || larger_attacks(root))?;
         table.step("fuzz targets", || fuzz::run(root, &fuzz::Wanted::ALL))?;
+        table.step("soak", || soak::run(root, &soak::Wanted::default()))?;
     }
     say::line(&table.to_string());
     Ok(())

@@ -58,6 +58,7 @@ fn a_daemon_is_the_same_after_minutes_of_good_and_bad_traffic() {
         samples.end_round();
     }
     tally.tell_attacks();
+    samples.tell();
     ground.assert_no_panic();
     tally.assert_good_clients_were_served();
     samples.assert_flat();

@@ -41,7 +41,6 @@ pub(crate) fn run(root: &Path, wanted: &Wanted) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["test", "--package", "bascule", "--test", "soak"])
-        .args(["--", "--nocapture"])
         .env("BASCULE_TEST_BINARY", root.join("target/quick/bascule"))
         .current_dir(root);
     if let Some(minutes) = wanted.minutes {

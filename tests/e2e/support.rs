@@ -102,8 +102,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Reads a report.
-    pub(crate) fn read(report: &str) -> Self {
+    fn read(report: &str) -> Self {
         let number = |line: &str, word: &str| {
             let line = report.lines().find(|l| l.starts_with(line))?;
             let words: Vec<&str> = line.split([' ', ',']).filter(|w| !w.is_empty()).collect();

@@ -236,7 +236,7 @@ pub(crate) const fn is_interim(status: u16) -> bool {
 
 /// Another client's request goes well, whatever this case left behind. It also comes after everything that the edge would
 /// have forwarded of the case.
-fn disturbs_nobody(edge: SocketAddr, patience: Duration) -> Result<(), String> {
+pub(crate) fn disturbs_nobody(edge: SocketAddr, patience: Duration) -> Result<(), String> {
     let told = |error: std::io::Error| format!("another client: {error}");
     let mut stream = TcpStream::connect(edge).map_err(told)?;
     stream.set_read_timeout(Some(patience)).map_err(told)?;

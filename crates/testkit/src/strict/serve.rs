@@ -157,7 +157,8 @@ impl Served {
     fn answer(&mut self, message: &Message) -> Result<Then> {
         if is_sentinel(message) {
             let target = String::from_utf8_lossy(message.target()).into_owned();
-            self.say(&target)?;
+            let has_body = message.method() != b"HEAD";
+            self.say(if has_body { &target } else { "" })?;
             return Ok(Then::Next);
         }
         let scripted = self.shared.state().script.pop_front();

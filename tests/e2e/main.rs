@@ -1,4 +1,4 @@
-//! The binary as a whole against real programs: nginx as upstream, curl and h2load as clients, the command line as the
+//! The binary as a whole against real programs: nginx as upstream, curl, h2load and Python as clients, the command line as the
 //! operator. Each file is one story; each test starts what it needs on free ports of loopback and stops it again.
 
 #![expect(
@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod bytes;
+mod interop;
 mod life_of_a_request;
 mod life_of_a_shift;
 mod reload;

@@ -102,7 +102,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn read(report: &str) -> Self {
+    /// Reads a report.
+    pub(crate) fn read(report: &str) -> Self {
         let number = |line: &str, word: &str| {
             let line = report.lines().find(|l| l.starts_with(line))?;
             let words: Vec<&str> = line.split([' ', ',']).filter(|w| !w.is_empty()).collect();

@@ -1,6 +1,6 @@
 //! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `fuzz`, `instructions`, `bench`. It decides nothing about the
 //! product; it holds the rules of the code base ([`tidy`]), writes the generated references ([`generate`]), runs everything
-//! that proves it ([`test`]), looks for what nobody thought of ([`fuzz`]) and measures what it costs ([`gates`]). It must
+//! that proves it ([`test`]), looks for what nobody thought of ([`fuzz`]) and for what grows with time ([`soak`]), and measures what it costs ([`gates`]). It must
 //! never skip in silence: what cannot be done is named, and fails.
 
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ mod fuzz;
 mod gates;
 mod generate;
 mod say;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -23,6 +24,8 @@ cargo xtask test [--all]   install what is missing, build, run all tests, print 
                            --all adds the long ones: fuzzing, soaks
 cargo xtask fuzz [TARGET] [--seconds N] [--replay FILE]
                            run the fuzz targets of tests/fuzz, 60 s each, or one input again
+cargo xtask soak [--minutes N] [--seed N]
+                           good and bad traffic on one daemon, 10 minutes; memory and descriptors must stay flat
 cargo xtask conformance    play the raw cases against bascule, nginx and HAProxy, write docs/conformance.md
 cargo xtask instructions   count instructions per request, compare with the record; --help says more
 cargo xtask bench          CPU per request beside HAProxy and nginx; --help says more";
@@ -49,6 +52,7 @@ fn run(args: &[String]) -> Result<()> {
         ["conformance"] => test::conformance(&root),
         ["bench", rest @ ..] => gates::bench(&root, rest),
         ["instructions", rest @ ..] => gates::instructions(&root, rest),
+        ["soak", rest @ ..] => soak::run(&root, &soak::Wanted::read(rest)?),
         ["fuzz", rest @ ..] => fuzz::run(&root, &fuzz::Wanted::read(rest)?),
         _ => bail!("usage:\n{USAGE}"),
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{gates, generate, say, tidy, tools};
+use crate::{fuzz, gates, generate, say, soak, tidy, tools};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     }
     if length == Length::All {
         table.step("laws, many more cases", || many_cases(root))?;
+        table.step("attacks, larger", || larger_attacks(root))?;
+        table.step("fuzz targets", || fuzz::run(root, &fuzz::Wanted::ALL))?;
+        table.step("soak", || soak::run(root, &soak::Wanted::default()))?;
     }
     say::line(&table.to_string());
     Ok(())
@@ -111,20 +114,42 @@ fn demo(root: &Path, binary: &str, fault: &str) -> Result<()> {
     command(root, binary, &args)
 }
 
-/// The property tests alone, with eight times as many random cases.
+/// The crates whose laws are run with many more random cases, and with how many: histories of `plan` are long.
+const MANY_CASES: &[(&str, &str)] = &[
+    ("model", "2000"),
+    ("guard", "2000"),
+    ("traffic", "2000"),
+    ("health", "2000"),
+    ("config", "2000"),
+    ("plan", "600"),
+];
+
+/// The property tests alone.
 fn many_cases(root: &Path) -> Result<()> {
-    let pure = ["model", "guard", "traffic", "health", "plan", "config"];
-    let mut cargo = Command::new("cargo");
-    cargo
-        .arg("test")
-        .env("PROPTEST_CASES", "2000")
-        .current_dir(root);
-    for name in pure {
-        cargo.args(["--package", &format!("bascule-{name}")]);
+    for (name, cases) in MANY_CASES {
+        let status = Command::new("cargo")
+            .args(["test", "--package", &format!("bascule-{name}")])
+            .env("PROPTEST_CASES", cases)
+            .current_dir(root)
+            .status()
+            .context("cargo test")?;
+        if !status.success() {
+            bail!("a law of {name} does not hold in every case: {status}");
+        }
     }
-    let status = cargo.status().context("cargo test")?;
+    Ok(())
+}
+
+/// Every attack, several times as large as in the normal run.
+fn larger_attacks(root: &Path) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(["test", "--package", "bascule", "--test", "attacks"])
+        .env("BASCULE_ATTACK_SCALE", "4")
+        .current_dir(root)
+        .status()
+        .context("cargo test")?;
     if !status.success() {
-        bail!("a law does not hold in every case: {status}");
+        bail!("an attack that is larger is not withstood: {status}");
     }
     Ok(())
 }

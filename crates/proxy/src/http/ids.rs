@@ -8,8 +8,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The longest `x-request-id` that is kept: it goes into every log line.
-const REQUEST_ID_BYTES_MAX: usize = 128;
+/// The longest id that is kept: it goes into every log line.
+const ID_BYTES_MAX: usize = 128;
 
 /// The ids of one request.
 #[derive(Debug, Clone)]
@@ -51,13 +51,14 @@ impl Ids {
 
 /// Visible ASCII, not too long.
 fn is_request_id(value: &[u8]) -> bool {
-    !value.is_empty()
-        && value.len() <= REQUEST_ID_BYTES_MAX
-        && value.iter().all(u8::is_ascii_graphic)
+    !value.is_empty() && value.len() <= ID_BYTES_MAX && value.iter().all(u8::is_ascii_graphic)
 }
 
-/// `version-traceid-parentid-flags`; a version above 00 may say more after another dash.
+/// `version-traceid-parentid-flags`; a version above 00 may say more after another dash, as text that can be logged.
 fn is_traceparent(value: &[u8]) -> bool {
+    if !is_request_id(value) {
+        return false;
+    }
     let lower_hex = |part: &[u8]| {
         part.iter()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -146,6 +147,13 @@ mod tests {
         let longer = format!("{PARENT}-more");
         assert!(is_traceparent(PARENT.as_bytes()));
         assert!(is_traceparent(longer.replacen("00", "01", 1).as_bytes()));
+        let endless = longer.replacen("00", "01", 1) + &"m".repeat(ID_BYTES_MAX);
+        assert!(
+            !is_traceparent(endless.as_bytes()),
+            "it goes into every log line"
+        );
+        let unlogged = [longer.replacen("00", "01", 1).as_bytes(), b"\x9a"].concat();
+        assert!(!is_traceparent(&unlogged), "it could not be logged");
         for bad in [&*zero_trace, &upper, &longer, "", "00", "ff-", &PARENT[1..]] {
             assert!(!is_traceparent(bad.as_bytes()), "{bad}");
         }

@@ -2,6 +2,13 @@
 
 use bascule_guard::Violation;
 use bascule_guard::http1::Limits;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
@@ -120,5 +127,128 @@ proptest! {
     ) {
         let text = parts.concat();
         prop_assert_eq!(read(&text, piece, buffer), read(&text, 4096, 8192));
+    }
+}
+
+/// What an engine behind the guard makes of this: the answers, and whether it found fault with a head by itself.
+fn serve(text: &[u8], piece: usize) -> (String, bool) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (client, server) = duplex(piece);
+        let intake = Rc::new(Intake::new(Limits::of_requests(1024, 20)));
+        let stream = Guarded::new(server, Rc::clone(&intake));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let verdict = intake.judge();
+            async move {
+                let body = request.into_body().collect().await;
+                let is_good = verdict.is_ok() && body.is_ok();
+                let refusal = Response::builder()
+                    .status(400)
+                    .header("connection", "close");
+                let answer = if is_good {
+                    Response::builder()
+                } else {
+                    refusal
+                };
+                answer.body(Empty::<Bytes>::new())
+            }
+        });
+        let engine = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let (mut hears, mut says) = tokio::io::split(client);
+        let mut heard = Vec::new();
+        let speak = async {
+            // What is not read any more is not taken.
+            drop(says.write_all(text).await);
+            drop(says.shutdown().await);
+        };
+        // Beside it, or each side would wait for the other to read.
+        let hear = async { drop(hears.read_to_end(&mut heard).await) };
+        let (ended, (), ()) = tokio::join!(engine, speak, hear);
+        let found_fault = ended.is_err_and(|error| error.is_parse());
+        (String::from_utf8(heard).unwrap(), found_fault)
+    })
+}
+
+#[test]
+fn an_engine_behind_the_guard_answers_what_passed_and_then_what_did_not() {
+    let (heard, found_fault) = serve(
+        format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n{GET}").as_bytes(),
+        4096,
+    );
+    assert!(!found_fault);
+    let count = |status: &str| heard.matches(&format!("HTTP/1.1 {status} ")).count();
+    assert_eq!((count("200"), count("400")), (2, 1), "{heard}");
+}
+
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    let method = prop::sample::select(vec![
+        "GET",
+        "POST",
+        "OPTIONS",
+        "-",
+        "M~!#$%&'*+.^_`|",
+        "get",
+    ]);
+    let target = prop_oneof![
+        "/[!$-;=@-Z_a-z~|{}\\[\\]]{0,12}",
+        prop::sample::select(vec![
+            "*",
+            "/%41",
+            "/?",
+            "/?#",
+            "http://a",
+            "https://a:80/x",
+            "http://a?b",
+            "http://[::1]/",
+            "http://a_b~c/",
+            "//",
+            "/\\",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let name = "(host|content-length|transfer-encoding|connection|expect|upgrade|x|[!#$%&'*+.^_`|~a-zA-Z0-9-]{1,5})";
+    let value = prop_oneof![
+        "[ -~\t]{0,8}",
+        prop::sample::select(vec![
+            "a",
+            "0",
+            "3",
+            "chunked",
+            "close",
+            "100-continue",
+            "\u{e4}",
+            ""
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let fields = prop::collection::vec((name, value), 0..4);
+    let version = prop::sample::select(vec!["HTTP/1.1", "HTTP/1.0"]);
+    let body = prop::sample::select(vec![
+        "",
+        "abc",
+        "3\r\nabc\r\n0\r\n\r\n",
+        "1;a=\"b\"\r\nx\r\n0\r\nx: y\r\n\r\n",
+        "5\r\nx",
+    ]);
+    let request = (method, target, version, fields, body).prop_map(
+        |(method, target, version, fields, body)| {
+            let lines: String = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            format!("{method} {target} {version}\r\nHost: a\r\n{lines}\r\n{body}").into_bytes()
+        },
+    );
+    prop::collection::vec(request, 1..3).prop_map(|requests| requests.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    /// The guard is never laxer than the engine: what it lets through the engine makes requests of.
+    #[test]
+    fn an_engine_behind_the_guard_finds_no_fault(text in texts(), piece in prop::sample::select(vec![7_usize, 4096])) {
+        let (heard, found_fault) = serve(&text, piece);
+        prop_assert!(!found_fault, "{}: {heard}", String::from_utf8_lossy(&text));
     }
 }

@@ -1,9 +1,8 @@
 //! The canonical layout of a file: keys in the order of the table, two spaces a level, one-line maps and lists evenly
 //! spaced, no blank lines in a row. Text is only moved, never written anew, so comments stay with what they stand above
 //! or behind. The result is read again: were a value or a single character of a comment lost, the file would be
-//! refused (E0120) instead of changed. `format/flow` has the maps and lists on one line.
-
-use std::collections::BTreeMap;
+//! refused (E0120) instead of changed. `format/flow` has the maps and lists on one line,
+//! `format/kept` what must stay.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::node::{Entry, Kind, Node};
@@ -12,6 +11,9 @@ use crate::table::{ROOT, Type};
 use crate::yaml;
 
 mod flow;
+mod kept;
+
+use kept::{has_lone_return, ink, same};
 
 static ROOT_TYPE: Type = Type::Map(&ROOT);
 
@@ -33,7 +35,7 @@ pub fn fmt(file: &str, text: &str) -> Result<String, Diagnostics> {
     };
     let (again, problems) = yaml::parse(&formatted);
     let kept = problems.is_empty() && again.is_some_and(|again| same(&again, &root));
-    if kept && ink(&formatted) == ink(text) {
+    if kept && ink(&formatted) == ink(text) && !has_lone_return(text) {
         return Ok(formatted);
     }
     Err(refuse(vec![
@@ -57,43 +59,6 @@ impl Unsafe {
             .label("nothing was changed")
             .help("write it as an ordinary block, or lay it out by hand")
     }
-}
-
-/// Whether two trees say the same; the order of keys says nothing.
-fn same(a: &Node, b: &Node) -> bool {
-    match (&a.kind, &b.kind) {
-        (Kind::Map(a), Kind::Map(b)) => {
-            let find = |key: &str| b.iter().find(|entry| entry.key == key);
-            let equal = |entry: &Entry| {
-                find(&entry.key).is_some_and(|other| same(&entry.value, &other.value))
-            };
-            a.len() == b.len() && a.iter().all(equal)
-        }
-        (Kind::List(a), Kind::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        // Not-a-number equals nothing; its text does.
-        (Kind::Scalar(a), Kind::Scalar(b)) => {
-            a.text == b.text
-                && (a.core == b.core
-                    || a.text.contains("nan")
-                    || a.text.contains("NaN")
-                    || a.text.contains("NAN"))
-        }
-        _ => false,
-    }
-}
-
-/// How often each character that is not space occurs.
-fn ink(text: &str) -> BTreeMap<char, usize> {
-    let mut ink = BTreeMap::new();
-    for c in text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '\u{feff}')
-    {
-        *ink.entry(c).or_default() += 1;
-    }
-    ink
 }
 
 struct Layout<'a> {
@@ -486,7 +451,13 @@ services:
 
     #[test]
     fn what_cannot_be_laid_out_says_so() {
-        for text in ["{\"version\": 1}", "? version\n: 1\n", "[a]\n", "a\n"] {
+        for text in [
+            "{\"version\": 1}",
+            "? version\n: 1\n",
+            "[a]\n",
+            "a\n",
+            "x: { y: \r{} }\nl:\n ",
+        ] {
             assert_eq!(fmt("t", text).unwrap_err().items[0].code, "E0120", "{text}");
         }
         assert_eq!(fmt("t", "a: [").unwrap_err().items[0].code, "E0101");

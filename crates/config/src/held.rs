@@ -184,7 +184,11 @@ impl Walk<'_> {
             (None, "") => return,
             (None, words) => (words.to_owned(), false),
         };
-        let canonical = text.clone();
+        // A map that is not rendered says what holds without it, in whatever words.
+        let canonical = match key.holds {
+            Type::Map(_) => key.default.to_owned(),
+            _ => text.clone(),
+        };
         self.push(
             key,
             at,

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::rc::Rc;
 
 use bascule_guard::Violation;
+use bascule_guard::http2::Abuse;
 use bascule_traffic::retry::{Cause, Failure};
 
 use crate::http::forward::Outgoing;
@@ -15,18 +16,23 @@ pub(crate) fn unanswered(
     endpoint: &Rc<Endpoint>,
     outgoing: &mut Outgoing,
 ) -> Failure {
-    let Unanswered { error, unsent, .. } = unanswered;
+    let Unanswered {
+        error,
+        unsent,
+        abuse,
+        ..
+    } = unanswered;
     let cause = match unsent {
         Some(request) => {
             outgoing.put_back(request);
             Cause::ClosedUnsent
         }
-        None => cause_of(&error),
+        None => cause_of(&error, abuse),
     };
     Failure::new(cause, Some(endpoint.id())).because(error)
 }
 
-fn cause_of(error: &hyper::Error) -> Cause {
+fn cause_of(error: &hyper::Error, abuse: Option<Abuse>) -> Cause {
     let http2 = error
         .source()
         .and_then(|source| source.downcast_ref::<h2::Error>());
@@ -35,8 +41,13 @@ fn cause_of(error: &hyper::Error) -> Cause {
         // Only streams above the id that a GOAWAY names end by it; they were not processed (RFC 9113 §6.8).
         error.is_remote() && (refused_stream || error.is_go_away())
     });
+    // Every request of a connection that was ended for what the endpoint sent, not only the one that it answered: which it
+    // was is lost with the connection, the endpoint has them all, and to repeat them would multiply what a bad one costs.
+    let is_malformed = abuse.is_some() || http2.is_some_and(h2::Error::is_library);
     if refused {
         Cause::StreamRefused
+    } else if is_malformed {
+        Cause::ResponseMalformed
     } else {
         match upstream::violation_of(error) {
             // It came before the request went out: the connection was dead already, and this is no answer to anything.

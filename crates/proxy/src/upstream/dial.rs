@@ -102,6 +102,7 @@ where
     let id = endpoint.id();
     let streams_max = Rc::new(Cell::new(STREAMS_MAX));
     let allowed = Rc::clone(&streams_max);
+    let watched = Rc::clone(&frames);
     spawn::local("upstream", async move {
         let mut connection = pin!(connection);
         let driven = poll_fn(|cx| {
@@ -115,12 +116,13 @@ where
         if let Err(error) = driven.await {
             tracing::debug!(%error, "upstream connection ended");
         }
-        if let Some(abuse) = frames.abuse() {
+        if let Some(abuse) = watched.abuse() {
             count_end(&id, abuse);
         }
     })
     .detach();
-    let stream = endpoint.pool.share(sender, streams_max, clock::now());
+    let now = clock::now();
+    let stream = endpoint.pool.share(sender, streams_max, frames, now);
     let reused = false;
     Ok(Connection::Http2 { stream, reused })
 }

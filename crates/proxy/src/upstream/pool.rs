@@ -7,6 +7,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bascule_guard::http2::Abuse;
 use bascule_model::Instant;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -14,6 +15,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Notify;
 
 use crate::http::body::RequestBody;
+use crate::http::frames::FrameWatch;
 use crate::upstream::guarded::Replies;
 
 /// Idle HTTP/1 connections kept to one endpoint by one worker. More than ever run at once is no use; a burst must not
@@ -73,6 +75,8 @@ pub(crate) struct Shared {
     streams: Cell<u32>,
     /// What the peer allows, as its engine keeps it up to date.
     streams_max: Rc<Cell<u32>>,
+    /// What is read of the peer before its engine reads it.
+    frames: Rc<FrameWatch>,
     since: Cell<Instant>,
 }
 
@@ -89,6 +93,12 @@ impl StreamLoan {
     /// A handle to send with.
     pub(crate) fn sender(&self) -> http2::SendRequest<RequestBody> {
         self.0.sender.clone()
+    }
+
+    /// What the connection was ended for, if the peer broke a rule or spent a budget. The engine's error does not tell: it
+    /// keeps the words of what its stream gave it, not the thing.
+    pub(crate) fn abuse(&self) -> Option<Abuse> {
+        self.0.frames.abuse()
     }
 }
 
@@ -151,6 +161,7 @@ impl Pool {
         &self,
         sender: http2::SendRequest<RequestBody>,
         streams_max: Rc<Cell<u32>>,
+        frames: Rc<FrameWatch>,
         now: Instant,
     ) -> StreamLoan {
         self.was_shared.set(true);
@@ -158,6 +169,7 @@ impl Pool {
             sender,
             streams: Cell::new(0),
             streams_max,
+            frames,
             since: Cell::new(now),
         });
         let loan = StreamLoan::new(&shared);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bascule_guard::http2::Abuse;
 use bascule_telemetry::clock;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -18,6 +19,8 @@ pub(crate) struct Unanswered {
     pub(crate) error: hyper::Error,
     /// The request, if certainly not a byte of it was written.
     pub(crate) unsent: Option<Request<RequestBody>>,
+    /// The endpoint broke a rule of HTTP/2 or spent a budget, and the connection was ended for it.
+    pub(crate) abuse: Option<Abuse>,
     /// The connection had carried a request before.
     pub(crate) reused: bool,
 }
@@ -72,6 +75,10 @@ impl Connected {
             Err(mut failed) => Err(Unanswered {
                 unsent: failed.take_message(),
                 error: failed.into_error(),
+                abuse: match &lent {
+                    Lent::Http1(..) => None,
+                    Lent::Http2(stream) => stream.abuse(),
+                },
                 reused,
             }),
         }

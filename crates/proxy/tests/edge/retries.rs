@@ -11,6 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{ask, boxed, http1, text};
+use crate::frames::{
+    DATA, END_HEADERS, END_STREAM, Frames, HEADERS, PREFACE, SETTINGS, frame,
+};
 use crate::origin::{Speaks, accepting, full, named, nobody, origin, reader_that_hangs_up};
 use crate::world::{Backend, backend, plan};
 
@@ -270,4 +273,46 @@ async fn a_new_connection_that_dies_is_not_tried_again_where_there_is_no_other_e
         (502, "Bad Gateway: died\n".into())
     );
     assert_eq!(read.load(Ordering::SeqCst), 1);
+}
+
+/// `:status: 200`, some content, and trailers with a pseudo-field, which must not be there (RFC 9113 §8.1).
+fn answer_with_malformed_trailers(stream: u32) -> Vec<u8> {
+    let status = b"\x88";
+    [
+        frame(SETTINGS, 0, 0, &[]),
+        frame(HEADERS, END_HEADERS, stream, status),
+        frame(DATA, 0, stream, b"abc"),
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, status),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_request_whose_http2_answer_was_malformed_is_not_tried_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let read = Arc::clone(&asked);
+    let address = accepting(move |stream| {
+        let read = Arc::clone(&read);
+        async move {
+            let mut frames = Frames(stream);
+            let mut preface = [0; PREFACE.len()];
+            frames.0.read_exact(&mut preface).await.unwrap();
+            while let Some(head) = frames.next_of(HEADERS).await {
+                read.fetch_add(1, Ordering::Relaxed);
+                frames
+                    .say(&answer_with_malformed_trailers(head.stream))
+                    .await;
+            }
+        }
+    })
+    .await;
+    let h2c = Backend {
+        scheme: Scheme::H2c,
+        ..backend("aws", 1, address)
+    };
+    let world = plan(vec![h2c]).start();
+    assert_eq!(ask(world.address, "/").await.0, 502);
+    let lines = world.logged(1).await;
+    assert_eq!(lines[0]["attempts"], 1);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }

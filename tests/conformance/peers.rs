@@ -2,7 +2,7 @@
 //! by what matters to the client and the origin, and another choice that the RFC leaves is none against them. The page
 //! holds nothing that this run has not seen.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use bascule_testkit::gateway::Program;
 use crate::http1::case::Case;
 use crate::http1::judge::{self, Verdict};
 use crate::http1::{self, words};
+use crate::http2;
+use crate::http2::fair;
 
 /// How long a peer may take. What has said nothing by then waits for more.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,23 +23,45 @@ const WORDS_MAX: usize = 160;
 
 const PEERS: [Program; 2] = [Program::Nginx, Program::Haproxy];
 
-/// How one program did in all cases that it was asked: its verdict, and what happened in a few words.
+/// A case, as far as the page tells of it.
+struct Row {
+    topic: String,
+    name: String,
+    rfc: String,
+    required: String,
+    /// Whether the binary did exactly so.
+    is_well: bool,
+}
+
+/// How one program did: by case its verdict and what happened in a few words, if it was asked.
 struct Run {
     name: &'static str,
-    verdicts: Vec<(Verdict, String)>,
+    verdicts: Vec<Option<(Verdict, String)>>,
+}
+
+/// The cases of one version of HTTP.
+struct Chapter {
+    title: &'static str,
+    rows: Vec<Row>,
+    runs: Vec<Run>,
 }
 
 #[test]
 #[ignore = "writes docs/conformance.md: cargo xtask conformance"]
 fn the_page_of_conformance_is_written() {
+    let page = page(&[http1_chapter(), http2_chapter()]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance.md");
+    std::fs::write(file, page).unwrap();
+}
+
+fn http1_chapter() -> Chapter {
     let cases = http1::corpus();
     let shared: Vec<Case> = cases.iter().filter(|case| !case.is_own).cloned().collect();
     let own = http1::play_all(&cases, http1::PATIENCE, http1::bascule, |case, seen| {
         judge::strictly(case, seen).is_empty()
     });
-    let runs = PEERS.map(|program| Run {
-        name: program.name(),
-        verdicts: http1::play_all(
+    let runs = PEERS.map(|program| {
+        let verdicts = http1::play_all(
             &shared,
             PATIENCE,
             |origin| {
@@ -45,39 +69,112 @@ fn the_page_of_conformance_is_written() {
                 (gateway.address(), gateway)
             },
             |case, seen| (judge::fairly(case, seen), words::happened(seen)),
-        ),
+        );
+        let is_asked: Vec<bool> = cases.iter().map(|case| !case.is_own).collect();
+        run(program, &is_asked, verdicts)
     });
-    let page = page(&cases, &own, &shared, &runs);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance.md");
-    std::fs::write(file, page).unwrap();
+    let row = |(case, is_well): (&Case, &bool)| Row {
+        topic: case.topic.clone(),
+        name: case.name.clone(),
+        rfc: case.rfc.clone(),
+        required: words::required(case),
+        is_well: *is_well,
+    };
+    Chapter {
+        title: "HTTP/1",
+        rows: cases.iter().zip(&own).map(row).collect(),
+        runs: runs.into(),
+    }
 }
 
-fn page(cases: &[Case], own: &[bool], shared: &[Case], runs: &[Run]) -> String {
+fn http2_chapter() -> Chapter {
+    let cases = http2::corpus();
+    let all: Vec<&http2::case::Case> = cases.iter().collect();
+    let own = http2::play_all(&all, http2::STRICT, http2::bascule, |case, played| {
+        http2::strictly(case, played).is_ok()
+    });
+    let runs = PEERS.map(|program| {
+        let is_asked =
+            |case: &http2::case::Case| !case.is_own && (!case.is_http2 || program.forwards_http2());
+        let asked: Vec<_> = cases.iter().filter(|case| is_asked(case)).collect();
+        let verdicts = http2::play_all(
+            &asked,
+            http2::FAIR,
+            |http1, http2| {
+                let gateway = program.start_http2(http1, http2).unwrap();
+                (gateway.address(), gateway)
+            },
+            |case, played| (fair::verdict(case, &played), fair::happened(&played)),
+        );
+        let is_asked: Vec<bool> = cases.iter().map(is_asked).collect();
+        run(program, &is_asked, verdicts)
+    });
+    let row = |(case, is_well): (&http2::case::Case, &bool)| {
+        let (topic, name) = case.name.split_once('/').unwrap();
+        Row {
+            topic: topic.to_owned(),
+            name: name.to_owned(),
+            rfc: case
+                .rfc
+                .iter()
+                .map(|it| it.to_uppercase())
+                .collect::<Vec<_>>()
+                .join(", "),
+            required: fair::required(case),
+            is_well: *is_well,
+        }
+    };
+    Chapter {
+        title: "HTTP/2",
+        rows: cases.iter().zip(&own).map(row).collect(),
+        runs: runs.into(),
+    }
+}
+
+fn run(program: Program, is_asked: &[bool], verdicts: Vec<(Verdict, String)>) -> Run {
+    let mut verdicts = verdicts.into_iter();
+    let mut next = |is_asked: &bool| is_asked.then(|| verdicts.next()).flatten();
+    Run {
+        name: program.name(),
+        verdicts: is_asked.iter().map(&mut next).collect(),
+    }
+}
+
+fn page(chapters: &[Chapter]) -> String {
     let mut page = format!(
         "# Conformance
 
 Generated by `cargo xtask conformance`; do not edit. What stands here was seen in that run.
 
-The cases of `tests/corpus/http1` are raw bytes, each with what RFC 9110, RFC 9112 or RFC 3986 asks of a strict gateway
-([how they are written](../tests/corpus/http1/README.md)). They are played against `bascule` {}, nginx {} and HAProxy {},
-each before the same origin, which reads every byte strictly by a parser of its own.
+The cases of `tests/corpus/http1` are raw bytes, those of `tests/corpus/http2` frames, each with what the RFCs ask of a
+strict gateway: RFC 9110, RFC 9112, RFC 9113, RFC 7541 or RFC 3986 (how they are written:
+[HTTP/1](../tests/corpus/http1/README.md), [HTTP/2](../tests/corpus/http2/README.md)). They are played against
+`bascule` {}, nginx {} and HAProxy {}, each before the same origins, which read every byte strictly by parsers of their own.
 
-`bascule` must do exactly what the case requires: status, reason, the request that is forwarded, whether the connection
-stays. The others are asked less: any error, or a connection that is closed, is a refusal; what counts is what reaches the
-origin, what the client gets, and that a cut is seen to be one. Where the RFC leaves a choice, another choice is
-*permitted* and counts for nothing against them. Both run with the configuration in `crates/testkit/src/gateway.rs`:
-their defaults, connections to the origin kept. They are programs with other aims and other settings; a difference here
-says how they read a case, not that they are unfit.
+`bascule` must do exactly what the case requires: status or error code, the request that is forwarded, whether the
+connection stays. The others are asked less: any error, a stream that is reset, or a connection that is closed, is a
+refusal; what counts is what reaches the origin, what the client gets, and that a cut is seen to be one. Where the RFC
+leaves a choice, another choice is *permitted* and counts for nothing against them. Both run with the configuration in
+`crates/testkit/src/gateway.rs`: their defaults, connections to the origin kept. They are programs with other aims and
+other settings; a difference here says how they read a case, not that they are unfit.
+
+Over HTTP/2 all listen in cleartext, by prior knowledge. The cases of `over-http2` have an HTTP/2 origin behind; nginx does
+not speak HTTP/2 to origins and is not asked. A case that only `bascule` promises is asked of no other.
 
 ",
         env!("CARGO_PKG_VERSION"),
         version(Program::Nginx),
         version(Program::Haproxy),
     );
-    table(&mut page, cases, own, shared, runs);
-    for run in runs {
-        differences(&mut page, shared, run);
+    for chapter in chapters {
+        table(&mut page, chapter);
+        for run in &chapter.runs {
+            differences(&mut page, chapter, run);
+        }
     }
+    // One line end at the end of the file.
+    page.truncate(page.trim_end().len());
+    page.push('\n');
     page
 }
 
@@ -86,37 +183,31 @@ fn version(program: Program) -> String {
 }
 
 /// A row a topic: how many cases, and how many each program did as required.
-fn table(page: &mut String, cases: &[Case], own: &[bool], shared: &[Case], runs: &[Run]) {
-    page.push_str("## HTTP/1\n\n| topic | cases | bascule | asked of all |");
-    for run in runs {
-        write!(page, " {0} | permitted |", run.name).unwrap();
+fn table(page: &mut String, chapter: &Chapter) {
+    write!(page, "## {}\n\n| topic | cases | bascule |", chapter.title).unwrap();
+    for run in &chapter.runs {
+        write!(page, " asked of {0} | {0} | permitted |", run.name).unwrap();
     }
-    page.push_str("\n|---|---|---|---|");
-    page.push_str(&"---|---|".repeat(runs.len()));
+    page.push_str("\n|---|---|---|");
+    page.push_str(&"---|---|---|".repeat(chapter.runs.len()));
     page.push('\n');
-    let mut topics: BTreeMap<&str, ()> =
-        cases.iter().map(|case| (case.topic.as_str(), ())).collect();
-    topics.insert("~", ());
-    for topic in topics.into_keys() {
-        let is_in = |case: &Case| topic == "~" || case.topic == topic;
-        let all = cases.iter().filter(|case| is_in(case)).count();
-        let well = cases
-            .iter()
-            .zip(own)
-            .filter(|(case, well)| is_in(case) && **well);
-        let asked = shared.iter().filter(|case| is_in(case)).count();
-        let name = if topic == "~" { "all" } else { topic };
-        write!(page, "| {name} | {all} | {} | {asked} |", well.count()).unwrap();
-        for run in runs {
-            let of_topic = shared
-                .iter()
-                .zip(&run.verdicts)
-                .filter(|(case, _)| is_in(case));
-            let verdicts: Vec<&Verdict> = of_topic.map(|(_, (verdict, _))| verdict).collect();
+    let topics: BTreeSet<&str> = chapter.rows.iter().map(|row| row.topic.as_str()).collect();
+    for topic in topics.into_iter().map(Some).chain([None]) {
+        let is_in = |row: &Row| topic.is_none_or(|topic| row.topic == topic);
+        let rows: Vec<&Row> = chapter.rows.iter().filter(|row| is_in(row)).collect();
+        let well = rows.iter().filter(|row| row.is_well).count();
+        let name = topic.unwrap_or("all");
+        write!(page, "| {name} | {} | {well} |", rows.len()).unwrap();
+        for run in &chapter.runs {
+            let of_topic = chapter.rows.iter().zip(&run.verdicts);
+            let of_topic = of_topic.filter(|(row, _)| is_in(row));
+            let verdicts: Vec<&Verdict> = of_topic
+                .filter_map(|(_, verdict)| verdict.as_ref().map(|(verdict, _)| verdict))
+                .collect();
             let same = verdicts.iter().filter(|it| ***it == Verdict::As).count();
             let other = |it: &&&Verdict| matches!(**it, Verdict::Permitted(_));
             let permitted = verdicts.iter().filter(other).count();
-            write!(page, " {same} | {permitted} |").unwrap();
+            write!(page, " {} | {same} | {permitted} |", verdicts.len()).unwrap();
         }
         page.push('\n');
     }
@@ -124,19 +215,17 @@ fn table(page: &mut String, cases: &[Case], own: &[bool], shared: &[Case], runs:
 }
 
 /// What a peer did otherwise, case by case; then the permitted choices.
-fn differences(page: &mut String, shared: &[Case], run: &Run) {
-    let of = |is_it: fn(&Verdict) -> bool| {
-        let pairs = shared.iter().zip(&run.verdicts);
-        pairs.filter(move |(_, (verdict, _))| is_it(verdict))
+fn differences(page: &mut String, chapter: &Chapter, run: &Run) {
+    let title = chapter.title;
+    let asked = || {
+        let pairs = chapter.rows.iter().zip(&run.verdicts);
+        pairs.filter_map(|(row, verdict)| verdict.as_ref().map(|verdict| (row, verdict)))
     };
-    let otherwise = of(|verdict| matches!(verdict, Verdict::Otherwise(_)));
-    writeln!(page, "### {}: otherwise\n", run.name).unwrap();
+    writeln!(page, "### {title}, {}: otherwise\n", run.name).unwrap();
     page.push_str("| case | rule | required | what it did |\n|---|---|---|---|\n");
-    for (case, (verdict, happened)) in otherwise {
-        let required = words::required(case);
-        let why = match verdict {
-            Verdict::Otherwise(why) => why,
-            _ => "",
+    for (case, (verdict, happened)) in asked() {
+        let Verdict::Otherwise(why) = verdict else {
+            continue;
         };
         // What the other columns say already is left out.
         let is_news = |part: &&str| {
@@ -146,6 +235,9 @@ fn differences(page: &mut String, shared: &[Case], run: &Run) {
                 "the origin got",
                 "nothing was",
                 "no answer",
+                "no refusal",
+                "not forwarded",
+                "not answered",
                 "a cut",
                 "a clean",
             ];
@@ -157,17 +249,19 @@ fn differences(page: &mut String, shared: &[Case], run: &Run) {
             "" => happened.clone(),
             news => format!("{happened} ({news})"),
         };
-        row(page, &[&case.name, &case.rfc, &required, &did]);
+        row(page, &[&case.name, &case.rfc, &case.required, &did]);
     }
-    let permitted = of(|verdict| matches!(verdict, Verdict::Permitted(_)));
-    writeln!(page, "\n### {}: another permitted choice\n", run.name).unwrap();
+    writeln!(
+        page,
+        "\n### {title}, {}: another permitted choice\n",
+        run.name
+    )
+    .unwrap();
     page.push_str("| case | what it did | why it may |\n|---|---|---|\n");
-    for (case, (verdict, happened)) in permitted {
-        let why = match verdict {
-            Verdict::Permitted(why) => why,
-            _ => "",
-        };
-        row(page, &[&case.name, happened, why]);
+    for (case, (verdict, happened)) in asked() {
+        if let Verdict::Permitted(why) = verdict {
+            row(page, &[&case.name, happened, why]);
+        }
     }
     page.push('\n');
 }

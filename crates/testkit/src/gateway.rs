@@ -2,7 +2,7 @@
 //! their manuals, so that they can be asked what the product is asked. Each on a free port of loopback, in a directory of
 //! its own, ended by its process id.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -67,6 +67,40 @@ impl Program {
     /// # Errors
     /// When it is not installed or does not start.
     pub fn start(self, origin: SocketAddr, path: &str) -> Result<Gateway> {
+        let gateway = self.run(|address, own| match self {
+            Self::Nginx => nginx(address, "", origin, own),
+            Self::Haproxy => haproxy(address, "", origin, None),
+        })?;
+        let answers = || {
+            client::get(gateway.address, path)
+                .ok()
+                .filter(|it| it.status() == 200)
+        };
+        wait::until(self.name(), answers)?;
+        Ok(gateway)
+    }
+
+    /// Starts it as a gateway of HTTP/2 in cleartext before an HTTP/1 origin, and waits until it listens. What is asked of
+    /// `b.example` goes to the HTTP/2 origin, where it [can](Self::forwards_http2).
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn start_http2(self, origin: SocketAddr, http2_origin: SocketAddr) -> Result<Gateway> {
+        let gateway = self.run(|address, own| match self {
+            Self::Nginx => nginx(address, " http2", origin, own),
+            Self::Haproxy => haproxy(address, " proto h2", origin, Some(http2_origin)),
+        })?;
+        wait::until(self.name(), || TcpStream::connect(gateway.address).ok())?;
+        Ok(gateway)
+    }
+
+    /// Whether it speaks HTTP/2 to origins.
+    #[must_use]
+    pub const fn forwards_http2(self) -> bool {
+        matches!(self, Self::Haproxy)
+    }
+
+    fn run(self, configuration: impl FnOnce(SocketAddr, &Path) -> String) -> Result<Gateway> {
         let directory = tempfile::tempdir()?;
         let own = directory.path();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
@@ -74,11 +108,7 @@ impl Program {
             .port();
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, port).into();
         let file = own.join("configuration");
-        let text = match self {
-            Self::Nginx => nginx(address, origin, own),
-            Self::Haproxy => haproxy(address, origin),
-        };
-        std::fs::write(&file, text)?;
+        std::fs::write(&file, configuration(address, own))?;
         let mut command = Command::new(self.path());
         match self {
             Self::Nginx => {
@@ -95,18 +125,11 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .context(self.path())?;
-        let gateway = Gateway {
+        Ok(Gateway {
             address,
             _process: Guard::new(child),
             _directory: directory,
-        };
-        let answers = || {
-            client::get(address, path)
-                .ok()
-                .filter(|it| it.status() == 200)
-        };
-        wait::until(self.name(), answers)?;
-        Ok(gateway)
+        })
     }
 }
 
@@ -119,7 +142,7 @@ impl Gateway {
 }
 
 /// One process, connections to the origin kept, and the origin told who asks; the rest as nginx has it by default.
-fn nginx(address: SocketAddr, origin: SocketAddr, own: &Path) -> String {
+fn nginx(address: SocketAddr, protocol: &str, origin: SocketAddr, own: &Path) -> String {
     let own = own.display();
     format!(
         "daemon off; master_process off; worker_processes 1; pid {own}/pid;
@@ -130,7 +153,7 @@ http {{
   fastcgi_temp_path {own}/f; uwsgi_temp_path {own}/u; scgi_temp_path {own}/s;
   upstream origin {{ server {origin} max_fails=0; keepalive 16; }}
   server {{
-    listen {address};
+    listen {address}{protocol};
     location / {{
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -146,7 +169,19 @@ http {{
 }
 
 /// The time-outs that it asks for, and the origin told who asks; the rest as HAProxy has it by default.
-fn haproxy(address: SocketAddr, origin: SocketAddr) -> String {
+fn haproxy(
+    address: SocketAddr,
+    protocol: &str,
+    origin: SocketAddr,
+    http2_origin: Option<SocketAddr>,
+) -> String {
+    let (rule, backend) = match http2_origin {
+        None => ("", String::new()),
+        Some(origin) => (
+            "  use_backend two if { hdr(host) -i b.example }\n",
+            format!("backend two\n  server one {origin} proto h2\n"),
+        ),
+    };
     format!(
         "global
   maxconn 1024
@@ -158,10 +193,10 @@ defaults
   timeout http-request 10s
   option forwardfor
 frontend edge
-  bind {address}
-  default_backend origin
+  bind {address}{protocol}
+{rule}  default_backend origin
 backend origin
   server one {origin}
-"
+{backend}"
     )
 }

@@ -29,7 +29,21 @@ pub(crate) struct Case {
     pub(crate) may_see_nothing: bool,
     /// The origin may also see requests that are cut, and nothing whole.
     pub(crate) may_see_parts: bool,
-    rfc: Vec<String>,
+    /// Choices that the RFC leaves to others, each with the reason.
+    pub(crate) may: Vec<(May, String)>,
+    /// It asks for what only this project promises.
+    pub(crate) is_own: bool,
+    /// The sections that ask for it.
+    pub(crate) rfc: Vec<String>,
+}
+
+/// A choice that the RFC leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum May {
+    /// To refuse.
+    Refuse,
+    /// To forward, as it is or mended.
+    Forward,
 }
 
 /// A thing that the client does.
@@ -108,7 +122,7 @@ pub(crate) struct Sees {
 }
 
 /// What a message must be like.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Detail {
     /// A field line, in the order of those with its name.
     Field(Vec<u8>, Vec<u8>),
@@ -247,6 +261,12 @@ impl Case {
         let (word, rest) = line.text.split_once(' ').context("one word")?;
         match word {
             "rfc" => self.rfc.push(rest.to_owned()),
+            "own" => self.is_own = true,
+            "may" => self.may.push(match rest.split_once(' ') {
+                Some(("refuse", why)) => (May::Refuse, why.to_owned()),
+                Some(("forward", why)) => (May::Forward, why.to_owned()),
+                _ => bail!("may refuse WHY, may forward WHY"),
+            }),
             "to" => ensure!(rest == "h2", "to h2"),
             ">" => self.steps.push(self.step(rest, &line.below)?),
             "<" => self.answer_line(rest, &line.below)?,

@@ -98,7 +98,7 @@ pub(crate) fn judge(case: &Case, played: &Played) -> Result<()> {
     Ok(())
 }
 
-fn check_answer(stream: &Stream) -> Result<()> {
+pub(super) fn check_answer(stream: &Stream) -> Result<()> {
     let fields = stream.heads.iter().chain(&stream.trailers).flatten();
     for (name, _) in fields {
         let name_shown = name.escape_ascii();
@@ -127,7 +127,7 @@ fn meets(want: &Want, seen: &Seen) -> bool {
         .any(|outcome| comes(outcome, want, seen))
 }
 
-fn comes(outcome: &Outcome, want: &Want, seen: &Seen) -> bool {
+pub(super) fn comes(outcome: &Outcome, want: &Want, seen: &Seen) -> bool {
     let stream = seen.streams.get(&want.stream);
     let has_status = |wanted: &str| {
         let status = seen.status(want.stream).unwrap_or_default().to_string();
@@ -163,7 +163,7 @@ fn comes(outcome: &Outcome, want: &Want, seen: &Seen) -> bool {
     }
 }
 
-fn answers_well(stream: &Stream, details: &[Detail]) -> bool {
+pub(super) fn answers_well(stream: &Stream, details: &[Detail]) -> bool {
     let head = stream.heads.last().map_or(&[][..], Vec::as_slice);
     let trailers = stream.trailers.as_deref().unwrap_or_default();
     is_like(head, &stream.body, trailers, details)
@@ -220,7 +220,7 @@ fn sees_well(case: &Case, arrived: &[Arrived]) -> bool {
         || (case.may_see_parts && arrived.iter().all(|arrived| !arrived.is_whole))
 }
 
-fn is_seen(sees: &Sees, arrived: &Arrived, host: &str) -> bool {
+pub(super) fn is_seen(sees: &Sees, arrived: &Arrived, host: &str) -> bool {
     let mut fields = arrived.fields.clone();
     let named = |name: &[u8]| {
         sees.details.iter().any(|detail| match detail {

@@ -16,10 +16,6 @@ use bascule_testkit::strict::{Answer, Message, StrictOrigin};
 use bascule_testkit::wait;
 
 use super::case::{Case, Step};
-use super::judge;
-
-/// How long a case may stand still: longer than any answer of a loaded machine takes.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where cases are played.
 pub(crate) struct Stage<'a> {
@@ -29,6 +25,12 @@ pub(crate) struct Stage<'a> {
     pub(crate) http1: &'a StrictOrigin,
     /// Behind it, for one host.
     pub(crate) http2: &'a Origin,
+    /// How long a case may stand still.
+    pub(crate) patience: Duration,
+    /// Whether nothing more is worth waiting for.
+    pub(crate) is_settled: fn(&Case, &Seen) -> bool,
+    /// Whether it may wait for all of a request before the origin gets any of it.
+    pub(crate) may_gather: bool,
 }
 
 /// What came of a case.
@@ -39,6 +41,8 @@ pub(crate) struct Played {
     pub(crate) arrived: Vec<Arrived>,
     /// What the origin must not have seen, whatever the case.
     pub(crate) faults: Vec<String>,
+    /// What the runner waited for in vain.
+    pub(crate) trouble: Result<()>,
 }
 
 /// A request at the origin.
@@ -59,21 +63,22 @@ pub(crate) struct Arrived {
 pub(crate) fn play(stage: &Stage<'_>, case: &Case) -> Result<Played> {
     begin(stage, case);
     let mut client = Client::connect(stage.address)?;
-    client.be_patient_for(PATIENCE)?;
+    client.be_patient_for(stage.patience)?;
     let played = steps(stage, case, &mut client);
     // What does not come is for the judge to say.
-    let settled = client.until("what is wanted", |seen| judge::is_settled(case, seen));
+    let settled = client.until("what is wanted", |seen| (stage.is_settled)(case, seen));
     let seen = client.into_seen();
-    let passed = sentinel(stage, case.host());
+    let passed = sentinel(stage, case.host()).context("a plain request afterwards");
     let (arrived, faults) = arrived(stage, case)?;
-    if settled.is_ok() {
-        played?;
-        passed.context("a plain request afterwards")?;
-    }
+    let trouble = match settled {
+        Ok(()) => played.and(passed),
+        Err(_) => Ok(()),
+    };
     Ok(Played {
         seen,
         arrived,
         faults,
+        trouble,
     })
 }
 
@@ -115,21 +120,33 @@ fn steps(stage: &Stage<'_>, case: &Case, client: &mut Client) -> Result<()> {
             })?,
             Step::End(id) => client.until("an end", |seen| seen.has_ended(*id))?,
             Step::Settings => client.until("settings", |seen| seen.settings_acks > 0)?,
-            Step::Origin(count) if case.is_http2 => wait::until("a request at the origin", || {
-                (stage.http2.heads() >= *count).then_some(())
-            })?,
-            Step::Origin(count) => stage.http1.until_heads(*count, PATIENCE)?,
+            Step::Origin(count) => {
+                let waited = until_origin(stage, case, *count);
+                if !stage.may_gather {
+                    waited?;
+                }
+            }
             Step::Finish => client.finish()?,
         }
     }
     Ok(())
 }
 
+fn until_origin(stage: &Stage<'_>, case: &Case, count: usize) -> Result<()> {
+    if case.is_http2 {
+        wait::until("a request at the origin", || {
+            (stage.http2.heads() >= count).then_some(())
+        })
+    } else {
+        stage.http1.until_heads(count, stage.patience)
+    }
+}
+
 /// A request of the runner's own must be answered as ever, whatever the case did on another connection.
 fn sentinel(stage: &Stage<'_>, host: &str) -> Result<()> {
     stage.http2.play(Script::default());
     let mut client = Client::connect(stage.address)?;
-    client.be_patient_for(PATIENCE)?;
+    client.be_patient_for(stage.patience)?;
     client.hello(&[])?;
     let block = Block::get(host, &format!("{SENTINEL}x"));
     client.send(&Frame::headers(1, END_HEADERS | END_STREAM, block))?;

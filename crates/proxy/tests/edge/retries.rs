@@ -11,9 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{ask, boxed, http1, text};
-use crate::frames::{
-    DATA, END_HEADERS, END_STREAM, Frames, HEADERS, PREFACE, SETTINGS, frame,
-};
+use crate::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, PREFACE, SETTINGS, frame};
 use crate::origin::{Speaks, accepting, full, named, nobody, origin, reader_that_hangs_up};
 use crate::world::{Backend, backend, plan};
 

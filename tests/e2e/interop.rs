@@ -133,7 +133,7 @@ fn curl_that_waits_for_100_continue_gets_it() {
     let edge = Edge::start();
     let from = format!("@{}", edge.file("up"));
     let url = format!("{}/count", edge.clear);
-    // Without an interim answer curl would wait these 60 s, and the time it took would tell.
+    // Told to wait this long it sends nothing of the body before the interim answer, which it shows.
     let told = curl(&[
         "-v",
         "--http1.1",

@@ -8,7 +8,7 @@ use crate::tally::say;
 /// How much higher the median of the last round may be than that of the first round of the second half, in KiB.
 ///
 /// Below it is what an allocator makes of the same traffic in another order: in runs of a minute it rose by less than
-/// 1 MiB. Between the two medians of ten minutes lie a third of all connections, about a hundred thousand, and as many
+/// 2 MiB. Between the two medians of ten minutes lie a third of all connections, about a hundred thousand, and as many
 /// requests of good clients and of attackers: a leak of 100 bytes with each is above it.
 const RESIDENT_KIB_RISE_MAX: u64 = 8 * 1024;
 

@@ -8,6 +8,7 @@
 mod bytes;
 mod judge;
 mod meaning;
+mod over_http2;
 mod play;
 
 use std::fmt::Write as _;
@@ -21,7 +22,9 @@ use fastrand::Rng;
 use crate::support;
 
 /// Cases of the short run.
-const CASES: u64 = 400;
+const CASES: u64 = 300;
+/// And of that over HTTP/2.
+const CASES_OF_HTTP2: u64 = 150;
 /// Daemons beside each other: cases wait more than they work.
 const LANES: u64 = 3;
 
@@ -33,7 +36,7 @@ struct Wanted {
     until: Option<Instant>,
 }
 
-fn wanted() -> Wanted {
+fn wanted(cases: u64) -> Wanted {
     let number = |name: &str| -> Option<u64> { Some(std::env::var(name).ok()?.parse().unwrap()) };
     let seconds = number("BASCULE_DIFFERENTIAL_SECONDS").map(Duration::from_secs);
     match (number("BASCULE_DIFFERENTIAL_SEED"), seconds) {
@@ -58,7 +61,7 @@ fn wanted() -> Wanted {
         }
         (None, None) => Wanted {
             first: 1,
-            cases: CASES,
+            cases,
             until: None,
         },
     }
@@ -114,7 +117,20 @@ fn failure(seed: u64, edge: SocketAddr, origin: &StrictOrigin) -> Option<String>
 
 #[test]
 fn the_origin_sees_the_requests_that_a_strict_reading_yields_and_no_other() {
-    let wanted = wanted();
+    play_all(CASES, failure);
+}
+
+#[test]
+fn what_comes_over_http2_is_forwarded_as_it_was_said_or_not_at_all() {
+    play_all(CASES_OF_HTTP2, |seed, edge, origin| {
+        over_http2::failure(seed, edge, origin)
+            .unwrap_or_else(|error| Some(format!("BASCULE_DIFFERENTIAL_SEED={seed}: {error:#}")))
+    });
+}
+
+/// Plays what is wanted, several lanes beside each other, up to the first failure of each.
+fn play_all(cases: u64, failure: impl Fn(u64, SocketAddr, &StrictOrigin) -> Option<String> + Sync) {
+    let wanted = wanted(cases);
     let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let lane = || -> Option<String> {
         let origin = StrictOrigin::start().unwrap();
@@ -136,7 +152,13 @@ fn the_origin_sees_the_requests_that_a_strict_reading_yields_and_no_other() {
         lanes.flatten().collect()
     });
     let played = next.into_inner();
-    println!("{played} cases from seed {}", wanted.first);
+    #[expect(
+        clippy::print_stdout,
+        reason = "the seed, for whoever asks with --nocapture"
+    )]
+    {
+        println!("{played} cases from seed {}", wanted.first);
+    }
     assert!(
         failed.is_empty(),
         "after {played} cases from seed {}:\n{}",

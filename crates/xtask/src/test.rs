@@ -62,6 +62,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     if length == Length::All {
         table.step("laws, many more cases", || many_cases(root))?;
         table.step("attacks, larger", || larger_attacks(root))?;
+        table.step("differential fuzzer", || differential(root))?;
         table.step("fuzz targets", || fuzz::run(root, &fuzz::Wanted::ALL))?;
         table.step("soak", || soak::run(root, &soak::Wanted::default()))?;
     }
@@ -150,6 +151,26 @@ fn larger_attacks(root: &Path) -> Result<()> {
         .context("cargo test")?;
     if !status.success() {
         bail!("an attack that is larger is not withstood: {status}");
+    }
+    Ok(())
+}
+
+/// How long made-up requests go through the binary, in seconds.
+const DIFFERENTIAL_SECONDS: &str = "60";
+
+/// Made-up requests, each time others: the seed is printed.
+fn differential(root: &Path) -> Result<()> {
+    let args = ["--package", "bascule", "--test", "conformance"];
+    let status = Command::new("cargo")
+        .arg("test")
+        .args(args)
+        .args(["--", "--nocapture", "differential::"])
+        .env("BASCULE_DIFFERENTIAL_SECONDS", DIFFERENTIAL_SECONDS)
+        .current_dir(root)
+        .status()
+        .context("cargo test")?;
+    if !status.success() {
+        bail!("the origin did not see what the client sent: {status}");
     }
     Ok(())
 }

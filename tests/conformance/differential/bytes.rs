@@ -6,7 +6,7 @@ use fastrand::Rng;
 /// A request that must stay hidden in the body it stands in.
 const HIDDEN: &str = "GET /sentinel/hidden HTTP/1.1\r\nHost: a.example\r\n\r\n";
 /// Bytes that readers take for something else.
-const ODD: [&[u8]; 22] = [
+pub(super) const ODD: [&[u8]; 22] = [
     b"\0",
     b"\t",
     b"\n",
@@ -31,7 +31,7 @@ const ODD: [&[u8]; 22] = [
     b"x",
 ];
 /// How often a place of the grammar has a trick in it.
-const TRICK: f64 = 0.06;
+pub(super) const TRICK: f64 = 0.06;
 
 /// Names that are, or are taken for, `Transfer-Encoding`.
 const CODING_NAMES: &[&str] = &[
@@ -105,12 +105,12 @@ pub(super) fn pieces(rng: &mut Rng) -> Vec<Vec<u8>> {
     split(rng, bytes)
 }
 
-fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
+pub(super) fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
 }
 
 /// The plain form, or now and then a trick.
-fn mostly<'a>(rng: &mut Rng, plain: &'a str, tricks: &[&'a str]) -> &'a str {
+pub(super) fn mostly<'a>(rng: &mut Rng, plain: &'a str, tricks: &[&'a str]) -> &'a str {
     if rng.f64() < TRICK {
         pick(rng, tricks)
     } else {

@@ -29,7 +29,7 @@ pub(super) fn judge(meaning: &Meaning, came: &Came) -> Vec<String> {
 }
 
 /// Each request that the origin saw is one that the bytes hold, once, and in their order.
-fn forwarded(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
+pub(super) fn forwarded(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
     let mut left: Vec<Option<&Understood>> = meaning.requests.iter().map(Some).collect();
     let mut cut = meaning.cut.as_ref();
     for connection in &came.origin {
@@ -91,7 +91,7 @@ fn is_same(meant: &Understood, seen: &Message) -> bool {
 /// Each request is answered once, by what it asked for; at most one refusal ends them.
 fn answered(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
     let mut waiting = meaning.requests.iter();
-    let mut is_over = false;
+    let (mut is_over, mut may_end) = (false, false);
     for answer in &came.answers {
         let faults = answer.faults.iter();
         wrong.extend(faults.map(|fault| format!("the client got {fault}")));
@@ -111,7 +111,11 @@ fn answered(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
                     wrong.push(format!("the answer to {body} where {echo} was asked for"));
                 }
             }
-            (Some(request), _) if is_refusal && !request.is_certain => is_over = closes(answer),
+            (Some(request), _) if is_refusal && !request.is_certain => {
+                is_over = closes(answer);
+                // Nobody has read the body of what is refused: the connection may end without a word.
+                may_end |= is_over || request.has_body;
+            }
             (Some(_), _) => wrong.push(format!("{status} for a request that is well")),
             (None, _) if is_refusal && matches!(meaning.end, End::Part | End::Refused) => {
                 is_over = true;
@@ -119,7 +123,7 @@ fn answered(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
             (None, _) => wrong.push(format!("{status} where nothing was asked for")),
         }
     }
-    if !is_over && waiting.next().is_some_and(|request| request.is_certain) {
+    if !may_end && waiting.next().is_some_and(|request| request.is_certain) {
         wrong.push("a request that is well has no answer".to_owned());
     }
     if !came.rest.is_empty() {
@@ -135,7 +139,7 @@ fn closes(answer: &Message) -> bool {
 }
 
 /// The body of the origin's answer to it.
-fn echo(request: &Understood) -> Option<Vec<u8>> {
+pub(super) fn echo(request: &Understood) -> Option<Vec<u8>> {
     let target = request.target.as_ref()?;
     Some(match request.method.as_slice() {
         b"HEAD" => Vec::new(),

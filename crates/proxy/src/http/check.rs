@@ -50,10 +50,15 @@ pub(crate) fn check<B>(request: &Request<B>, target: Target) -> Result<Asked, Re
     Ok(Asked { host, path })
 }
 
-/// What the guard checks of HTTP/1: the target's form and bytes, and one length at most.
+/// What the guard checks of HTTP/1: the target's form and bytes, and one length at most,
+/// in digits.
 fn form<B>(request: &Request<B>) -> Result<(), Violation> {
     let (headers, uri) = (request.headers(), request.uri());
-    if headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
+    // The engine takes an empty one for zero, and another reader for none.
+    let is_length =
+        |said: &HeaderValue| !said.is_empty() && said.as_bytes().iter().all(u8::is_ascii_digit);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if !lengths.next().is_none_or(is_length) || lengths.next().is_some() {
         return Err(Violation::Framing);
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
@@ -197,13 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn over_http2_a_target_is_a_path_and_a_length_is_said_once() {
+    fn over_http2_a_target_is_a_path_and_a_length_is_a_number_said_once() {
         let h2 = |uri, lines: &[(&str, &str)]| asks(Version::HTTP_2, uri, lines);
         for uri in ["https://a/\"", "*", "ftp://a/x"] {
             assert_eq!(h2(uri, &[("host", "a")]), Err("malformed_target"), "{uri}");
         }
         let twice = [("content-length", "3"), ("content-length", "3")];
         assert_eq!(h2("https://a/", &twice), Err("malformed_framing"));
+        for said in ["", "+3", "3, 3"] {
+            let odd = [("content-length", said)];
+            assert_eq!(h2("https://a/", &odd), Err("malformed_framing"), "{said}");
+        }
         let coded = [("transfer-encoding", "chunked")];
         assert_eq!(h2("https://a/", &coded), Err("transfer_coding"));
     }

@@ -114,12 +114,7 @@ fn http2_chapter() -> Chapter {
         Row {
             topic: topic.to_owned(),
             name: name.to_owned(),
-            rfc: case
-                .rfc
-                .iter()
-                .map(|it| it.to_uppercase())
-                .collect::<Vec<_>>()
-                .join(", "),
+            rfc: sections(&case.rfc),
             required: fair::required(case),
             is_well: *is_well,
         }
@@ -129,6 +124,14 @@ fn http2_chapter() -> Chapter {
         rows: cases.iter().zip(&own).map(row).collect(),
         runs: runs.into(),
     }
+}
+
+/// `9113 8.1` as people write it.
+fn sections(rfc: &[String]) -> String {
+    let written = rfc
+        .iter()
+        .map(|it| format!("RFC {}", it.replace(' ', " §")));
+    written.collect::<Vec<_>>().join(", ")
 }
 
 fn run(program: Program, is_asked: &[bool], verdicts: Vec<(Verdict, String)>) -> Run {

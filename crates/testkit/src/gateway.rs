@@ -178,7 +178,7 @@ fn haproxy(
     let (rule, backend) = match http2_origin {
         None => ("", String::new()),
         Some(origin) => (
-            "  use_backend two if { hdr(host) -i b.example }\n",
+            "  use_backend two if { req.fhdr(host) -i b.example }\n",
             format!("backend two\n  server one {origin} proto h2\n"),
         ),
     };

@@ -6,6 +6,7 @@ use bascule_testkit::strict::{Field, Message};
 use super::case::{Answered, Case, Forwarded, May, Shape, Then};
 use super::drive::{End, Seen};
 use super::text::shown;
+use crate::http2::fair::FORWARDED_AS_IT_IS;
 
 /// Fields of a request that each gateway writes as it likes; cases about them say `with` and `without`.
 const OWN_OF_REQUESTS: [&str; 11] = [
@@ -248,11 +249,15 @@ pub(crate) fn fairly(case: &Case, seen: &Seen) -> Verdict {
         return Verdict::As;
     }
     let clean = beside(seen).is_empty();
+    // What a case lets others forward may arrive as it is.
+    let is_of_case = beside(seen)
+        .iter()
+        .all(|fault| FORWARDED_AS_IT_IS.iter().any(|it| fault.contains(it)));
     let refuses = finals.last().is_some_and(|it| it.status() >= 400) || finals.is_empty();
     let reached = requests(seen).iter().filter(|it| it.is_whole).count();
     let chosen = case.may.iter().find(|(may, _)| match may {
         May::Refuse => clean && refuses && reached < case.forwarded.len().max(1),
-        May::Forward => clean && reached > 0 && (expects_refusal || !refuses),
+        May::Forward => is_of_case && reached > 0 && (expects_refusal || !refuses),
         May::Close => clean && finals.len() < required.len() && seen.end != End::Silent,
     });
     match chosen {

@@ -15,6 +15,12 @@ use crate::http1::judge::Verdict;
 const GATHERS: &str = "a gateway may wait for all of a request before it forwards any of it";
 const TRAILERS: &str = "RFC 9110 §6.5.1 lets an intermediary drop trailers";
 
+/// Faults that the origin finds in what a case may let through.
+pub(crate) const FORWARDED_AS_IT_IS: [&str; 2] = [
+    "a field value with a control character",
+    "a target that is no origin form",
+];
+
 /// Whether nothing more is to come that would matter.
 pub(crate) fn is_settled(case: &Case, seen: &Seen) -> bool {
     let is_done = |want: &Want| {
@@ -47,18 +53,24 @@ pub(crate) fn verdict(case: &Case, played: &Result<Played>) -> Verdict {
             Verdict::As
         };
     }
-    if broken.is_empty() {
+    // What a case lets others forward may arrive as it is.
+    let is_of_case = |fault: &String| FORWARDED_AS_IT_IS.iter().any(|it| fault.contains(it));
+    if broken.iter().all(is_of_case) {
         let refuses = case.wants.iter().any(|want| is_refused(want, &played.seen));
         let arrived = played.arrived.iter().any(|request| request.is_whole);
         let chosen = case.may.iter().find(|(may, _)| match may {
-            May::Refuse => refuses,
+            May::Refuse => refuses && broken.is_empty(),
             May::Forward => arrived && !refuses,
         });
         if let Some((_, why)) = chosen {
             return Verdict::Permitted(why.clone());
         }
         let never_whole = case.sees.iter().any(is_cut);
-        if never_whole && played.arrived.is_empty() && played.seen.streams.is_empty() {
+        if never_whole
+            && broken.is_empty()
+            && played.arrived.is_empty()
+            && played.seen.streams.is_empty()
+        {
             return Verdict::Permitted(GATHERS.to_owned());
         }
     }
@@ -213,8 +225,10 @@ pub(crate) fn happened(played: &Result<Played>) -> String {
     for id in seen.streams.keys() {
         let status = seen.status(*id);
         said.extend(status.map(|status| format!("answered {status}")));
-        if let Some(End::Reset(code)) = seen.end(*id) {
-            said.push(format!("reset {}", error_name(code)));
+        match seen.end(*id) {
+            Some(End::Reset(code)) => said.push(format!("reset {}", error_name(code))),
+            Some(End::Whole) => {}
+            None => said.push("no end".to_owned()),
         }
     }
     let goaway = seen.goaway.map(|goaway| goaway.code);

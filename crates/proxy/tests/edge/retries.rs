@@ -285,25 +285,23 @@ fn answer_with_malformed_trailers(stream: u32) -> Vec<u8> {
     .concat()
 }
 
+/// Answers every request so, and counts them.
+async fn answers_malformed(mut frames: Frames, asked: Arc<AtomicUsize>) {
+    let mut preface = [0; PREFACE.len()];
+    frames.0.read_exact(&mut preface).await.unwrap();
+    while let Some(head) = frames.next_of(HEADERS).await {
+        asked.fetch_add(1, Ordering::Relaxed);
+        let answer = answer_with_malformed_trailers(head.stream);
+        frames.say(&answer).await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_whose_http2_answer_was_malformed_is_not_tried_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let read = Arc::clone(&asked);
-    let address = accepting(move |stream| {
-        let read = Arc::clone(&read);
-        async move {
-            let mut frames = Frames(stream);
-            let mut preface = [0; PREFACE.len()];
-            frames.0.read_exact(&mut preface).await.unwrap();
-            while let Some(head) = frames.next_of(HEADERS).await {
-                read.fetch_add(1, Ordering::Relaxed);
-                frames
-                    .say(&answer_with_malformed_trailers(head.stream))
-                    .await;
-            }
-        }
-    })
-    .await;
+    let address =
+        accepting(move |stream| answers_malformed(Frames(stream), Arc::clone(&read))).await;
     let h2c = Backend {
         scheme: Scheme::H2c,
         ..backend("aws", 1, address)

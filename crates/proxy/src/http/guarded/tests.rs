@@ -130,6 +130,15 @@ proptest! {
     }
 }
 
+fn answered(is_good: bool) -> http::response::Builder {
+    let builder = Response::builder();
+    if is_good {
+        builder
+    } else {
+        builder.status(400).header("connection", "close")
+    }
+}
+
 /// What an engine behind the guard makes of this: the answers, and whether it found fault with a head by itself.
 fn serve(text: &[u8], piece: usize) -> (String, bool) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -143,15 +152,7 @@ fn serve(text: &[u8], piece: usize) -> (String, bool) {
             async move {
                 let body = request.into_body().collect().await;
                 let is_good = verdict.is_ok() && body.is_ok();
-                let refusal = Response::builder()
-                    .status(400)
-                    .header("connection", "close");
-                let answer = if is_good {
-                    Response::builder()
-                } else {
-                    refusal
-                };
-                answer.body(Empty::<Bytes>::new())
+                answered(is_good).body(Empty::<Bytes>::new())
             }
         });
         let engine = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -81,10 +81,9 @@ pub(super) fn is_host(text: &[u8]) -> bool {
             .is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
         None => !host.is_empty() && is_escaped(host, b""),
     };
-    let number = port.strip_prefix(b":").unwrap_or(port);
-    let port_is_well = port.is_empty()
-        || number.is_empty()
-        || decimal(number).is_some_and(|number| number <= 65_535);
+    let is_number =
+        |number: &[u8]| number.is_empty() || decimal(number).is_some_and(|number| number <= 65_535);
+    let port_is_well = port.is_empty() || port.strip_prefix(b":").is_some_and(is_number);
     host_is_well && port_is_well
 }
 
@@ -104,6 +103,12 @@ mod tests {
         assert!(is_path(b"/a%20b/..?x=/?") && is_path(b"/"));
         assert!(!is_path(b"/a b") && !is_path(b"/%4") && !is_path(b"/#") && !is_path(b"a"));
         assert!(is_host(b"a.example:80") && is_host(b"[::1]:80") && is_host(b"a:"));
-        assert!(!is_host(b"") && !is_host(b"u@a") && !is_host(b"[::1") && !is_host(b"a:x"));
+        assert!(
+            !is_host(b"")
+                && !is_host(b"u@a")
+                && !is_host(b"[::1")
+                && !is_host(b"[::1]0")
+                && !is_host(b"a:x")
+        );
     }
 }

@@ -167,7 +167,8 @@ fn meaning(asked: &Asked) -> Option<Understood> {
     let named = only(others.iter(), b"host")?;
     let length = only(others.iter(), b"content-length")?;
     let is_number = |said: &[u8]| !said.is_empty() && said.iter().all(u8::is_ascii_digit);
-    let says = |body: &[u8]| length.is_none_or(|said| said == body.len().to_string().as_bytes());
+    let number = |said: &[u8]| -> Option<usize> { std::str::from_utf8(said).ok()?.parse().ok() };
+    let says = |body: &[u8]| length.is_none_or(|said| number(said) == Some(body.len()));
     let body = match asked.body.as_slice() {
         body if says(body) => body.to_vec(),
         // Whole with its head, and perhaps on its way when the body comes that it must not have.

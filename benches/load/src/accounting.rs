@@ -2,9 +2,9 @@
 //! a round that others disturbed can be seen. Only reads `/proc`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use anyhow::{Context, Result};
 
@@ -33,7 +33,12 @@ pub fn cpu_of_threads(process: u32) -> Result<Duration> {
     let mut total = Duration::ZERO;
     for thread in fs::read_dir(&folder).with_context(|| folder.clone())? {
         let file = thread?.path().join("schedstat");
-        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            // The thread ended after it was listed; the threads that serve live as long as their process.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).with_context(|| file.display().to_string()),
+        };
         total += on_cpu(&text).with_context(|| file.display().to_string())?;
     }
     Ok(total)

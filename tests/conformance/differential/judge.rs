@@ -113,8 +113,7 @@ fn answered(meaning: &Meaning, came: &Came, wrong: &mut Vec<String>) {
             }
             (Some(request), _) if is_refusal && !request.is_certain => {
                 is_over = closes(answer);
-                // Nobody has read the body of what is refused: the connection may end without a word.
-                may_end |= is_over || request.has_body;
+                may_end |= is_over;
             }
             (Some(_), _) => wrong.push(format!("{status} for a request that is well")),
             (None, _) if is_refusal && matches!(meaning.end, End::Part | End::Refused) => {

@@ -2,7 +2,7 @@
 //! in them, and how the last of them ends. It knows what a gateway may take although a sender to an origin must not write
 //! it: absolute targets, empty lines before a request, chunk extensions, `TE` and `Upgrade`, which are for one hop.
 
-use bascule_testkit::strict::{Field, Framing, Message, Read, read_request};
+use bascule_testkit::strict::{Field, Message, Read, read_request};
 
 /// Beginnings of faults that a client's request may have, and be forwarded without them.
 const TAKEN: [&str; 5] = [
@@ -38,7 +38,6 @@ pub(super) struct Understood {
     /// Without dot segments; `None`: it has no meaning, and must not be forwarded.
     pub(super) target: Option<Vec<u8>>,
     pub(super) host: Option<Vec<u8>>,
-    pub(super) has_body: bool,
     pub(super) body: Vec<u8>,
     /// Those that may be forwarded.
     pub(super) trailers: Vec<Field>,
@@ -156,7 +155,6 @@ fn understood(head: &Message, message: &Message) -> Option<Understood> {
             && !message.faults.iter().any(may_refuse),
         target,
         host,
-        has_body: message.framing != Framing::None,
         body: message.body.clone(),
         trailers: forwardable(&message.trailers),
         fields: own_fields(head.fields.iter().filter(own)),

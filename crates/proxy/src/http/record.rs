@@ -12,6 +12,7 @@ use bascule_traffic::retry::{Cause, Failure, Phase, Side};
 use bascule_traffic::spec::HostPolicy;
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
+use http_body::Body;
 
 use crate::http::client::Client;
 use crate::http::ids::Ids;
@@ -33,6 +34,7 @@ pub(crate) struct Exchange {
     method: Method,
     target: Uri,
     version: Version,
+    has_body: bool,
     host: Option<HeaderValue>,
     ids: Option<Ids>,
     started: Instant,
@@ -52,7 +54,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// A request's head has been read.
-    pub(crate) fn begin<B>(client: &Rc<Client>, request: &Request<B>) -> Box<Self> {
+    pub(crate) fn begin<B: Body>(client: &Rc<Client>, request: &Request<B>) -> Box<Self> {
         let progress = client.begin();
         let started = progress.moved();
         Box::new(Self {
@@ -61,6 +63,7 @@ impl Exchange {
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),
+            has_body: !request.body().is_end_stream(),
             host: request.headers().get(http::header::HOST).cloned(),
             ids: None,
             started,
@@ -77,6 +80,11 @@ impl Exchange {
             is_probe: false,
             client: Rc::clone(client),
         })
+    }
+
+    /// Whether some of the request's body has not been read: what follows it cannot be reached without reading that.
+    pub(crate) fn has_unread_body(&self) -> bool {
+        self.has_body && self.progress.flow(Direction::Request) == Flow::Open
     }
 
     /// What its client speaks.

@@ -172,7 +172,8 @@ impl Refused {
 /// Our answer.
 pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.refused(refused);
-    let intake = exchange.client.intake.clone();
+    let ends = refused.poisons_connection() || exchange.has_unread_body();
+    let intake = exchange.client.intake.clone().filter(|_| ends);
     let mut response = Response::new(ResponseBody::text(refused.text(), exchange));
     *response.status_mut() = refused.status();
     let headers = response.headers_mut();
@@ -193,7 +194,7 @@ pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response
         headers.insert(header::ALLOW, ALLOWED);
     }
     // HTTP/2 refuses a stream, HTTP/1 all that the connection says next.
-    if let Some(intake) = intake.filter(|_| refused.poisons_connection()) {
+    if let Some(intake) = intake {
         intake.linger();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

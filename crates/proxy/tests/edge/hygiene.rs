@@ -143,6 +143,26 @@ async fn a_malformed_request_behind_a_well_formed_one_is_refused_as_well() {
     }
 }
 
+/// What follows a body that nobody has read cannot be reached.
+#[tokio::test]
+async fn an_answer_before_the_body_was_read_says_that_the_connection_closes() {
+    let (world, reached) = counted().await;
+    for head in [
+        "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n",
+        "TRACE / HTTP/1.1\r\nHost: a\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\n",
+    ] {
+        let with_body = format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+        let heard = ask_raw(world.address, &with_body).await;
+        assert!(heard.contains("connection: close\r\n"), "{heard}");
+    }
+    let both = "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n\
+                GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let heard = ask_raw(world.address, both).await;
+    assert_eq!(heard.matches("HTTP/1.1 200 ").count(), 2, "{heard}");
+    assert_eq!(reached.load(Ordering::SeqCst), 1);
+}
+
 /// A body that looks like a request is a body, and what comes after it is the next request.
 #[tokio::test]
 async fn requests_that_come_all_at_once_are_told_apart() {

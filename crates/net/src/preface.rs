@@ -1,7 +1,7 @@
 //! Tells HTTP/2 by prior knowledge from HTTP/1 on a connection in clear: by the 24 bytes that an HTTP/2 client sends
 //! first (RFC 9113 §3.4) and no HTTP/1 request can start with. What was read is given back in front of the stream, so
-//! that no byte is lost. It does not wait longer than it must: the first byte that differs decides. The time limit is the
-//! caller's.
+//! that no byte is lost. It does not wait longer than it must: the first byte that differs decides. The time limits are the
+//! caller's: one until a client begins to speak, one until it has said enough.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,36 +22,32 @@ pub enum Http {
     Two,
 }
 
-/// Reads as much of a connection as tells its version. A connection that ends before counts as HTTP/1.
+/// Waits for the first bytes of a connection; none: it has ended. Dropping the future loses nothing that was said.
+///
+/// # Errors
+/// The connection's.
+pub async fn first<S: AsyncRead + Unpin>(stream: S) -> io::Result<Rewind<S>> {
+    let mut rewind = Rewind::nothing_read(stream);
+    rewind.read_more().await?;
+    Ok(rewind)
+}
+
+/// Reads as much behind the first bytes as tells the version. A connection that ends before counts as HTTP/1.
 /// Dropping the future before its end loses the connection's first bytes: close the connection then.
 ///
 /// # Errors
 /// The connection's.
-pub async fn sniff<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Http, Rewind<S>)> {
-    let mut bytes = [0; PREFACE.len()];
-    let mut filled = 0;
-    let version = loop {
-        let seen = bytes.get(..filled).unwrap_or_default();
+pub async fn tell<S: AsyncRead + Unpin>(mut rewind: Rewind<S>) -> io::Result<(Http, Rewind<S>)> {
+    loop {
+        let seen = rewind.bytes.get(..rewind.filled).unwrap_or_default();
         if seen == PREFACE {
-            break Http::Two;
+            return Ok((Http::Two, rewind));
         }
-        let free = bytes.get_mut(filled..).unwrap_or_default();
-        let mut buffer = ReadBuf::new(free);
-        poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await?;
-        let count = buffer.filled().len();
-        filled += count;
-        let seen = bytes.get(..filled).unwrap_or_default();
-        if count == 0 || !PREFACE.starts_with(seen) {
-            break Http::One;
+        let may_be = !seen.is_empty() && PREFACE.starts_with(seen);
+        if !may_be || rewind.read_more().await? == 0 {
+            return Ok((Http::One, rewind));
         }
-    };
-    let rewind = Rewind {
-        bytes,
-        position: 0,
-        filled,
-        stream,
-    };
-    Ok((version, rewind))
+    }
 }
 
 /// A stream with the bytes that were read from it already put back in front.
@@ -83,6 +79,18 @@ impl<S> Rewind<S> {
     pub fn into_parts(self) -> (S, Vec<u8>) {
         let bytes = self.bytes.get(self.position..self.filled);
         (self.stream, bytes.unwrap_or_default().to_vec())
+    }
+}
+
+impl<S: AsyncRead + Unpin> Rewind<S> {
+    /// Reads into what is free in front of the stream; how much came.
+    async fn read_more(&mut self) -> io::Result<usize> {
+        let free = self.bytes.get_mut(self.filled..).unwrap_or_default();
+        let mut buffer = ReadBuf::new(free);
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut buffer)).await?;
+        let count = buffer.filled().len();
+        self.filled += count;
+        Ok(count)
     }
 }
 
@@ -153,7 +161,7 @@ mod tests {
                 drop(client);
             };
             let receive = async {
-                let (version, mut stream) = sniff(server).await.unwrap();
+                let (version, mut stream) = tell(first(server).await.unwrap()).await.unwrap();
                 let mut all = Vec::new();
                 stream.read_to_end(&mut all).await.unwrap();
                 (version, all)
@@ -166,7 +174,7 @@ mod tests {
     async fn the_first_byte_that_differs_decides() {
         let (mut client, server) = duplex(64);
         client.write_all(b"PU").await.unwrap();
-        let (version, _stream) = sniff(server).await.unwrap();
+        let (version, _stream) = tell(first(server).await.unwrap()).await.unwrap();
         assert_eq!(version, Http::One);
     }
 

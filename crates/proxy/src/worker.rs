@@ -7,6 +7,7 @@ mod listener;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,6 +222,21 @@ impl Worker {
         let labels = [("service", ""), ("reason", unheard.as_str())];
         metrics::with_local_recorder(self.recorder(), || {
             metrics::counter!(names::REQUESTS_REFUSED, &labels).increment(1);
+        });
+    }
+
+    /// A client's connection is ended by us, for this reason.
+    pub(crate) fn count_connection_end(
+        &self,
+        listener: &Listener,
+        peer: SocketAddr,
+        reason: &'static str,
+    ) {
+        tracing::debug!(reason, %peer, "client connection ended by us");
+        let listener = listener.name.to_string();
+        metrics::with_local_recorder(self.recorder(), || {
+            metrics::counter!(names::CONNECTIONS_ENDED, "listener" => listener, "reason" => reason)
+                .increment(1);
         });
     }
 

@@ -24,7 +24,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         size: usize::from(*first) + 1,
     };
     let mut sniffed = Box::pin(async {
-        let (http, mut stream) = preface::sniff(stream).await.unwrap();
+        let (http, mut stream) = preface::tell(preface::first(stream).await.unwrap())
+            .await
+            .unwrap();
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
         (http, all)

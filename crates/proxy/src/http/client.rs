@@ -81,7 +81,7 @@ pub(crate) enum Standing {
 }
 
 /// Why a connection ends whose head does not come.
-const HEAD_TIMEOUT: &str = "head_timeout";
+pub(crate) const HEAD_TIMEOUT: &str = "head_timeout";
 /// Why one is cut that was asked to go and goes on.
 pub(crate) const REQUESTS: &str = "requests";
 
@@ -226,12 +226,8 @@ impl Client {
 
     /// It is ended by us, for this reason.
     pub(crate) fn count_end(&self, reason: &'static str) {
-        tracing::debug!(reason, peer = %self.origin.address, "client connection ended by us");
-        let listener = self.listener.name.to_string();
-        metrics::with_local_recorder(self.worker.recorder(), || {
-            metrics::counter!(names::CONNECTIONS_ENDED, "listener" => listener, "reason" => reason)
-                .increment(1);
-        });
+        self.worker
+            .count_connection_end(&self.listener, self.origin.address, reason);
     }
 
     /// One of its HTTP/2 streams is reset by us, for this reason.

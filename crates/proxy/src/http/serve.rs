@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::http::client::{Caller, Client, REQUESTS, Standing};
+use crate::http::client::{Caller, Client, HEAD_TIMEOUT, REQUESTS, Standing};
 use crate::http::guarded::Guarded;
 use crate::http::handle::handle;
 use crate::http::intake::Intake;
@@ -63,24 +63,43 @@ pub(crate) async fn serve(
 /// In clear: HTTP/2 by prior knowledge, told by its first bytes.
 async fn serve_clear(worker: Rc<Worker>, listener: Rc<Listener>, stream: Metered, caller: Caller) {
     let (http, stream) = match (listener.protocols.h1, listener.protocols.h2) {
-        (true, true) => {
-            let deadline = clock::now() + listener.timeouts.client_idle;
-            let mut order = worker.drain_order();
-            // Losing the sniff loses the connection, as it should. What has been said already is heard before the order.
-            let told = tokio::select! {
-                biased;
-                told = preface::sniff(stream) => told,
-                _ = order.wait_for(|drain| *drain) => return,
-                () = clock::sleep_until(deadline) => return,
-            };
-            // A connection that broke before it said anything: nothing was asked.
-            let Ok(told) = told else { return };
-            told
-        }
+        (true, true) => match sniff(&worker, &listener, stream, &caller).await {
+            Some(told) => told,
+            None => return,
+        },
         (true, false) => (Http::One, Rewind::nothing_read(stream)),
         (false, _) => (Http::Two, Rewind::nothing_read(stream)),
     };
     engine(worker, listener, http, stream, caller).await;
+}
+
+/// Waits until a client says something, as for an idle one, and then for what tells its version, as for a head. `None`: the
+/// connection is over; nothing was asked.
+async fn sniff(
+    worker: &Worker,
+    listener: &Listener,
+    stream: Metered,
+    caller: &Caller,
+) -> Option<(Http, Rewind<Metered>)> {
+    let idle_until = clock::now() + listener.timeouts.client_idle;
+    let mut order = worker.drain_order();
+    // Nothing was said yet that could be lost. What has been said already is heard before the order.
+    let begun = tokio::select! {
+        biased;
+        begun = preface::first(stream) => begun.ok()?,
+        _ = order.wait_for(|drain| *drain) => return None,
+        () = clock::sleep_until(idle_until) => return None,
+    };
+    let head_until = clock::now() + listener.timeouts.request_headers;
+    // Losing the rest loses the connection, as it should.
+    tokio::select! {
+        biased;
+        told = preface::tell(begun) => told.ok(),
+        () = clock::sleep_until(head_until) => {
+            worker.count_connection_end(listener, caller.peer, HEAD_TIMEOUT);
+            None
+        }
+    }
 }
 
 /// Over TLS: the certificate by SNI, the version by ALPN.

@@ -122,6 +122,25 @@ async fn an_idle_client_and_a_slow_head_are_both_let_go() {
 }
 
 #[tokio::test]
+async fn half_a_preface_is_waited_for_as_a_head_is_and_silence_as_idleness() {
+    let mut plan = plan(vec![backend("aws", 1, crate::origin::named("aws").await)]);
+    plan.edit = |listener| {
+        listener.timeouts.client_idle = std::time::Duration::from_secs(3600);
+        listener.timeouts.request_headers = std::time::Duration::from_millis(200);
+    };
+    let world = plan.start();
+    let mut silent = Raw::connect(world.address).await;
+    assert_eq!(ask_raw(world.address, "PRI * HT").await, "");
+    let labels = [("listener", "web"), ("reason", "head_timeout")];
+    let ended = world
+        .registry
+        .counter("bascule_connections_ended_total", &labels);
+    assert_eq!(ended, 1);
+    silent.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(silent.hear("aws").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn a_malformed_request_behind_a_well_formed_one_is_refused_as_well() {
     let (world, reached) = counted().await;
     for second in [

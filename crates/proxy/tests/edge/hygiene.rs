@@ -7,7 +7,7 @@ use http::Response;
 
 use crate::client::{Raw, ask_raw};
 use crate::origin::{Speaks, full, origin};
-use crate::world::{World, backend, plan};
+use crate::world::{World, backend, plan, until};
 
 async fn counted() -> (World, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
@@ -132,10 +132,12 @@ async fn half_a_preface_is_waited_for_as_a_head_is_and_silence_as_idleness() {
     let mut silent = Raw::connect(world.address).await;
     assert_eq!(ask_raw(world.address, "PRI * HT").await, "");
     let labels = [("listener", "web"), ("reason", "head_timeout")];
-    let ended = world
-        .registry
-        .counter("bascule_connections_ended_total", &labels);
-    assert_eq!(ended, 1);
+    let ended = || {
+        world
+            .registry
+            .counter("bascule_connections_ended_total", &labels)
+    };
+    until("the count", || ended() == 1).await;
     silent.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(silent.hear("aws").await.starts_with("HTTP/1.1 200 "));
 }

@@ -15,3 +15,4 @@ mod life_of_a_shift;
 mod reload;
 mod stop;
 mod support;
+mod tls;

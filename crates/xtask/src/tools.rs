@@ -21,6 +21,7 @@ pub(crate) const OF_TESTS: &[Tool] = &[
     tool("curl", "curl"),
     tool("h2load", "nghttp2-client"),
     tool("valgrind", "valgrind"),
+    tool("openssl", "openssl"),
     tool("python3", "python3"),
 ];
 

@@ -1,12 +1,10 @@
 //! Foreign clients that each have a mind of their own: curl, h2load and Python's `http.client`, over HTTP/1.1, HTTP/2 and
 //! TLS. What they send is answered by their own reading of the standards, not by ours.
 
-use std::path::Path;
-
 use bascule_testkit::{Daemon, Origin, certificate};
 use tempfile::TempDir;
 
-use crate::support::{Counts, curl, run, start};
+use crate::support::{Counts, curl, make_private, run, start};
 
 /// Bytes of the files that go up and down: many windows of HTTP/2.
 const FILE_BYTES: usize = 3_000_000;
@@ -266,9 +264,4 @@ fn python_speaks_http_with_it_on_one_kept_connection() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-}
-
-fn make_private(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -1,29 +1,10 @@
 //! A changed configuration takes effect without a lost request; a bad one changes nothing and says why.
 
-use bascule_testkit::{Daemon, Origin, wait};
+use bascule_testkit::{Origin, wait};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Load, clouds, start, two_clouds, until_row};
-
-fn hash(daemon: &Daemon) -> String {
-    let status = daemon.get("/v1/status").unwrap();
-    status
-        .pointer("/config/hash")
-        .and_then(Value::as_str)
-        .unwrap()
-        .to_owned()
-}
-
-fn reload(daemon: &Daemon, config: &str) {
-    let before = hash(daemon);
-    daemon.write_config(config).unwrap();
-    daemon.signal(Signal::HUP).unwrap();
-    wait::until("the new configuration", || {
-        (hash(daemon) != before).then_some(())
-    })
-    .unwrap();
-}
+use crate::support::{Load, clouds, hash, reload, start, two_clouds, until_row};
 
 #[test]
 fn fifty_reloads_under_load_fail_nothing() {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use bascule_testkit::{Daemon, Nginx, wait};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Starts the binary under test.
@@ -33,6 +34,33 @@ services:
 /// Two real upstreams.
 pub(crate) fn clouds() -> (Nginx, Nginx) {
     (Nginx::start("aws").unwrap(), Nginx::start("oci").unwrap())
+}
+
+/// The hash of the configuration that runs.
+pub(crate) fn hash(daemon: &Daemon) -> String {
+    let status = daemon.get("/v1/status").unwrap();
+    status
+        .pointer("/config/hash")
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned()
+}
+
+/// Replaces the configuration and waits until it is the one that runs.
+pub(crate) fn reload(daemon: &Daemon, config: &str) {
+    let before = hash(daemon);
+    daemon.write_config(config).unwrap();
+    daemon.signal(Signal::HUP).unwrap();
+    wait::until("the new configuration", || {
+        (hash(daemon) != before).then_some(())
+    })
+    .unwrap();
+}
+
+/// Only its owner may read a key.
+pub(crate) fn make_private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Runs a client to its end.

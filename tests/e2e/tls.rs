@@ -1,7 +1,6 @@
 //! TLS as foreign clients see it: what `openssl s_client` and curl are let in with, what they are refused, and what they are
 //! told. The defaults are the ones of a configuration that says nothing.
 
-use std::path::Path;
 use std::process::Command;
 
 use bascule_testkit::certificate::{self, Signed};
@@ -9,7 +8,7 @@ use bascule_testkit::{Daemon, Origin, wait};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{curl, run, start};
+use crate::support::{curl, make_private, reload, run, start};
 
 /// A daemon with a TLS listener and a clear one before an origin.
 struct Edge {
@@ -45,12 +44,8 @@ impl Edge {
 
     /// Reads the configuration and the certificates again.
     fn reload(&self, weight: u32) {
-        let hash = || self.daemon.get("/v1/status").unwrap()["config"]["hash"].clone();
-        let before = hash();
         let text = configuration(&self.files, self.tls, &self.origin, weight);
-        self.daemon.write_config(&text).unwrap();
-        self.daemon.signal(Signal::HUP).unwrap();
-        wait::until("the new configuration", || (hash() != before).then_some(())).unwrap();
+        reload(&self.daemon, &text);
     }
 
     fn port(&self, listener: &str) -> u16 {
@@ -114,11 +109,6 @@ fn write(files: &TempDir, name: &str, signed: &Signed) {
     std::fs::write(path("ca"), &signed.ca_pem).unwrap();
     std::fs::write(path("key"), &signed.key_pem).unwrap();
     make_private(&path("key"));
-}
-
-fn make_private(file: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(crate) enum Step {
     Settings,
     /// Waits until the origin has so many heads.
     Origin(usize),
+    /// Waits until the origin has so many requests whole.
+    Whole(usize),
     /// Ends its side of the connection.
     Finish,
 }
@@ -298,6 +300,7 @@ impl Case {
                 Some(("head", stream)) => Step::Head(stream.parse()?),
                 Some(("end", stream)) => Step::End(stream.parse()?),
                 Some(("origin", count)) => Step::Origin(count.parse()?),
+                Some(("whole", count)) => Step::Whole(count.parse()?),
                 _ => bail!("nothing to wait for"),
             },
             _ => bail!("no such step"),

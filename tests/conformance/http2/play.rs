@@ -126,6 +126,7 @@ fn steps(stage: &Stage<'_>, case: &Case, client: &mut Client) -> Result<()> {
                     waited?;
                 }
             }
+            Step::Whole(count) => until_whole(stage, case, *count)?,
             Step::Finish => client.finish()?,
         }
     }
@@ -139,6 +140,16 @@ fn until_origin(stage: &Stage<'_>, case: &Case, count: usize) -> Result<()> {
         })
     } else {
         stage.http1.until_heads(count, stage.patience)
+    }
+}
+
+fn until_whole(stage: &Stage<'_>, case: &Case, count: usize) -> Result<()> {
+    if case.is_http2 {
+        wait::until("a whole request at the origin", || {
+            (stage.http2.whole() >= count).then_some(())
+        })
+    } else {
+        stage.http1.until_whole(count, stage.patience)
     }
 }
 

@@ -130,6 +130,15 @@ impl Origin {
         with(&self.record, |record| record.requests.len())
     }
 
+    /// How many of them have come to their end.
+    #[must_use]
+    pub fn whole(&self) -> usize {
+        let is_whole = |stream: &&Stream| stream.end.is_some();
+        with(&self.record, |record| {
+            record.requests.values().filter(is_whole).count()
+        })
+    }
+
     /// Requests that came since the last call, as far as they have come, in order; forgets them.
     #[must_use]
     pub fn take_requests(&self) -> Vec<Stream> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::message::Message;
-use super::serve::Served;
+use super::serve::{Served, is_sentinel};
 use crate::wait::PATIENCE;
 
 /// Requests whose target begins with this are the runner's own: answered with the target, never by the script.
@@ -81,6 +81,14 @@ pub(super) struct State {
     pub(super) client_has: usize,
     pub(super) is_over: bool,
     is_stopped: bool,
+}
+
+impl State {
+    /// Requests that have come to their last byte, the runner's own excepted.
+    fn whole(&self) -> usize {
+        let messages = self.connections.values().flat_map(|c| &c.messages);
+        messages.filter(|m| m.is_whole && !is_sentinel(m)).count()
+    }
 }
 
 impl Shared {
@@ -154,6 +162,20 @@ impl StrictOrigin {
         match self.shared.within(patience, |state| state.heads >= heads) {
             true => Ok(()),
             false => bail!("the origin waited in vain for {heads} requests"),
+        }
+    }
+
+    /// Waits until so many requests have come to their last byte, for as long as `patience`.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn until_whole(&self, requests: usize, patience: Duration) -> Result<()> {
+        match self
+            .shared
+            .within(patience, |state| state.whole() >= requests)
+        {
+            true => Ok(()),
+            false => bail!("the origin waited in vain for {requests} whole requests"),
         }
     }
 

@@ -226,6 +226,6 @@ impl Served {
     }
 }
 
-fn is_sentinel(message: &Message) -> bool {
+pub(super) fn is_sentinel(message: &Message) -> bool {
     message.target().starts_with(SENTINEL.as_bytes())
 }

@@ -178,7 +178,8 @@ services:
         };
         let running = Running::start(Arc::new(attack), target, force).unwrap();
         let mut most = resident;
-        let reached = wait::until(name, || {
+        // What is larger by so much may take as much longer.
+        let reached = wait::within(wait::PATIENCE * scale(), name, || {
             most = most.max(self.daemon.resident_kib().unwrap());
             let done = enough(running.seen(), &self.daemon) && bystander.requests() >= REQUESTS_MIN;
             done.then_some(())
@@ -297,8 +298,12 @@ impl Outcome {
 
 /// Larger in the long run: `BASCULE_ATTACK_SCALE` times what a test asks for.
 pub(crate) fn scaled(size: u64) -> u64 {
+    size * u64::from(scale())
+}
+
+fn scale() -> u32 {
     let factor = std::env::var("BASCULE_ATTACK_SCALE").ok();
-    size * factor.and_then(|text| text.parse().ok()).unwrap_or(1)
+    factor.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// The binary under test: this build's, or the one that `BASCULE_TEST_BINARY` names.

@@ -23,7 +23,11 @@ pub fn until_long<T>(what: &str, ask: impl FnMut() -> Option<T>) -> Result<T> {
     within(PATIENCE * 10, what, ask)
 }
 
-fn within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
+/// As [`until`], for as long as `patience`.
+///
+/// # Errors
+/// When there is no answer in that time.
+pub fn within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
     #[expect(clippy::disallowed_methods, reason = "tests have no telemetry clock")]
     let started = Instant::now();
     loop {

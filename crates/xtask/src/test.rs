@@ -19,7 +19,7 @@ pub(crate) enum Length {
 }
 
 impl Length {
-    /// The binary the demo is played with.
+    /// The binary the demo is played with, and attacked in the long run.
     const fn binary(self) -> &'static str {
         match self {
             Self::Normal => "target/debug/bascule",
@@ -61,7 +61,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     }
     if length == Length::All {
         table.step("laws, many more cases", || many_cases(root))?;
-        table.step("attacks, larger", || larger_attacks(root))?;
+        table.step("attacks, larger", || larger_attacks(root, length.binary()))?;
         table.step("differential fuzzer", || differential(root))?;
         table.step("fuzz targets", || fuzz::run(root, &fuzz::Wanted::ALL))?;
         table.step("soak", || soak::run(root, &soak::Wanted::default()))?;
@@ -141,11 +141,12 @@ fn many_cases(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every attack, several times as large as in the normal run.
-fn larger_attacks(root: &Path) -> Result<()> {
+/// Every attack on the optimised binary, several times as large as in the normal run.
+fn larger_attacks(root: &Path, binary: &str) -> Result<()> {
     let status = Command::new("cargo")
         .args(["test", "--package", "bascule", "--test", "attacks"])
         .env("BASCULE_ATTACK_SCALE", "4")
+        .env("BASCULE_TEST_BINARY", root.join(binary))
         .current_dir(root)
         .status()
         .context("cargo test")?;

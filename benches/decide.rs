@@ -24,7 +24,7 @@ use bascule_traffic::spec::{
     Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPattern, HostPolicy,
     MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
-use bascule_traffic::{Assembler, Input, Picker, admit, schedule::Schedule};
+use bascule_traffic::{Assembler, Input, Look, Picker, admit, schedule::Schedule};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -228,8 +228,8 @@ fn loads(endpoints: usize) -> Vec<u32> {
     (0..endpoints).map(load).collect()
 }
 
-fn load(loads: &[u32], endpoint: usize) -> u32 {
-    loads.get(endpoint).copied().unwrap_or(0)
+fn load(loads: &[u32], endpoint: usize) -> Look {
+    Look::open(loads.get(endpoint).copied().unwrap_or(0))
 }
 
 /// A service that serves, with `backends` of weights 1, 2, 3 … and `endpoints` each, all up.

@@ -11,9 +11,8 @@ use std::time::Duration;
 use bascule_telemetry::clock;
 use bascule_traffic::admit::Rejection;
 use bascule_traffic::retry::{self, Cause, Decision, Failure};
-use bascule_traffic::snapshot::Refusal;
 use bascule_traffic::spec::HostPolicy;
-use bascule_traffic::{Choice, PickReason};
+use bascule_traffic::{Choice, PickReason, PickRefused};
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
@@ -43,12 +42,10 @@ pub(crate) async fn run(
         outgoing.keep_spare();
     }
     let mut tried: SmallVec<[Choice; 5]> = SmallVec::new();
-    let mut next = service.first();
+    let refused = |refused| Rejection::of_pick(refused, &service.service);
+    let mut lease = service.first().map_err(refused)?;
     let mut source = Source::Any;
     loop {
-        let Some(lease) = next else {
-            return Err(nothing_left(service).into());
-        };
         tried.push(lease.choice);
         exchange.trying(lease);
         let failure = match once(service, outgoing, exchange, source).await {
@@ -79,8 +76,9 @@ pub(crate) async fn run(
             tracing::debug!(reason = reason.as_str(), %failure, "not tried again");
             return Err(failure.into());
         }
-        next = service.lease(choice);
+        let next = service.lease(choice);
         exchange.retrying(next.as_ref(), &failure);
+        lease = next.ok_or_else(|| refused(PickRefused::Nothing))?;
     }
 }
 
@@ -187,14 +185,5 @@ fn blame(failure: Failure, exchange: &Exchange) -> Refused {
             .because(failure)
             .into(),
         (Flow::Open | Flow::Done, _) => failure.into(),
-    }
-}
-
-/// A snapshot that serves has something to pick; if not, the client hears what it would in the next moment.
-fn nothing_left(service: &ServiceView) -> Rejection {
-    let wait = service.service.retry_after.as_secs().max(1);
-    Rejection {
-        reason: Refusal::NoBackendUp,
-        retry_after_seconds: wait,
     }
 }

@@ -10,6 +10,7 @@ mod http;
 mod meters;
 mod settings;
 mod shared;
+mod spills;
 mod tasks;
 mod upstream;
 mod view;

@@ -27,6 +27,7 @@ pub(crate) struct Meters {
     by_weight: Counter,
     by_retry: Counter,
     by_fail_open: Counter,
+    by_spill: Counter,
     errors: Counter,
 }
 
@@ -55,7 +56,7 @@ impl Meters {
             [service, backend, provider, (name, own(value))]
         };
         let upstream = |phase| histogram!(names::UPSTREAM_DURATION, &with("phase", phase));
-        let picks = |why: PickReason| counter!(names::PICKS, &with("why", why.as_str()));
+        let picks = |why| counter!(names::PICKS, &with("why", why));
         let bytes = |way| counter!(names::TRAFFIC_BYTES, &with("direction", way));
         let requests = |class| counter!(names::REQUESTS, &with("code_class", class));
         let durations = |class| histogram!(names::REQUEST_DURATION, &with("code_class", class));
@@ -68,9 +69,10 @@ impl Meters {
             active: gauge!(names::ACTIVE_SESSIONS, &with("proto", "http")),
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
-            by_weight: picks(PickReason::Weight),
-            by_retry: picks(PickReason::Retry),
-            by_fail_open: picks(PickReason::FailOpen),
+            by_weight: picks(PickReason::Weight.as_str()),
+            by_retry: picks(PickReason::Retry.as_str()),
+            by_fail_open: picks(PickReason::FailOpen.as_str()),
+            by_spill: picks(PickReason::SPILL),
             errors: counter!(names::BACKEND_ERRORS, &labels()),
         }
     }
@@ -91,6 +93,7 @@ impl Meters {
             PickReason::Weight => self.by_weight.increment(1),
             PickReason::Retry => self.by_retry.increment(1),
             PickReason::FailOpen => self.by_fail_open.increment(1),
+            PickReason::Spill { .. } => self.by_spill.increment(1),
         }
         self.active.increment(1.0);
     }

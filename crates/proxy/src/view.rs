@@ -11,10 +11,11 @@ use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
-use bascule_traffic::{Choice, PickReason, Picker, Snapshot};
+use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::meters::Meters;
 use crate::shared::{self, BackendCells, BackendTotals, Shared};
+use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, tls_of};
 
 /// What a view is made with, the same for all views of a worker.
@@ -49,6 +50,7 @@ pub(crate) struct ServiceView {
     pub(crate) unserved: Rc<Meters>,
     picker: RefCell<Picker>,
     budget: Rc<RefCell<Budget>>,
+    spills: Spills,
     backends: Vec<Rc<BackendView>>,
     worker: usize,
 }
@@ -157,6 +159,7 @@ impl ServiceView {
             unserved,
             picker: RefCell::new(picker),
             budget,
+            spills: Spills::new(&ground.recorder),
             worker,
         })
     }
@@ -175,19 +178,23 @@ impl ServiceView {
     }
 
     /// **pick**: for the first try.
-    pub(crate) fn first(&self) -> Option<Lease> {
+    pub(crate) fn first(&self) -> Result<Lease, PickRefused> {
         let mut picker = self.picker.borrow_mut();
         let choice = picker.first(&self.service, |backend, endpoint| {
-            self.load(backend, endpoint)
-        });
-        self.lease(choice?)
+            self.look(backend, endpoint)
+        })?;
+        if let PickReason::Spill { from, cause } = choice.why {
+            self.spills
+                .count(&self.service, from, choice.backend, cause);
+        }
+        self.lease(choice).ok_or(PickRefused::Nothing)
     }
 
     /// **pick**: for a further try.
     pub(crate) fn other(&self, tried: &[Choice]) -> Option<Choice> {
         let mut picker = self.picker.borrow_mut();
         picker.other(&self.service, tried, |backend, endpoint| {
-            self.load(backend, endpoint)
+            self.look(backend, endpoint)
         })
     }
 
@@ -203,10 +210,15 @@ impl ServiceView {
         &self.budget
     }
 
-    fn load(&self, backend: usize, endpoint: usize) -> u32 {
+    /// What is seen of an endpoint now. A request counts from its lease on, so also while its connection is made.
+    fn look(&self, backend: usize, endpoint: usize) -> Look {
         let backend = self.backends.get(backend);
         let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
-        endpoint.map_or(0, |endpoint| shared::load(&endpoint.cells))
+        Look {
+            in_flight: endpoint.map_or(0, |endpoint| shared::load(&endpoint.cells)),
+            latency: None,
+            gate: Gate::Open,
+        }
     }
 }
 

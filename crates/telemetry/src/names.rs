@@ -136,7 +136,7 @@ metrics! {
         "Time spent with an endpoint, by phase of the attempt.";
     PROXY_OVERHEAD, Histogram, "bascule_proxy_overhead_seconds", "seconds", &[], OVERHEAD,
         "Time the proxy itself added to requests.";
-    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open"])], &[],
+    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open", "spill"])], &[],
         "Picks of a backend, by reason; those by weight are what the share decides.";
     BACKEND_ERRORS, Counter, "bascule_backend_errors_total", "", HOLDER, &[],
         "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";
@@ -152,6 +152,8 @@ metrics! {
         "Body bytes: in from clients, out to clients.";
     RETRIES, Counter, "bascule_retries_total", "", &[SERVICE, open("from"), open("to"), open("reason")], &[],
         "Requests tried once more, from which backend to which, by reason.";
+    SPILLS, Counter, "bascule_spills_total", "", &[SERVICE, open("from"), open("to"), closed("reason", &["full", "suspect"])], &[],
+        "First tries that went to another backend than the one whose turn it was: a limit was reached there, or all of it is suspected.";
     WEIGHT, Gauge, "bascule_weight_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("kind", &["declared", "override", "target", "effective"])], &[],
         "Decided shares: of the file, of a person, of the controller, and what the edge uses.";
     SHARE, Gauge, "bascule_share_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("of", &["requests", "new_sessions", "sessions", "egress"])], &[],

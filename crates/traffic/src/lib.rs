@@ -14,7 +14,7 @@ pub mod snapshot;
 pub mod spec;
 
 pub use assemble::{Assembler, Input};
-pub use pick::{Choice, PickReason, Picker};
+pub use pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, SpillCause};
 pub use snapshot::Snapshot;
 
 #[cfg(test)]

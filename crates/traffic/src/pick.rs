@@ -2,18 +2,27 @@
 //! the service's algorithm. The share belongs to the backend: with one endpoint or fifty it gets the same. Endpoint
 //! weights divide only what the backend gets.
 //!
-//! A second try ([`Picker::other`]) looks elsewhere: by default at another provider first, then another backend, then
-//! another endpoint. It consumes no pick of the schedule. Neither ever gives what is off, not usable or, for a second
-//! try, was tried. A picker belongs to one worker and one service and is rebuilt, by carrying over, for each snapshot;
-//! neither call allocates.
+//! Where the backend whose turn it is has no endpoint that may get the request, the pick *spills*: to the other backends
+//! by their shares ([`spill`]). Where nobody has one that is open, suspicion is ignored, as a suspect is better than an
+//! answer of ours; what is full stays full.
+//!
+//! A second try ([`Picker::other`]) looks elsewhere ([`elsewhere`]): by default at another provider first, then another
+//! backend, then another endpoint. Neither it nor a spill consumes a turn of the schedule. None ever gives what is off,
+//! not usable, full or, for a second try, was tried. A picker belongs to one worker and one service and is rebuilt, by
+//! carrying over, for each snapshot; no call allocates.
 
+mod elsewhere;
 mod endpoints;
+mod look;
+mod spill;
 
-use bascule_model::{ProviderName, Rng};
+use bascule_model::Rng;
 
 use crate::schedule::Schedule;
 use crate::snapshot::{Backend, Mode, Service};
 use endpoints::Endpoints;
+pub use look::{Gate, Look};
+use spill::Spills;
 
 /// An endpoint that was picked, as indexes into the snapshot's service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +44,48 @@ pub enum PickReason {
     Retry,
     /// The target share, although no backend is up.
     FailOpen,
+    /// The backend whose turn it was had nothing open.
+    Spill {
+        /// That backend: an index into [`Service::backends`].
+        from: usize,
+        /// Why it had not.
+        cause: SpillCause,
+    },
+}
+
+/// Why a backend could not take a request that was its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SpillCause {
+    /// A limit was reached: at some of its endpoints, while none other was open.
+    Full,
+    /// All of its endpoints are suspected.
+    Suspect,
+}
+
+impl SpillCause {
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Suspect => "suspect",
+        }
+    }
+}
+
+/// Why nothing was picked for a first try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PickRefused {
+    /// No backend has a share and an endpoint that is usable.
+    Nothing,
+    /// Every endpoint of the backends with a share is full.
+    Full,
 }
 
 impl PickReason {
+    /// The word for a spill, from wherever.
+    pub const SPILL: &str = "spill";
+
     /// The word used in logs, headers and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +93,7 @@ impl PickReason {
             Self::Weight => "weight",
             Self::Retry => "retry",
             Self::FailOpen => "fail_open",
+            Self::Spill { .. } => Self::SPILL,
         }
     }
 }
@@ -55,6 +104,7 @@ pub struct Picker {
     schedule: Schedule,
     /// One for each backend of the service, in its order.
     backends: Vec<Endpoints>,
+    spills: Spills,
     rng: Rng,
 }
 
@@ -66,6 +116,7 @@ impl Picker {
         let mut picker = Self {
             schedule: Schedule::new(worker),
             backends: Vec::new(),
+            spills: Spills::default(),
             rng: Rng::new(seed).fork(service.name().as_str()),
         };
         picker.bind(service, &[]);
@@ -84,6 +135,7 @@ impl Picker {
     fn bind(&mut self, service: &Service, before: &[Endpoints]) {
         let row = service.backends.iter().map(|b| (&b.name, b.effective));
         self.schedule.rebind(row);
+        self.spills.rebind(service.backends.iter().map(|b| &b.name));
         let endpoints = |backend: &Backend| {
             let known = before.iter().find(|old| old.backend() == &backend.name);
             Endpoints::new(backend, known, &mut self.rng)
@@ -91,139 +143,142 @@ impl Picker {
         self.backends = service.backends.iter().map(endpoints).collect();
     }
 
-    /// Picks for the first try of a request. `load(backend, endpoint)` says how many requests are in flight there, from
-    /// all workers. `None` when no backend has a share, or none of its endpoints is usable.
+    /// Picks for the first try of a request. `look(backend, endpoint)` says what is seen of an endpoint.
     ///
     /// `service` is the state this picker was made for.
+    ///
+    /// # Errors
+    /// [`PickRefused`] when no backend has a share, or nothing that is usable may get a request.
     pub fn first(
         &mut self,
         service: &Service,
-        load: impl Fn(usize, usize) -> u32,
-    ) -> Option<Choice> {
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Result<Choice, PickRefused> {
         let why = match service.mode {
             Mode::Serve => PickReason::Weight,
             Mode::FailOpen => PickReason::FailOpen,
-            Mode::Refuse(_) => return None,
+            Mode::Refuse(_) => return Err(PickRefused::Nothing),
         };
-        let backend = self.schedule.pick()?;
-        let endpoints = self.backends.get_mut(backend)?;
-        let endpoint = endpoints.pick(service.spec.algorithm, &mut self.rng, |e| load(backend, e));
-        match endpoint {
-            Some(endpoint) => Some(Choice {
+        let backend = self.schedule.pick().ok_or(PickRefused::Nothing)?;
+        match self.inside(service, backend, Gate::Trial, &look) {
+            Some(endpoint) => Ok(Choice {
                 backend,
                 endpoint,
                 why,
             }),
-            // A snapshot gives no share to a backend without a usable endpoint; another is better than none all the same.
-            None => self.elsewhere(service, &[], load, why),
+            None => self.spill(service, backend, why, look),
         }
     }
 
-    /// Picks for a further try, after those in `tried`. `None` when nothing is left that was not tried.
+    /// An endpoint of this backend whose gate is `worst` or better.
+    fn inside(
+        &mut self,
+        service: &Service,
+        backend: usize,
+        worst: Gate,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Option<usize> {
+        let endpoints = self.backends.get_mut(backend)?;
+        let algorithm = service.spec.algorithm;
+        endpoints.pick(algorithm, worst, &mut self.rng, |e| look(backend, e))
+    }
+
+    /// The backend whose turn it is has nothing open: whatever is open elsewhere, then its own suspects, so that its share
+    /// stays its own where all are suspected, then those of others.
+    #[cold]
+    fn spill(
+        &mut self,
+        service: &Service,
+        from: usize,
+        why: PickReason,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Result<Choice, PickRefused> {
+        if let Some(choice) = self.spill_to(service, from, Gate::Open, &look) {
+            return Ok(choice);
+        }
+        if let Some(endpoint) = self.inside(service, from, Gate::Suspect, &look) {
+            return Ok(Choice {
+                backend: from,
+                endpoint,
+                why,
+            });
+        }
+        if let Some(choice) = self.spill_to(service, from, Gate::Suspect, &look) {
+            return Ok(choice);
+        }
+        let has_endpoints = |(backend, endpoints): (&Backend, &Endpoints)| {
+            !backend.effective.is_zero() && endpoints.len() > 0
+        };
+        let mut backends = service.backends.iter().zip(&self.backends);
+        Err(if backends.any(has_endpoints) {
+            PickRefused::Full
+        } else {
+            PickRefused::Nothing
+        })
+    }
+
+    /// One of the other backends with a share that have an endpoint whose gate is `worst` or better.
+    fn spill_to(
+        &mut self,
+        service: &Service,
+        from: usize,
+        worst: Gate,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Option<Choice> {
+        let backends = &self.backends;
+        let gate = |at: usize| backends.get(at)?.gate(|_| true, |e| look(at, e));
+        let share = |at: usize| match service.backends.get(at) {
+            Some(b) if at != from && !b.off && gate(at).is_some_and(|gate| gate <= worst) => {
+                b.effective.get()
+            }
+            _ => 0,
+        };
+        let backend = self.spills.pick(share)?;
+        let from_endpoints = self.backends.get(from);
+        let is_full = from_endpoints.is_some_and(|f| f.is_full_somewhere(|e| look(from, e)));
+        let cause = if is_full {
+            SpillCause::Full
+        } else {
+            SpillCause::Suspect
+        };
+        let endpoint = self.inside(service, backend, worst, look)?;
+        Some(Choice {
+            backend,
+            endpoint,
+            why: PickReason::Spill { from, cause },
+        })
+    }
+
+    /// Picks for a further try, after those in `tried`: open before suspected. `None` when nothing is left that was not
+    /// tried and is not full.
     pub fn other(
         &mut self,
         service: &Service,
         tried: &[Choice],
-        load: impl Fn(usize, usize) -> u32,
+        look: impl Fn(usize, usize) -> Look,
     ) -> Option<Choice> {
         if matches!(service.mode, Mode::Refuse(_)) {
             return None;
         }
-        self.elsewhere(service, tried, load, PickReason::Retry)
-    }
-
-    fn elsewhere(
-        &mut self,
-        service: &Service,
-        tried: &[Choice],
-        load: impl Fn(usize, usize) -> u32,
-        why: PickReason,
-    ) -> Option<Choice> {
-        let backend = self.backend_elsewhere(service, tried)?;
-        let was_tried = |endpoint: usize| {
+        let was_tried = |backend: usize, endpoint: usize| {
             let same = |c: &Choice| c.backend == backend && c.endpoint == endpoint;
             tried.iter().any(same)
         };
+        let backends = &self.backends;
+        let gate = |at: usize, _: &Backend| {
+            let endpoints = backends.get(at)?;
+            endpoints.gate(|e| !was_tried(at, e), |e| look(at, e))
+        };
+        let (backend, worst) = elsewhere::backend(service, tried, &mut self.rng, gate)?;
         let endpoints = self.backends.get_mut(backend)?;
-        let endpoint = endpoints.pick_untried(was_tried, |endpoint| load(backend, endpoint))?;
+        let endpoint =
+            endpoints.pick_untried(worst, |e| was_tried(backend, e), |e| look(backend, e))?;
         Some(Choice {
             backend,
             endpoint,
-            why,
+            why: PickReason::Retry,
         })
     }
-
-    /// The backend for a further try: the best by [`Distance`], those with a share first; by chance among equals, in
-    /// proportion to their shares, so that what one backend loses does not fall on one other.
-    fn backend_elsewhere(&mut self, service: &Service, tried: &[Choice]) -> Option<usize> {
-        let mut best: Option<(Rank, usize)> = None;
-        let mut weight_sum = 0_u64;
-        for (index, backend) in service.backends.iter().enumerate() {
-            let endpoints_tried = tried.iter().filter(|c| c.backend == index).count();
-            let usable = self.backends.get(index).map_or(0, Endpoints::len);
-            if backend.off || usable <= endpoints_tried {
-                continue;
-            }
-            let distance = Distance::of(service, &backend.provider, index, tried);
-            let rank = Rank {
-                distance: distance.preference(service),
-                has_share: !backend.effective.is_zero(),
-            };
-            let weight = u64::from(backend.effective.get()).max(1);
-            match best {
-                Some((held, _)) if rank < held => continue,
-                Some((held, _)) if rank == held => weight_sum += weight,
-                _ => weight_sum = weight,
-            }
-            // One pass: the n-th candidate replaces the one held with its part of the weights so far.
-            let replaces = best.is_none_or(|(held, _)| rank > held);
-            if replaces || self.rng.below(weight_sum) < weight {
-                best = Some((rank, index));
-            }
-        }
-        best.map(|(_, index)| index)
-    }
-}
-
-/// How far a backend is from the ones tried, farther later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Distance {
-    SameBackend,
-    SameProvider,
-    OtherProvider,
-}
-
-impl Distance {
-    fn of(service: &Service, provider: &ProviderName, index: usize, tried: &[Choice]) -> Self {
-        let provider_of =
-            |choice: &Choice| service.backends.get(choice.backend).map(|b| &b.provider);
-        if tried.iter().any(|choice| choice.backend == index) {
-            Self::SameBackend
-        } else if tried
-            .iter()
-            .any(|choice| provider_of(choice) == Some(provider))
-        {
-            Self::SameProvider
-        } else {
-            Self::OtherProvider
-        }
-    }
-
-    /// Greater is better: what is far where the service prefers another provider, else what is near.
-    fn preference(self, service: &Service) -> u8 {
-        match (self, service.spec.retry.other_provider) {
-            (Self::SameBackend, false) | (Self::OtherProvider, true) => 2,
-            (Self::SameProvider, _) => 1,
-            (Self::SameBackend, true) | (Self::OtherProvider, false) => 0,
-        }
-    }
-}
-
-/// What makes one backend better than another for a further try; the fields in order of importance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    distance: u8,
-    has_share: bool,
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use bascule_traffic::spec::{
     Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPattern, HostPolicy,
     MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
-use bascule_traffic::{Picker, Snapshot, admit};
+use bascule_traffic::{Gate, Look, Picker, Snapshot, admit};
 
 struct Counting;
 
@@ -129,7 +129,15 @@ fn a_request_is_decided_about_without_an_allocation() {
             let service = &snapshot.services[found.unwrap().service];
             admit::admit(service).unwrap();
             budget.request(now);
-            let load = |backend: usize, endpoint: usize| u32::from(backend > endpoint);
+            // Every third request finds a backend that is full, so that some spill.
+            let load = |backend: usize, endpoint: usize| {
+                let gate = if n % 3 == 0 && backend == 1 {
+                    Gate::Full
+                } else {
+                    Gate::Open
+                };
+                Look::open(u32::from(backend > endpoint)).with_gate(gate)
+            };
             let first = picker.first(service, load).unwrap();
             let failure = Failure::new(Cause::Connect, None);
             let other = picker.other(service, &[first], load).unwrap();

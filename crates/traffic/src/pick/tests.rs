@@ -1,5 +1,7 @@
 //! Laws of picking: shares belong to backends, a second try goes elsewhere, and neither gives what must not be given.
 
+mod gates;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -14,8 +16,8 @@ const ALGORITHMS: [Algorithm; 3] = [
     Algorithm::Random,
 ];
 
-fn idle(_: usize, _: usize) -> u32 {
-    0
+fn idle(_: usize, _: usize) -> Look {
+    Look::open(0)
 }
 
 /// How often each endpoint of the only backend is picked.
@@ -71,7 +73,7 @@ fn up_to_eight_endpoints_the_one_with_the_fewest_requests_is_picked() {
     let service = service(Algorithm::LeastRequest, &[member("aws", 10_000, 8)]);
     let mut picker = Picker::new(0, &service);
     for fewest in 0..8 {
-        let load = |_: usize, endpoint: usize| if endpoint == fewest { 3 } else { 4 };
+        let load = |_: usize, endpoint: usize| Look::open(if endpoint == fewest { 3 } else { 4 });
         for _ in 0..20 {
             assert_eq!(picker.first(&service, load).unwrap().endpoint, fewest);
         }
@@ -82,7 +84,7 @@ fn up_to_eight_endpoints_the_one_with_the_fewest_requests_is_picked() {
 fn of_many_endpoints_the_busiest_is_never_picked_and_all_others_are() {
     let service = service(Algorithm::LeastRequest, &[member("aws", 10_000, 30)]);
     let mut picker = Picker::new(0, &service);
-    let load = |_: usize, endpoint: usize| u32::from(endpoint == 17);
+    let load = |_: usize, endpoint: usize| Look::open(u32::from(endpoint == 17));
     let picked: BTreeSet<usize> = (0..3000)
         .map(|_| picker.first(&service, load).unwrap().endpoint)
         .collect();
@@ -208,7 +210,7 @@ fn a_service_that_refuses_gives_nothing_and_one_that_fails_open_says_so() {
         first.endpoint
     );
     service.mode = Mode::Refuse(Refusal::AllOff);
-    assert_eq!(picker.first(&service, idle), None);
+    assert_eq!(picker.first(&service, idle), Err(PickRefused::Nothing));
     assert_eq!(picker.other(&service, &[], idle), None);
 }
 
@@ -270,7 +272,9 @@ proptest! {
         let mut picker = Picker::new(worker, &service);
         let mut counts = vec![0_i64; members.len()];
         for n in 0..picks {
-            let load = |backend: usize, endpoint: usize| u32::from((backend * 7 + endpoint * 13 + n) % 5 > 2);
+            let load = |backend: usize, endpoint: usize| {
+                Look::open(u32::from((backend * 7 + endpoint * 13 + n) % 5 > 2))
+            };
             let choice = picker.first(&service, load).unwrap();
             prop_assert!(is_allowed(&service, choice));
             counts[choice.backend] += 1;
@@ -329,7 +333,7 @@ proptest! {
         for part in picks {
             carried = Picker::carry(carried, &service);
             for _ in 0..part {
-                let backend = |choice: Option<Choice>| choice.map(|choice| choice.backend);
+                let backend = |choice: Result<Choice, _>| choice.map(|choice| choice.backend);
                 prop_assert_eq!(backend(kept.first(&service, idle)), backend(carried.first(&service, idle)));
             }
         }

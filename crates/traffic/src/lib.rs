@@ -6,12 +6,16 @@
 pub mod admit;
 pub mod assemble;
 pub mod effective;
+pub mod hash;
+pub mod latency;
+pub mod maglev;
 pub mod pick;
 pub mod retry;
 pub mod route;
 pub mod schedule;
 pub mod snapshot;
 pub mod spec;
+pub mod zones;
 
 pub use assemble::{Assembler, Input};
 pub use pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, SpillCause};

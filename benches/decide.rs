@@ -21,8 +21,8 @@ use bascule_traffic::retry::{self, Body, Budget, Cause, Failure, RequestFacts, W
 use bascule_traffic::route::{ListenerTable, Table};
 use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPattern, HostPolicy,
-    MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
+    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPattern,
+    HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 use bascule_traffic::{Assembler, Input, Look, Picker, admit, schedule::Schedule};
 
@@ -252,10 +252,12 @@ fn spec(
     for number in 1..=u8::try_from(backends)? {
         let backend = format!("b{number}");
         weights.push((backend.parse()?, u64::from(number)));
-        let endpoint = |last| EndpointUrl {
-            scheme: Scheme::Http,
-            host: EndpointHost::Address(SocketAddr::from(([10, 0, number, last], 8080))),
-            port: 8080,
+        let endpoint = |last| {
+            EndpointSpec::from(EndpointUrl {
+                scheme: Scheme::Http,
+                host: EndpointHost::Address(SocketAddr::from(([10, 0, number, last], 8080))),
+                port: 8080,
+            })
         };
         let spec = BackendSpec {
             provider: backend.parse()?,
@@ -273,7 +275,8 @@ fn spec(
         matches,
         backends: specs,
         declared: Shares::from_weights(weights)?,
-        algorithm: Algorithm::default(),
+        balance: Balance::default(),
+        zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
         ramp: Duration::ZERO,

@@ -115,8 +115,8 @@ pub(crate) fn hosts(config: &Config) -> Vec<String> {
     };
     let mut hosts = Vec::new();
     for service in &config.services {
-        let urls = service.backends.values().flat_map(|b| &b.endpoints);
-        hosts.extend(urls.filter_map(|url| endpoint(&url.host)));
+        let endpoints = service.backends.values().flat_map(|b| &b.endpoints);
+        hosts.extend(endpoints.filter_map(|e| endpoint(&e.url.host)));
         hosts.extend(service.matches.iter().filter_map(|m| matched(&m.host)));
     }
     hosts

@@ -316,13 +316,14 @@ impl ServiceState {
 
     fn observe(&mut self, now: Instant, known: &Known) {
         for (state, (name, backend)) in self.backends.iter_mut().zip(&self.spec.backends) {
-            state.observe(now, known.endpoints(&self.spec.name, name, backend));
+            state.observe(now, known.endpoints(&self.spec, name, backend));
         }
     }
 
     /// Builds it anew, and keeps what it was if that is the same.
     fn rebuild(&mut self, now: Instant, known: &Known) {
-        let (service, step_at) = build::service(&self.spec, &self.backends, known, now);
+        let before = self.built.as_deref();
+        let (service, step_at) = build::service(&self.spec, &self.backends, known, before, now);
         self.step_at = step_at;
         self.dirty = false;
         if self.built.as_deref() != Some(&service) {

@@ -11,8 +11,8 @@ use bascule_model::{
 
 use crate::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use crate::spec::{
-    Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy, Role,
-    ServiceSpec, Timeouts,
+    Algorithm, BackendSpec, Balance, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy,
+    Role, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn points(value: u16) -> BasisPoints {
@@ -57,7 +57,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
                 role: *role,
                 host: HostPolicy::Preserve,
                 endpoints: (0..*endpoints)
-                    .map(|endpoint| url(address(index, endpoint)))
+                    .map(|endpoint| url(address(index, endpoint)).into())
                     .collect(),
                 ca_file: None,
             };
@@ -73,7 +73,8 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
             .map(backend)
             .collect::<BTreeMap<_, _>>(),
         declared: Shares::from_weights(declared).unwrap(),
-        algorithm: Algorithm::LeastRequest,
+        balance: Balance::default(),
+        zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
         ramp: Duration::from_secs(5),
@@ -119,7 +120,7 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
         })
         .collect();
     let mut spec = spec("meet", &described);
-    spec.algorithm = algorithm;
+    spec.balance.algorithm = algorithm;
     let backend = |(index, member): (usize, &Member)| Backend {
         name: backend_name(&name(index)),
         provider: member.provider.parse().unwrap(),
@@ -138,6 +139,8 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
             .zip(&member.endpoints)
             .map(|(n, w)| endpoint(index, n, *w))
             .collect(),
+        near: points(10_000),
+        table: None,
     };
     Service {
         target: spec.declared.clone(),
@@ -161,5 +164,7 @@ fn endpoint(backend: usize, endpoint: usize, weight: Option<u16>) -> Endpoint {
         observed: ObservedState::Up,
         usable: weight.is_some(),
         weight: points(weight.unwrap_or(10_000)),
+        declared: 10_000,
+        is_near: true,
     }
 }

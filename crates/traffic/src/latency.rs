@@ -11,7 +11,8 @@ use bascule_model::Instant;
 /// A sample has lost two thirds of its say after it.
 pub const DECAY: Duration = Duration::from_secs(10);
 /// What an endpoint counts as that has not answered yet, unless others are faster.
-pub const UNSEEN: Duration = Duration::from_millis(30);
+pub const UNSEEN: Duration = Duration::from_nanos(UNSEEN_NANOS);
+pub(crate) const UNSEEN_NANOS: u64 = 30_000_000;
 /// How long a failure counts: as long as one that is suspected waits for its trial.
 pub const PENALTY: Duration = Duration::from_secs(1);
 /// The longest that `Retry-After` counts. Whoever wants to be left alone for longer is better taken out.
@@ -63,7 +64,7 @@ impl PeakEwma {
         let penalty = self.slow_until.saturating_sub(now.as_nanos());
         match (self.nanos, penalty) {
             (0, 0) => None,
-            (0, penalty) => Some(nanos_of(UNSEEN).saturating_add(penalty)),
+            (0, penalty) => Some(UNSEEN_NANOS.saturating_add(penalty)),
             (_, penalty) => Some(self.decayed(now).saturating_add(penalty)),
         }
     }

@@ -11,16 +11,19 @@
 //! not usable, full or, for a second try, was tried. A picker belongs to one worker and one service and is rebuilt, by
 //! carrying over, for each snapshot; no call allocates.
 
+mod by_key;
 mod elsewhere;
 mod endpoints;
+mod group;
 mod look;
 mod spill;
 
 use bascule_model::Rng;
 
+use crate::hash::Key;
 use crate::schedule::Schedule;
 use crate::snapshot::{Backend, Mode, Service};
-use endpoints::Endpoints;
+use endpoints::{Endpoints, How};
 pub use look::{Gate, Look};
 use spill::Spills;
 
@@ -143,15 +146,29 @@ impl Picker {
         self.backends = service.backends.iter().map(endpoints).collect();
     }
 
-    /// Picks for the first try of a request. `look(backend, endpoint)` says what is seen of an endpoint.
+    /// [`first_by`](Self::first_by) for a request without a key.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn first(
+        &mut self,
+        service: &Service,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Result<Choice, PickRefused> {
+        self.first_by(service, None, look)
+    }
+
+    /// Picks for the first try of a request. `look(backend, endpoint)` says what is seen of an endpoint. `key` is of effect
+    /// where the service chooses by key: requests with the same one go to the same endpoint of a backend.
     ///
     /// `service` is the state this picker was made for.
     ///
     /// # Errors
     /// [`PickRefused`] when no backend has a share, or nothing that is usable may get a request.
-    pub fn first(
+    pub fn first_by(
         &mut self,
         service: &Service,
+        key: Option<Key>,
         look: impl Fn(usize, usize) -> Look,
     ) -> Result<Choice, PickRefused> {
         let why = match service.mode {
@@ -160,13 +177,13 @@ impl Picker {
             Mode::Refuse(_) => return Err(PickRefused::Nothing),
         };
         let backend = self.schedule.pick().ok_or(PickRefused::Nothing)?;
-        match self.inside(service, backend, Gate::Trial, &look) {
+        match self.inside(service, backend, Gate::Trial, key, &look) {
             Some(endpoint) => Ok(Choice {
                 backend,
                 endpoint,
                 why,
             }),
-            None => self.spill(service, backend, why, look),
+            None => self.spill(service, (backend, why), key, look),
         }
     }
 
@@ -176,11 +193,13 @@ impl Picker {
         service: &Service,
         backend: usize,
         worst: Gate,
+        key: Option<Key>,
         look: impl Fn(usize, usize) -> Look,
     ) -> Option<usize> {
         let endpoints = self.backends.get_mut(backend)?;
-        let algorithm = service.spec.algorithm;
-        endpoints.pick(algorithm, worst, &mut self.rng, |e| look(backend, e))
+        let balance = &service.spec.balance;
+        let how = How { balance, key };
+        endpoints.pick(how, worst, &mut self.rng, |e| look(backend, e))
     }
 
     /// The backend whose turn it is has nothing open: whatever is open elsewhere, then its own suspects, so that its share
@@ -189,21 +208,21 @@ impl Picker {
     fn spill(
         &mut self,
         service: &Service,
-        from: usize,
-        why: PickReason,
+        (from, why): (usize, PickReason),
+        key: Option<Key>,
         look: impl Fn(usize, usize) -> Look,
     ) -> Result<Choice, PickRefused> {
-        if let Some(choice) = self.spill_to(service, from, Gate::Open, &look) {
+        if let Some(choice) = self.spill_to(service, from, Gate::Open, key, &look) {
             return Ok(choice);
         }
-        if let Some(endpoint) = self.inside(service, from, Gate::Suspect, &look) {
+        if let Some(endpoint) = self.inside(service, from, Gate::Suspect, key, &look) {
             return Ok(Choice {
                 backend: from,
                 endpoint,
                 why,
             });
         }
-        if let Some(choice) = self.spill_to(service, from, Gate::Suspect, &look) {
+        if let Some(choice) = self.spill_to(service, from, Gate::Suspect, key, &look) {
             return Ok(choice);
         }
         let has_endpoints = |(backend, endpoints): (&Backend, &Endpoints)| {
@@ -223,6 +242,7 @@ impl Picker {
         service: &Service,
         from: usize,
         worst: Gate,
+        key: Option<Key>,
         look: impl Fn(usize, usize) -> Look,
     ) -> Option<Choice> {
         let backends = &self.backends;
@@ -241,7 +261,7 @@ impl Picker {
         } else {
             SpillCause::Suspect
         };
-        let endpoint = self.inside(service, backend, worst, look)?;
+        let endpoint = self.inside(service, backend, worst, key, look)?;
         Some(Choice {
             backend,
             endpoint,
@@ -271,8 +291,9 @@ impl Picker {
         };
         let (backend, worst) = elsewhere::backend(service, tried, &mut self.rng, gate)?;
         let endpoints = self.backends.get_mut(backend)?;
-        let endpoint =
-            endpoints.pick_untried(worst, |e| was_tried(backend, e), |e| look(backend, e))?;
+        let was_tried = |endpoint| was_tried(backend, endpoint);
+        let balance = &service.spec.balance;
+        let endpoint = endpoints.pick_untried(balance, worst, was_tried, |e| look(backend, e))?;
         Some(Choice {
             backend,
             endpoint,

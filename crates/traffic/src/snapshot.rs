@@ -10,6 +10,7 @@ use bascule_model::{
     ServiceName, Shares,
 };
 
+use crate::maglev::Table;
 use crate::spec::{FailOpen, HostPolicy, ServiceSpec};
 
 /// What an edge serves, at one moment.
@@ -96,6 +97,10 @@ pub struct Backend {
     pub factors: Factors,
     /// Its endpoints, ordered by id; all of them, also those that are not usable.
     pub endpoints: Vec<Endpoint>,
+    /// The part of its picks that goes to the endpoints that are near.
+    pub near: BasisPoints,
+    /// From key to endpoint, where the service chooses by one.
+    pub table: Option<Arc<Table>>,
 }
 
 /// How a backend's target share became its effective share. `explain` and the metrics read the same numbers.
@@ -126,8 +131,12 @@ pub struct Endpoint {
     pub observed: ObservedState,
     /// Whether new work may go there; in fail-open mode what is observed does not count.
     pub usable: bool,
-    /// Its weight inside the backend, 1 to 10 000: below full while it returns.
+    /// Where its ramp stands, 1 to 10 000: below full while it returns.
     pub weight: BasisPoints,
+    /// Its weight by configuration relative to the others of its backend, above zero; 10 000 where nothing is written.
+    pub declared: u32,
+    /// Whether it is in the edge's own zone; also where the edge has none, or no endpoint of the backend is in it.
+    pub is_near: bool,
 }
 
 impl Snapshot {

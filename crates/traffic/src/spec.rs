@@ -24,7 +24,9 @@ pub struct ServiceSpec {
     /// The weights of the file, normalised; standby backends are in it with share 0.
     pub declared: Shares,
     /// How an endpoint is chosen inside a backend.
-    pub algorithm: Algorithm,
+    pub balance: Balance,
+    /// The edge's own zone: a backend's endpoints in it come first.
+    pub zone: Option<Arc<str>>,
     /// Limits of time for one request.
     pub timeouts: Timeouts,
     /// When a request is tried again.
@@ -79,7 +81,7 @@ pub struct BackendSpec {
     /// The `Host` (`:authority`) sent upstream.
     pub host: HostPolicy,
     /// Its endpoints as written; at least one.
-    pub endpoints: Vec<EndpointUrl>,
+    pub endpoints: Vec<EndpointSpec>,
     /// Trust for `https` endpoints: PEM file of roots, instead of the public ones.
     pub ca_file: Option<String>,
 }
@@ -103,7 +105,29 @@ pub enum HostPolicy {
     Endpoint,
 }
 
-/// An endpoint as written: a URL with an address or a host name.
+/// An endpoint as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// Where it is.
+    pub url: EndpointUrl,
+    /// Where it stands, as the provider names its zones.
+    pub zone: Option<Arc<str>>,
+    /// Its weight among the endpoints of its backend, from 1 on; the addresses of a name share it. Where it is not written
+    /// every address has 1.
+    pub weight: Option<u32>,
+}
+
+impl From<EndpointUrl> for EndpointSpec {
+    fn from(url: EndpointUrl) -> Self {
+        Self {
+            url,
+            zone: None,
+            weight: None,
+        }
+    }
+}
+
+/// The URL of an endpoint, with an address or a host name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointUrl {
     /// How it is spoken to.
@@ -124,15 +148,89 @@ pub enum EndpointHost {
 }
 
 /// How an endpoint is chosen inside a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Balance {
+    /// By what.
+    pub algorithm: Algorithm,
+    /// What of a request is its key, for the algorithms that follow one.
+    pub hash: Option<HashKey>,
+    /// How much more than its part an endpoint may have in flight before it passes keys on. None by default.
+    pub bound: Option<LoadBound>,
+}
+
+/// By what an endpoint is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
-    /// The endpoint with the fewest requests in flight: of all up to eight, of two random ones above that.
+    /// The fewest requests in flight: of all up to eight, of two random ones above that.
     #[default]
     LeastRequest,
+    /// The same by how long it answers and how much it has in flight ([`latency`](crate::latency)).
+    PeakEwma,
     /// One after the other.
     RoundRobin,
     /// Any.
     Random,
+    /// The one a key belongs to, by a table ([`maglev`](crate::maglev)).
+    Maglev,
+    /// The one a key belongs to, by comparing all.
+    Rendezvous,
+}
+
+impl Algorithm {
+    /// The word used in configurations.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastRequest => "least_request",
+            Self::PeakEwma => "peak_ewma",
+            Self::RoundRobin => "round_robin",
+            Self::Random => "random",
+            Self::Maglev => "maglev",
+            Self::Rendezvous => "rendezvous",
+        }
+    }
+
+    /// Whether requests with one key go to one endpoint.
+    #[must_use]
+    pub const fn follows_key(self) -> bool {
+        matches!(self, Self::Maglev | Self::Rendezvous)
+    }
+}
+
+/// What of a request ties it to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The value of this field, named in lower case; of several the first.
+    Header(String),
+    /// The value of this parameter of the query, as it is written there; of several the first.
+    Query(String),
+    /// The client's address; of an IPv6 client the /64.
+    SourceIp,
+    /// This segment of the path, counted from 1, as it is written there.
+    PathSegment(u8),
+}
+
+/// How much of its part an endpoint may have in flight: above 100 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadBound(u16);
+
+impl LoadBound {
+    /// The least and the most, in percent. At 100 % no endpoint could have one request more than another, and almost every
+    /// key would be passed on.
+    pub const RANGE: (u16, u16) = (105, 1000);
+
+    /// So many percent, where they are in the range.
+    #[must_use]
+    pub fn new(percent: u16) -> Option<Self> {
+        let (least, most) = Self::RANGE;
+        (least..=most).contains(&percent).then_some(Self(percent))
+    }
+
+    /// In percent.
+    #[must_use]
+    pub const fn percent(self) -> u16 {
+        self.0
+    }
 }
 
 /// Limits of time for one request.

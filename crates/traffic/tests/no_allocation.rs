@@ -18,12 +18,14 @@ use std::time::Duration;
 
 use bascule_model::{BackendName, Instant, Scheme, Shares};
 use bascule_traffic::assemble::{Assembler, Input};
+use bascule_traffic::hash::Key;
 use bascule_traffic::retry::{
     Body, Budget, Cause, Decision, Failure, RequestFacts, Written, decide,
 };
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPattern, HostPolicy,
-    MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
+    Algorithm, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HashKey,
+    HostPattern, HostPolicy, LoadBound, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec,
+    Timeouts,
 };
 use bascule_traffic::{Gate, Look, Picker, Snapshot, admit};
 
@@ -54,11 +56,11 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
     let backend = |(index, (provider, endpoints)): (u8, (&str, u8))| {
         let url = |endpoint| {
             let address = SocketAddr::from(([10, index, 0, endpoint], 80));
-            EndpointUrl {
+            EndpointSpec::from(EndpointUrl {
                 scheme: Scheme::Http,
                 host: EndpointHost::Address(address),
                 port: 80,
-            }
+            })
         };
         let spec = BackendSpec {
             provider: provider.parse().unwrap(),
@@ -85,7 +87,12 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         matches: matches.to_vec(),
         declared: Shares::from_weights(backends.keys().cloned().zip(1..)).unwrap(),
         backends,
-        algorithm,
+        balance: Balance {
+            algorithm,
+            hash: Some(HashKey::SourceIp),
+            bound: LoadBound::new(125),
+        },
+        zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
         ramp: Duration::from_secs(5),
@@ -107,6 +114,9 @@ fn a_request_is_decided_about_without_an_allocation() {
         Algorithm::LeastRequest,
         Algorithm::RoundRobin,
         Algorithm::Random,
+        Algorithm::PeakEwma,
+        Algorithm::Maglev,
+        Algorithm::Rendezvous,
     ] {
         let snapshot = snapshot(algorithm);
         let service = &snapshot.services[0];
@@ -138,7 +148,8 @@ fn a_request_is_decided_about_without_an_allocation() {
                 };
                 Look::open(u32::from(backend > endpoint)).with_gate(gate)
             };
-            let first = picker.first(service, load).unwrap();
+            let key = Some(Key::of(&n.to_le_bytes()));
+            let first = picker.first_by(service, key, load).unwrap();
             let failure = Failure::new(Cause::Connect, None);
             let other = picker.other(service, &[first], load).unwrap();
             let third = picker.other(service, &[first, other], load);

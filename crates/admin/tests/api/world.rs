@@ -28,8 +28,8 @@ use bascule_telemetry::{Registry, clock};
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy, Role,
-    ServiceSpec, Timeouts,
+    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPolicy,
+    RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn service(name: &str) -> ServiceName {
@@ -143,11 +143,11 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         let endpoint = |last: u8| {
             let at = u8::try_from(at).unwrap();
             let address = SocketAddr::from(([10, at, number, 10 + last], 8080));
-            EndpointUrl {
+            EndpointSpec::from(EndpointUrl {
                 scheme: Scheme::Http,
                 host: EndpointHost::Address(address),
                 port: 8080,
-            }
+            })
         };
         let spec = BackendSpec {
             provider: ProviderName::parse(b).unwrap(),
@@ -165,7 +165,8 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         matches: Vec::new(),
         backends: backends.iter().enumerate().map(one).collect(),
         declared: Shares::from_weights(weights).unwrap(),
-        algorithm: Algorithm::LeastRequest,
+        balance: Balance::default(),
+        zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
         ramp: Duration::from_secs(5),

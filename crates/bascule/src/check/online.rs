@@ -97,12 +97,12 @@ fn targets(config: &Config) -> Vec<Target<'_>> {
     let mut targets = Vec::new();
     for service in &config.services {
         for (name, backend) in &service.backends {
-            for (number, url) in backend.endpoints.iter().enumerate() {
+            for (number, endpoint) in backend.endpoints.iter().enumerate() {
                 targets.push(Target {
                     service,
                     name,
                     backend,
-                    url,
+                    url: &endpoint.url,
                     policy: config.checks.get(&service.name).cloned(),
                     pointer: format!(
                         "/services/{}/backends/{name}/endpoints/{number}",

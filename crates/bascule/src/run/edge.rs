@@ -182,7 +182,7 @@ fn host_names(config: &Config) -> BTreeSet<Arc<str>> {
         EndpointHost::Name(name) => Some(Arc::clone(name)),
         EndpointHost::Address(_) => None,
     };
-    endpoints.filter_map(|url| name(&url.host)).collect()
+    endpoints.filter_map(|e| name(&e.url.host)).collect()
 }
 
 fn health(report: &Report) -> BTreeMap<EndpointId, EndpointHealth> {

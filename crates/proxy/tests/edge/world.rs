@@ -14,7 +14,7 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy, Role,
+    BackendSpec, Balance, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy, Role,
     ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
@@ -247,7 +247,7 @@ impl Plan {
                 region: None,
                 role: Role::Weighted(backend.weight),
                 host: backend.host,
-                endpoints: vec![endpoint(backend)],
+                endpoints: vec![endpoint(backend).into()],
                 ca_file: None,
             };
             (backend.name.parse().unwrap(), spec)
@@ -262,7 +262,8 @@ impl Plan {
             matches: vec![],
             backends: backends.collect(),
             declared: Shares::from_weights(weights).unwrap(),
-            algorithm: Algorithm::LeastRequest,
+            balance: Balance::default(),
+            zone: None,
             timeouts: self.timeouts,
             retry: self.retry,
             ramp: Duration::ZERO,

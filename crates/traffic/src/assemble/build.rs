@@ -1,5 +1,5 @@
 //! Makes one service of a snapshot from what is known and remembered. A plain function: the same input gives the same
-//! service.
+//! service. The service before it is looked at for one thing, to keep tables whose members are the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,18 @@ use bascule_model::{BackendName, BasisPoints, Instant};
 use super::known::Known;
 use super::returns::{BackendState, EndpointState, Ramp};
 use crate::effective::{self, Standing};
+use crate::hash;
+use crate::maglev::Table;
 use crate::snapshot::{Backend, Endpoint, Mode, Service};
-use crate::spec::{BackendSpec, Role, ServiceSpec};
+use crate::spec::{Algorithm, BackendSpec, Role, ServiceSpec};
+use crate::zones::{self, Side};
 
 /// The service, and when one of its ramps rises next.
 pub(super) fn service(
     spec: &Arc<ServiceSpec>,
     states: &[BackendState],
     known: &Known,
+    before: Option<&Service>,
     now: Instant,
 ) -> (Service, Option<Instant>) {
     let target = known.target(spec);
@@ -60,6 +64,8 @@ pub(super) fn service(
             off: standing.off,
             effective,
             factors,
+            near: near_part(&endpoints),
+            table: table(spec, name, &endpoints, before),
             endpoints,
         });
     }
@@ -114,9 +120,44 @@ fn endpoints(
             observed: endpoint.observed,
             usable,
             weight,
+            declared: endpoint.declared,
+            is_near: endpoint.is_near,
         });
     }
     (endpoints, step_at)
+}
+
+/// The part of a backend's picks that its near endpoints get.
+fn near_part(endpoints: &[Endpoint]) -> BasisPoints {
+    let side = |is_near: bool| {
+        let of_side = endpoints.iter().filter(|e| e.is_near == is_near);
+        of_side.fold(Side::default(), |side, endpoint| {
+            let whole = u64::from(endpoint.declared) * u64::from(BasisPoints::FULL.get());
+            let risen = u64::from(endpoint.declared) * u64::from(endpoint.weight.get());
+            Side {
+                usable: side.usable + if endpoint.usable { risen } else { 0 },
+                total: side.total + whole,
+            }
+        })
+    };
+    zones::near_part(side(true), side(false))
+}
+
+/// The table of a backend's endpoints, where the service needs one; the one before if it is of the same.
+fn table(
+    spec: &ServiceSpec,
+    name: &BackendName,
+    endpoints: &[Endpoint],
+    before: Option<&Service>,
+) -> Option<Arc<Table>> {
+    if spec.balance.algorithm != Algorithm::Maglev {
+        return None;
+    }
+    let member = |endpoint: &Endpoint| (hash::of_endpoint(&endpoint.id), endpoint.declared);
+    let members: Vec<_> = endpoints.iter().map(member).collect();
+    let before = before.and_then(|service| service.backend(name)?.table.as_ref());
+    let same = before.filter(|table| table.members() == members);
+    Some(same.map_or_else(|| Arc::new(Table::new(members)), Arc::clone))
 }
 
 /// Whether the effective shares keep their law.

@@ -10,7 +10,7 @@ use bascule_model::{
 };
 
 use super::EndpointHealth;
-use crate::spec::{BackendSpec, EndpointHost, ServiceSpec};
+use crate::spec::{BackendSpec, EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
 
 /// The inputs.
 #[derive(Debug, Default)]
@@ -24,6 +24,10 @@ pub(super) struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sight {
     pub(super) id: EndpointId,
+    /// Its weight by configuration; 10 000 where nothing is written.
+    pub(super) declared: u32,
+    /// Whether it is in the edge's own zone, or zones do not count.
+    pub(super) is_near: bool,
     pub(super) admin: AdminState,
     pub(super) health: EndpointHealth,
 }
@@ -53,35 +57,38 @@ impl Known {
     /// The endpoints of a backend, ordered by id.
     pub(super) fn endpoints(
         &self,
-        service: &ServiceName,
+        spec: &ServiceSpec,
         name: &BackendName,
         backend: &BackendSpec,
     ) -> Vec<Sight> {
-        let mut ids = BTreeSet::new();
-        for url in &backend.endpoints {
-            let id = |host: Option<&Arc<str>>, address| EndpointId {
-                service: service.clone(),
-                backend: name.clone(),
-                scheme: url.scheme,
-                host: host.cloned(),
-                address,
-            };
-            match &url.host {
-                EndpointHost::Address(address) => {
-                    ids.insert(id(None, *address));
-                }
-                EndpointHost::Name(host) => {
-                    let addresses = self.addresses.get(host).into_iter().flatten();
-                    let sockets = addresses.map(|ip| SocketAddr::new(*ip, url.port));
-                    ids.extend(sockets.map(|address| id(Some(host), address)));
-                }
+        let service = &spec.name;
+        let in_zone =
+            |endpoint: &EndpointSpec| endpoint.zone.is_some() && endpoint.zone == spec.zone;
+        let zones_count = backend.endpoints.iter().any(in_zone);
+        let mut written: BTreeMap<EndpointId, (u32, bool)> = BTreeMap::new();
+        for endpoint in &backend.endpoints {
+            let url = &endpoint.url;
+            let (host, sockets) = self.sockets(url);
+            let declared = declared(endpoint.weight, sockets.len());
+            for address in sockets {
+                let id = EndpointId {
+                    service: service.clone(),
+                    backend: name.clone(),
+                    scheme: url.scheme,
+                    host: host.cloned(),
+                    address,
+                };
+                let is_near = !zones_count || in_zone(endpoint);
+                written.entry(id).or_insert((declared, is_near));
             }
         }
         let of_backend = self.admin_of_backend(service, name, backend);
         let named = self.admin_of_endpoints(service, name);
-        let sight = |id: EndpointId| {
+        let sight = |(id, (declared, is_near)): (EndpointId, (u32, bool))| {
             let own = named.iter().filter(|(text, _)| id.is_named(text));
             Sight {
+                declared,
+                is_near,
                 admin: own
                     .map(|(_, state)| *state)
                     .fold(of_backend, AdminState::max),
@@ -89,7 +96,19 @@ impl Known {
                 id,
             }
         };
-        ids.into_iter().map(sight).collect()
+        written.into_iter().map(sight).collect()
+    }
+
+    /// The name that a URL has, and all its addresses.
+    fn sockets<'a>(&self, url: &'a EndpointUrl) -> (Option<&'a Arc<str>>, Vec<SocketAddr>) {
+        match &url.host {
+            EndpointHost::Address(address) => (None, vec![*address]),
+            EndpointHost::Name(host) => {
+                let addresses = self.addresses.get(host).into_iter().flatten();
+                let sockets = addresses.map(|ip| SocketAddr::new(*ip, url.port));
+                (Some(host), sockets.collect())
+            }
+        }
     }
 
     /// The stricter of a backend's admin state and its provider's.
@@ -148,13 +167,21 @@ impl Known {
     }
 }
 
+/// The weight of one of the addresses that share what is written, in ten-thousandths; without a weight each has one.
+fn declared(weight: Option<u32>, addresses: usize) -> u32 {
+    let addresses = u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
+    weight.map_or(10_000, |weight| {
+        (weight.saturating_mul(10_000) / addresses).max(1)
+    })
+}
+
 /// Whether one of a service's endpoints is written with this host name.
 pub(super) fn uses_host(spec: &ServiceSpec, host: &Arc<str>) -> bool {
     let mut urls = spec
         .backends
         .values()
         .flat_map(|backend| &backend.endpoints);
-    urls.any(|url| matches!(&url.host, EndpointHost::Name(name) if name == host))
+    urls.any(|endpoint| matches!(&endpoint.url.host, EndpointHost::Name(name) if name == host))
 }
 
 /// Whether two targets want different things of a service.

@@ -30,6 +30,8 @@ pub(super) struct BackendState {
 pub(super) struct EndpointState {
     pub(super) admin: AdminState,
     pub(super) observed: ObservedState,
+    pub(super) declared: u32,
+    pub(super) is_near: bool,
     /// When it last came back, by a verdict or by a person.
     returned: Option<Instant>,
 }
@@ -53,6 +55,8 @@ impl EndpointState {
         let mut state = Self {
             admin: sight.admin,
             observed: sight.health.state,
+            declared: sight.declared,
+            is_near: sight.is_near,
             returned: known.and_then(|known| known.returned),
         };
         if !state.is_up() {

@@ -335,7 +335,7 @@ fn all_addresses_of_a_name_are_endpoints_and_an_empty_answer_keeps_the_last() {
     spec.backends
         .get_mut(&backend_name("oci"))
         .unwrap()
-        .endpoints = vec![named];
+        .endpoints = vec![named.into()];
     let mut edge = Edge::new(vec![spec]);
     assert_eq!(edge.shares(), [10_000, 0], "not resolved yet");
     edge.pass(at(100));

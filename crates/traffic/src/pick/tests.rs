@@ -1,6 +1,8 @@
 //! Laws of picking: shares belong to backends, a second try goes elsewhere, and neither gives what must not be given.
 
 mod gates;
+mod keys;
+mod loads;
 
 use std::collections::BTreeSet;
 
@@ -10,10 +12,14 @@ use super::*;
 use crate::fixtures::{Member, member, service};
 use crate::spec::Algorithm;
 
-const ALGORITHMS: [Algorithm; 3] = [
+/// All; those that follow a key get requests without one here.
+const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::LeastRequest,
+    Algorithm::PeakEwma,
     Algorithm::RoundRobin,
     Algorithm::Random,
+    Algorithm::Maglev,
+    Algorithm::Rendezvous,
 ];
 
 fn idle(_: usize, _: usize) -> Look {

@@ -34,7 +34,7 @@ fn world(variant: u8) -> Vec<ServiceSpec> {
         host: EndpointHost::Name(Arc::from("d.example.org")),
         port: 80,
     };
-    api.backends.get_mut(&backend_name("d")).unwrap().endpoints = vec![named];
+    api.backends.get_mut(&backend_name("d")).unwrap().endpoints = vec![named.into()];
     vec![meet, api]
 }
 

@@ -53,10 +53,11 @@ impl Builder<'_> {
         let listeners = self.listeners(root);
         let admin = self.admin(top.inside("admin"));
         let defaults = root.get("defaults");
+        let zone: Option<Arc<str>> = top.text("zone").map(Arc::from);
         let fields = root.get("services").map(Item::fields).unwrap_or_default();
         let built: Vec<_> = fields
             .iter()
-            .map(|field| self.service(field, defaults, &listeners))
+            .map(|field| self.service(field, defaults, &listeners, zone.as_ref()))
             .collect();
         let mut services = Vec::new();
         let (mut checks, mut facts) = (BTreeMap::new(), BTreeMap::new());
@@ -71,6 +72,7 @@ impl Builder<'_> {
         let by_name = |listener: Listener| (listener.name.clone(), listener);
         Some(Config {
             state_dir: top.text("state_dir").map(str::to_owned),
+            zone,
             listeners: listeners.into_iter().map(by_name).collect(),
             services,
             checks,

@@ -190,6 +190,11 @@ pub const CODES: &[Code] = &[
         "The key needs a text on one line.",
     ),
     entry(
+        "E0216",
+        "not the name of a header field",
+        "The name of a header field has letters, digits and a few signs such as `-` and `_`; no space and no colon. Upper and lower case are one.",
+    ),
+    entry(
         "E0301",
         "no backend has a weight",
         "Weights are relative, 0 is off, and standby backends have none. With no weight above zero nobody would get anything. To take a service out, remove it.",
@@ -288,6 +293,21 @@ pub const CODES: &[Code] = &[
         "E0332",
         "a file without a private key",
         "The file must hold a PEM block of a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
+    ),
+    entry(
+        "E0371",
+        "an algorithm by key without a key",
+        "`maglev` and `rendezvous` send requests with the same key to the same endpoint. What the key is says `balance.hash`: a header field, a parameter of the query, a segment of the path, or the client's address.",
+    ),
+    entry(
+        "E0372",
+        "a key of `balance` without use",
+        "`hash` and `bounded_load` say how an endpoint is chosen by key. Only `maglev` and `rendezvous` do that; the other algorithms look at load, at turns or at nothing.",
+    ),
+    entry(
+        "E0373",
+        "not one key to hash",
+        "`hash` takes one thing of a request: `source_ip`, or a map with exactly one of `header`, `query` and `path_segment`.",
     ),
     entry(
         "E0401",
@@ -413,6 +433,11 @@ pub const CODES: &[Code] = &[
         "W0319",
         "a limit that is never reached",
         "`connections` of a listener, and `connections_per_client`, only ever refuse what the process would still have taken. Above `defaults.limits.connections` they have no effect.",
+    ),
+    entry(
+        "W0371",
+        "zones without a zone of one's own",
+        "Endpoints have a `zone`, and this edge has none: which of them are near is not known, and all are chosen from alike. Say at the top of the file where the edge stands: `zone: …`, from the environment where one file serves several edges.",
     ),
     entry(
         "W0701",

@@ -25,6 +25,8 @@ pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};
 pub struct Config {
     /// Where overrides, the last good configuration and the journal are kept; `None`: the XDG state directory.
     pub state_dir: Option<String>,
+    /// The zone this edge stands in; every service holds a copy.
+    pub zone: Option<Arc<str>>,
     /// Where clients connect; at least one.
     pub listeners: BTreeMap<ListenerName, Listener>,
     /// What clients ask for, ordered by name; at least one.
@@ -54,6 +56,7 @@ pub struct Config {
 impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
         self.state_dir == other.state_dir
+            && self.zone == other.zone
             && self.listeners == other.listeners
             && self.services == other.services
             && self.checks == other.checks

@@ -47,6 +47,8 @@ pub(crate) enum Form {
     Size(u64, u64),
     /// Percent, both ends included.
     Percent(BasisPoints, BasisPoints),
+    /// Whole percent, also above 100; both ends included.
+    WholePercent(u16, u16),
     /// Percent with `+`: how much more.
     Rise,
     /// Percent, `..`, percent.
@@ -71,6 +73,8 @@ pub(crate) enum Form {
     Prefix,
     /// The `Host` of a request: a name or address, with port if need be.
     Authority,
+    /// The name of a header field; in lower case where it is used.
+    Field,
     /// A path with query: what a check asks for.
     Target,
     /// One of these words; the second list is refused as not available yet.
@@ -217,6 +221,8 @@ impl Form {
             Self::Duration(min, max) => unit::duration(text, min, max).map(Value::Duration),
             Self::Size(min, max) => unit::size(text, min, max).map(Value::Size),
             Self::Percent(min, max) => unit::percent(text, min, max).map(Value::Percent),
+            Self::WholePercent(min, max) => unit::whole_percent(text, min, max).map(Value::Integer),
+            Self::Field => string(scalar).and_then(address::field).map(Value::Text),
             Self::Rise => unit::rise(text).map(Value::Rise),
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),

@@ -342,7 +342,7 @@ fn last_line(entry: &Entry) -> usize {
 fn rank(key: &str, holds: Option<&'static Type>) -> usize {
     match holds {
         _ if key.starts_with("x-") => 0,
-        Some(Type::Map(shape)) => {
+        Some(Type::Map(shape) | Type::Either(_, shape)) => {
             let known = shape.keys.iter().position(|known| known.name == key);
             known.map_or(usize::MAX, |at| at + 1)
         }
@@ -353,7 +353,7 @@ fn rank(key: &str, holds: Option<&'static Type>) -> usize {
 /// What a key of such a map holds.
 fn holds_of(key: &str, holds: Option<&'static Type>) -> Option<&'static Type> {
     match holds? {
-        Type::Map(shape) => shape
+        Type::Map(shape) | Type::Either(_, shape) => shape
             .keys
             .iter()
             .find(|known| known.name == key)

@@ -123,6 +123,10 @@ impl Lowering<'_> {
             Type::Names(noun, holds, min) => self.names(node, (noun, holds, *min), at),
             Type::List(holds, min) => self.list(node, holds, *min, at),
             Type::Value(form) => self.scalar(node, *form, at),
+            Type::Either(form, shape) => match node.kind {
+                Kind::Map(_) => self.map(node, shape, at),
+                _ => self.scalar(node, *form, at),
+            },
         }
     }
 

@@ -11,6 +11,7 @@ use crate::lower::{Field, Item};
 use crate::read::Layers;
 
 mod backends;
+mod balance;
 mod listeners;
 mod routes;
 mod service;
@@ -24,7 +25,9 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
     routes::check(root, &mut problems);
     for field in services(root) {
         service::check(field, root.get("defaults"), &mut problems);
+        balance::check(field, &mut problems);
     }
+    balance::zones(root, &mut problems);
     service::defaults(root, &mut problems);
     problems
 }

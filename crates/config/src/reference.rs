@@ -122,6 +122,14 @@ fn kind(holds: &Type) -> String {
         Type::Names(noun, holds, _) => format!("map from {noun} name to {}", kind(holds)),
         Type::List(holds, _) => format!("list of {}", kind(holds)),
         Type::Value(form) => words(*form),
+        Type::Either(form, shape) => {
+            format!(
+                "{}, or map: [{}](#{})",
+                words(*form),
+                shape.id,
+                anchor(shape.id)
+            )
+        }
     }
 }
 
@@ -137,7 +145,7 @@ fn anchor(id: &str) -> String {
 
 fn inner(holds: &'static Type) -> Option<&'static Shape> {
     match holds {
-        Type::Map(shape) => Some(shape),
+        Type::Map(shape) | Type::Either(_, shape) => Some(shape),
         Type::Names(_, holds, _) | Type::List(holds, _) => inner(holds),
         Type::Value(_) => None,
     }

@@ -9,8 +9,8 @@ use bascule_health::policy::CheckKind;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, FailOpen, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role,
-    ServiceSpec, Timeouts,
+    BackendSpec, Balance, EndpointSpec, FailOpen, HashKey, HostPolicy, MatchSpec, PathPattern,
+    RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 
 use crate::config::{
@@ -27,6 +27,9 @@ pub fn render(config: &Config) -> String {
     out.line("version: 1");
     if let Some(dir) = &config.state_dir {
         out.line(&format!("state_dir: {}", literal(dir)));
+    }
+    if let Some(zone) = &config.zone {
+        out.key("zone", literal(zone));
     }
     out.map("listen", |out| {
         for listener in config.listeners.values() {
@@ -232,12 +235,7 @@ fn service(
     if !spec.matches.is_empty() {
         out.list("match", spec.matches.iter().map(show_match));
     }
-    let algorithm = match spec.algorithm {
-        Algorithm::LeastRequest => "least_request",
-        Algorithm::RoundRobin => "round_robin",
-        Algorithm::Random => "random",
-    };
-    out.map("balance", |out| out.key("algorithm", algorithm));
+    out.map("balance", |out| balance(out, &spec.balance));
     if let Some(policy) = checks {
         out.map("check", |out| check(out, policy));
     }
@@ -256,6 +254,24 @@ fn service(
     });
     if let Some(policy) = policy {
         rails(out, policy, spec.fail_open);
+    }
+}
+
+fn balance(out: &mut Lines, balance: &Balance) {
+    out.key("algorithm", balance.algorithm.as_str());
+    if let Some(hash) = &balance.hash {
+        out.key(
+            "hash",
+            match hash {
+                HashKey::SourceIp => "source_ip".to_owned(),
+                HashKey::Header(name) => format!("{{ header: {} }}", literal(name)),
+                HashKey::Query(name) => format!("{{ query: {} }}", literal(name)),
+                HashKey::PathSegment(number) => format!("{{ path_segment: {number} }}"),
+            },
+        );
+    }
+    if let Some(bound) = balance.bound {
+        out.key("bounded_load", format!("{}%", bound.percent()));
     }
 }
 
@@ -327,13 +343,24 @@ fn backend(out: &mut Lines, spec: &BackendSpec) {
         HostPolicy::Endpoint => "endpoint",
     };
     out.key("host", host);
-    out.list(
-        "endpoints",
-        spec.endpoints.iter().map(|url| literal(&show_url(url))),
-    );
+    out.list("endpoints", spec.endpoints.iter().map(endpoint));
     if let Some(file) = &spec.ca_file {
         out.key("ca_file", literal(file));
     }
+}
+
+fn endpoint(endpoint: &EndpointSpec) -> String {
+    let url = literal(&show_url(&endpoint.url));
+    let zone = endpoint
+        .zone
+        .as_ref()
+        .map(|zone| format!("zone: {}", literal(zone)));
+    let weight = endpoint.weight.map(|weight| format!("weight: {weight}"));
+    let more: Vec<String> = zone.into_iter().chain(weight).collect();
+    if more.is_empty() {
+        return url;
+    }
+    format!("{{ url: {url}, {} }}", more.join(", "))
 }
 
 fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {

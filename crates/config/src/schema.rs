@@ -73,6 +73,7 @@ fn of_type(holds: &Type) -> Value {
             json!({ "type": "array", "minItems": min, "items": of_type(holds) })
         }
         Type::Value(form) => of_form(*form),
+        Type::Either(form, shape) => json!({ "oneOf": [of_form(*form), of_shape(shape)] }),
     }
 }
 
@@ -93,6 +94,8 @@ fn of_form(form: Form) -> Value {
         Form::Duration(..) => text("^([0-9]+(d|h|m|s|ms))+$"),
         Form::Size(..) => text("^([0-9]+(B|KiB|MiB|GiB|TiB))+$"),
         Form::Percent(..) => text("^[0-9]+(\\.[0-9]{1,2})?%$"),
+        Form::WholePercent(..) => text("^[0-9]+%$"),
+        Form::Field => text("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
         Form::Rise => text("^\\+[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::PercentRange => text("^[0-9]+(\\.[0-9]{1,2})?% *\\.\\. *[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::Rate(..) => text("^[0-9]+/s$"),
@@ -143,6 +146,8 @@ pub(crate) fn words(form: Form) -> String {
             )
         }
         Form::Percent(min, max) => format!("percentage (%), {min}% to {max}%"),
+        Form::WholePercent(min, max) => format!("whole percentage (%), {min}% to {max}%"),
+        Form::Field => "name of a header field".to_owned(),
         Form::Rise => "rise (+%), such as `+30%`".to_owned(),
         Form::PercentRange => "range of shares (%), such as `20%..80%`".to_owned(),
         Form::Rate(min, max) => format!("rate (/s), {min}/s to {max}/s"),
@@ -179,7 +184,7 @@ mod tests {
         ] {
             assert!(text.contains(key), "{key}");
         }
-        for key in ["\"affinity\"", "\"peak_ewma\"", "\"tracing\""] {
+        for key in ["\"affinity\"", "\"tracing\""] {
             assert!(!text.contains(key), "{key}");
         }
     }

@@ -69,6 +69,8 @@ pub(crate) enum Type {
     List(&'static Type, usize),
     /// A single value.
     Value(Form),
+    /// A single value, or a map with fixed keys.
+    Either(Form, &'static Shape),
 }
 
 use Reload::{Live, Start};
@@ -152,6 +154,13 @@ pub(crate) static ROOT: Shape = Shape {
                 "the XDG state directory",
                 Start,
                 "Where overrides, admin states, the last good configuration and the journal are kept.",
+            ),
+            optional(
+                "zone",
+                Type::Value(Form::Text),
+                "none",
+                Live,
+                "The zone this edge stands in. In a backend that has endpoints with this `zone` they come first; the others get what is too much for them as they fail.",
             ),
             required(
                 "listen",

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
-use bascule_traffic::spec::{Algorithm, FailOpen, RetryPolicy, RetryWhen, Timeouts};
+use bascule_traffic::spec::{
+    Algorithm, Balance, FailOpen, HashKey, LoadBound, RetryPolicy, RetryWhen, Timeouts,
+};
 
 use crate::config::{Limits, ListenerTimeouts};
 use crate::form::Value;
@@ -155,12 +157,32 @@ fn retry_when(item: &Item) -> RetryWhen {
     }
 }
 
-pub(super) fn algorithm(service: Layers<'_>) -> Algorithm {
-    match service.inside("balance").word("algorithm") {
-        Some("round_robin") => Algorithm::RoundRobin,
-        Some("random") => Algorithm::Random,
-        _ => Algorithm::LeastRequest,
+pub(super) fn balance(balance: Layers<'_>) -> Balance {
+    Balance {
+        algorithm: match balance.word("algorithm") {
+            Some("peak_ewma") => Algorithm::PeakEwma,
+            Some("round_robin") => Algorithm::RoundRobin,
+            Some("random") => Algorithm::Random,
+            Some("maglev") => Algorithm::Maglev,
+            Some("rendezvous") => Algorithm::Rendezvous,
+            _ => Algorithm::LeastRequest,
+        },
+        hash: hash(balance),
+        bound: balance.integer("bounded_load").and_then(LoadBound::new),
     }
+}
+
+fn hash(balance: Layers<'_>) -> Option<HashKey> {
+    if balance.word("hash").is_some() {
+        return Some(HashKey::SourceIp);
+    }
+    let hash = balance.inside("hash");
+    let header = hash.text("header").map(str::to_ascii_lowercase);
+    let query = hash.text("query").map(str::to_owned);
+    header
+        .map(HashKey::Header)
+        .or_else(|| query.map(HashKey::Query))
+        .or_else(|| hash.integer("path_segment").map(HashKey::PathSegment))
 }
 
 pub(super) fn fail_open(service: Layers<'_>) -> FailOpen {

@@ -1,13 +1,14 @@
 //! Services with their backends and routes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bascule_health::CheckPolicy;
 use bascule_model::{BackendName, ListenerName, ProviderName, ServiceName, Shares};
 use bascule_plan::ServiceFacts;
 use bascule_plan::policy::BackendFacts;
 use bascule_traffic::spec::{
-    BackendSpec, EndpointUrl, HostPattern, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
+    BackendSpec, EndpointSpec, HostPattern, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
 };
 
 use super::{Builder, policy};
@@ -30,6 +31,7 @@ impl Builder<'_> {
         field: &Field,
         defaults: Option<&Item>,
         listeners: &[Listener],
+        zone: Option<&Arc<str>>,
     ) -> Option<Service> {
         let layers = Layers::new(Some(&field.item), defaults);
         let own = Layers::only(Some(&field.item));
@@ -63,7 +65,8 @@ impl Builder<'_> {
             matches: matches(own.get("match")),
             backends,
             declared,
-            algorithm: policy::algorithm(own),
+            balance: policy::balance(own.inside("balance")),
+            zone: zone.cloned(),
             timeouts: policy::timeouts(layers.inside("timeouts")),
             retry: policy::retry(layers.inside("retry")),
             ramp: layers
@@ -113,12 +116,20 @@ fn facts(spec: &BackendSpec) -> BackendFacts {
     }
 }
 
-fn endpoints(list: &Item) -> Vec<EndpointUrl> {
+fn endpoints(list: &Item) -> Vec<EndpointSpec> {
     let url = |item: &Item| match item.value() {
         Some(Value::Url(url)) => Some(url.clone()),
         _ => None,
     };
-    list.items().iter().filter_map(url).collect()
+    let endpoint = |item: &Item| {
+        let map = Layers::only(Some(item));
+        Some(EndpointSpec {
+            url: url(map.get("url").unwrap_or(item))?,
+            zone: map.text("zone").map(Arc::from),
+            weight: map.integer("weight"),
+        })
+    };
+    list.items().iter().filter_map(endpoint).collect()
 }
 
 /// The listeners named, or the only one there is.

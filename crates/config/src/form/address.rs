@@ -334,6 +334,22 @@ pub(crate) fn authority(text: &str) -> Result<String, Problem> {
         .map_err(|label| Problem::new("E0208", format!("`{text}` is not a host"), label))
 }
 
+/// `X-Room`: the name of a header field (RFC 9110 §5.1).
+pub(crate) fn field(text: &str) -> Result<String, Problem> {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if !text.is_empty() && text.bytes().all(is_token) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("`{text}` is not the name of a header field");
+    let problem = Problem::new("E0216", message, "not letters, digits, `-` and `_`");
+    let bare = text.trim().trim_end_matches(':');
+    Err(if !bare.is_empty() && bare.bytes().all(is_token) {
+        problem.fix(bare)
+    } else {
+        problem
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,7 @@ fn fits(holds: &Type, value: &Node) -> bool {
         Type::Map(_) | Type::Names(..) => !matches!(value.kind, Kind::List(_) | Kind::Scalar(_)),
         Type::List(..) => !matches!(value.kind, Kind::Map(_)),
         Type::Value(_) => !matches!(value.kind, Kind::Map(_) | Kind::List(_)),
+        Type::Either(..) => !matches!(value.kind, Kind::List(_)),
     }
 }
 
@@ -74,7 +75,9 @@ pub(super) fn unknown(
         return (problem.fix(span, near.name), Some(near));
     }
     let inside = |holder: &&Key| match &holder.holds {
-        Type::Map(shape) => shape.keys.iter().any(|inner| inner.name == key),
+        Type::Map(shape) | Type::Either(_, shape) => {
+            shape.keys.iter().any(|inner| inner.name == key)
+        }
         _ => false,
     };
     match shape.keys.iter().find(inside) {

@@ -7,7 +7,7 @@ use bascule_traffic::spec::EndpointUrl;
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::form::address::show_url;
-use crate::lower::{Field, Item};
+use crate::lower::{Field, Item, Lowered};
 use crate::read::Layers;
 
 pub(super) fn check(service: &Field, problems: &mut Vec<Diagnostic>) {
@@ -43,7 +43,7 @@ fn roles(backend: &Field, problems: &mut Vec<Diagnostic>) {
             };
             problems.push(problem.related(role.key_span, "standby here"));
         }
-        (None, None) if matches!(backend.item.lowered, crate::lower::Lowered::Map(_)) => {
+        (None, None) if matches!(backend.item.lowered, Lowered::Map(_)) => {
             let message = format!("backend `{name}` has neither a weight nor a role");
             let problem =
                 Diagnostic::error("E0304", backend.key_span, &backend.item.pointer, message)
@@ -103,7 +103,7 @@ fn endpoints(backends: &[Field], problems: &mut Vec<Diagnostic>) {
             .get("endpoints")
             .map(Item::items)
             .unwrap_or_default();
-        for item in list {
+        for item in list.iter().filter_map(url_item) {
             let Some(Value::Url(url)) = item.value() else {
                 continue;
             };
@@ -114,6 +114,14 @@ fn endpoints(backends: &[Field], problems: &mut Vec<Diagnostic>) {
                 }
             }
         }
+    }
+}
+
+/// Where the URL of an endpoint stands, which is a URL or a map that has one.
+fn url_item(endpoint: &Item) -> Option<&Item> {
+    match endpoint.lowered {
+        Lowered::Map(_) => endpoint.get("url"),
+        _ => Some(endpoint),
     }
 }
 
@@ -146,7 +154,7 @@ fn trust(backend: &Field, problems: &mut Vec<Diagnostic>) {
         .get("endpoints")
         .map(Item::items)
         .unwrap_or_default();
-    let tls = |item: &Item| match item.value() {
+    let tls = |item: &Item| match url_item(item).and_then(Item::value) {
         Some(Value::Url(url)) => url.scheme == bascule_model::Scheme::Https,
         _ => true,
     };

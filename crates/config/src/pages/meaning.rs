@@ -124,6 +124,24 @@ pub(super) const PAGES: &[Page] = &[
         &["E0330", "E0331", "E0402"],
     ),
     file(
+        "E0371",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: maglev }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Add `hash`, such as `hash: { header: x-room }` or `hash: source_ip`; or choose by load: `algorithm: least_request`.",
+        &["E0372", "E0373"],
+    ),
+    file(
+        "E0372",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: least_request, hash: source_ip }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Write `algorithm: maglev` (or `rendezvous`), or leave the key out.",
+        &["E0371"],
+    ),
+    file(
+        "E0373",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: maglev, hash: { header: x-room, query: room } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Keep one.",
+        &["E0371"],
+    ),
+    file(
         "W0311",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { interval: 30s }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Shorten `interval`, or lower `fall`.",
@@ -176,5 +194,11 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8080\" } }\ndefaults: { limits: { connections: 1000, connections_per_client: 2000 } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Lower it below `defaults.limits.connections`, or raise that.",
         &["W0710", "W0715"],
+    ),
+    file(
+        "W0371",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [{ url: \"http://10.0.1.10:8080\", zone: us-east-1a }] }\n",
+        "Add `zone` at the top of the file, or leave the zones of endpoints out.",
+        &[],
     ),
 ];

@@ -87,4 +87,10 @@ pub(super) const PAGES: &[Page] = &[
         "Write a text, or leave the key out.",
         &["E0103"],
     ),
+    file(
+        "E0216",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: maglev, hash: { header: \"x room\" } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Write the name alone: `x-room`.",
+        &["E0371"],
+    ),
 ];

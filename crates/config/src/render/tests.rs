@@ -64,6 +64,11 @@ impl Maker {
             }
             // What only makes sense beside another key.
             ("defaults.check, services.NAME.check", "host" | "expect") => return None,
+            // An algorithm by key needs one, and others have no use for it.
+            ("services.NAME.balance", "algorithm") => {
+                self.one_of(&["least_request", "peak_ewma", "round_robin", "random"])
+            }
+            ("services.NAME.balance", "hash" | "bounded_load") => return None,
             ("services.NAME.match[].path", "exact") | ("services.NAME.safety", "min_providers") => {
                 return None;
             }
@@ -87,6 +92,8 @@ impl Maker {
             // Bounds within which every split is.
             Type::Names(..) => "{ aws: 0%..100%, b-1: 0.01%..99.99% }".to_owned(),
             Type::Value(form) => self.value(*form),
+            Type::Either(form, _) if self.below(2) == 0 => self.value(*form),
+            Type::Either(_, shape) => self.map(shape),
         }
     }
 
@@ -131,6 +138,13 @@ impl Maker {
             Form::Duration(..) => self.one_of(&["1s", "1500ms", "1m30s", "90m", "24h", "1d"]),
             Form::Size(..) => self.one_of(&["1KiB", "1025B", "64KiB", "1023KiB"]),
             Form::Percent(..) => self.one_of(&["0.01%", "10%", "33.33%", "50%"]),
+            Form::WholePercent(min, max) => {
+                format!(
+                    "{}%",
+                    u64::from(min) + self.rng.below(u64::from(max - min) + 1)
+                )
+            }
+            Form::Field => literal(&self.one_of(&["x-room", "X-User", "1"])),
             Form::Rise => self.one_of(&["+30%", "+0.01%", "+1000%", "+12.5%"]),
             Form::PercentRange => "0%..100%".to_owned(),
             Form::Rate(min, max) => {
@@ -162,6 +176,19 @@ impl Maker {
         }
     }
 
+    /// Choosing by key, with everything that belongs to it.
+    fn balance_by_key(&mut self) -> String {
+        let algorithm = self.one_of(&["maglev", "rendezvous"]);
+        let hash = self.one_of(&[
+            "source_ip",
+            "{ header: X-Room }",
+            "{ query: \"a b\" }",
+            "{ path_segment: 2 }",
+        ]);
+        let bound = self.one_of(&["", ", bounded_load: 125%", ", bounded_load: 1000%"]);
+        format!("balance: {{ algorithm: {algorithm}, hash: {hash}{bound} }}")
+    }
+
     fn configuration(&mut self) -> String {
         let root = self.map(&ROOT);
         let mut listeners = Vec::new();
@@ -184,6 +211,11 @@ impl Maker {
                 service
             } else {
                 service.replacen('{', &format!("{{ {check},"), 1)
+            };
+            let service = if service.contains("balance:") {
+                service
+            } else {
+                service.replacen('{', &format!("{{ {},", self.balance_by_key()), 1)
             };
             let takes = self.one_of(&["", "match: [{ path: { exact: /x } }, { hosts: [a.org] }],"]);
             services.push(service.replacen('{', &format!("s{n}: {{ listen: [{name}], {takes}"), 1));

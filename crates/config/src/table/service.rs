@@ -2,6 +2,7 @@
 //! be, as a table is best read in one piece.
 
 use bascule_model::BasisPoints;
+use bascule_traffic::spec::LoadBound;
 
 use super::Reload::Live;
 use super::{
@@ -150,20 +151,67 @@ static PATH: Shape = shape(
 static BALANCE: Shape = shape(
     "`balance`",
     "services.NAME.balance",
-    &[optional(
-        "algorithm",
-        Type::Value(Form::Choice(
-            &["least_request", "round_robin", "random"],
-            &[
-                later("peak_ewma", "choosing by latency"),
-                later("maglev", "choosing by key"),
-                later("rendezvous", "choosing by key"),
-            ],
-        )),
-        "least_request",
-        Live,
-        "The fewest requests in flight, one after the other, or any.",
-    )],
+    &[
+        optional(
+            "algorithm",
+            Type::Value(Form::Choice(
+                &[
+                    "least_request",
+                    "peak_ewma",
+                    "round_robin",
+                    "random",
+                    "maglev",
+                    "rendezvous",
+                ],
+                &[],
+            )),
+            "least_request",
+            Live,
+            "The fewest requests in flight; those and how long an endpoint takes to answer; one after the other; any; or the one a key belongs to, by a table or by comparing all.",
+        ),
+        optional(
+            "hash",
+            Type::Either(Form::Choice(&["source_ip"], &[]), &HASH),
+            "",
+            Live,
+            "The key, with `maglev` and `rendezvous`: `source_ip`, the client's address (of IPv6 the /64), or something of the request. A request without it goes to the least loaded.",
+        ),
+        optional(
+            "bounded_load",
+            Type::Value(Form::WholePercent(LoadBound::RANGE.0, LoadBound::RANGE.1)),
+            "no bound",
+            Live,
+            "With `maglev` and `rendezvous`: an endpoint that would have more than this part of the average in flight passes keys on to others.",
+        ),
+    ],
+);
+
+static HASH: Shape = shape(
+    "`hash`",
+    "services.NAME.balance.hash",
+    &[
+        optional(
+            "header",
+            Type::Value(Form::Field),
+            "",
+            Live,
+            "The value of this header field; of several the first.",
+        ),
+        optional(
+            "query",
+            Type::Value(Form::Text),
+            "",
+            Live,
+            "The value of this parameter of the query, as it is written there; of several the first.",
+        ),
+        optional(
+            "path_segment",
+            Type::Value(Form::Integer(1, 32)),
+            "",
+            Live,
+            "This segment of the path, as it is written there: of `/rooms/42` the first is `rooms`.",
+        ),
+    ],
 );
 
 pub(crate) static CHECK: Shape = shape(
@@ -402,8 +450,8 @@ static BACKEND: Shape = Shape {
             ),
             required(
                 "endpoints",
-                Type::List(&Type::Value(Form::Url), 1),
-                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text. All addresses of a name are endpoints.",
+                Type::List(&Type::Either(Form::Url, &ENDPOINT), 1),
+                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints.",
             ),
             optional(
                 "ca_file",
@@ -415,6 +463,28 @@ static BACKEND: Shape = Shape {
         ],
     )
 };
+
+static ENDPOINT: Shape = shape(
+    "an endpoint",
+    "services.NAME.backends.NAME.endpoints[]",
+    &[
+        required("url", Type::Value(Form::Url), "Where it is."),
+        optional(
+            "zone",
+            Type::Value(Form::Text),
+            "none",
+            Live,
+            "The zone it stands in. Where the edge's own `zone` is the same, it comes before those that are not.",
+        ),
+        optional(
+            "weight",
+            Type::Value(Form::Integer(1, 1_000)),
+            "1 for each address",
+            Live,
+            "Its part of what the backend gets, relative to the other endpoints; the addresses of a name share it.",
+        ),
+    ],
+);
 
 static CONTROLLER: Shape = Shape {
     later: &[

@@ -1,6 +1,6 @@
 //! What a single value may be: one [`Form`] a key, each with the function that reads it and the words that describe it.
 //! A form decides whether a scalar is a value and says how to mend it if not; it knows nothing of other keys.
-//! `form/unit` has numbers with units, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
+//! `form/unit` and `form/whole` have numbers with units, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
 //! instead.
 
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ mod advice;
 mod path;
 mod plain;
 pub(crate) mod unit;
+mod whole;
 
 /// What a single value may be.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +222,9 @@ impl Form {
             Self::Duration(min, max) => unit::duration(text, min, max).map(Value::Duration),
             Self::Size(min, max) => unit::size(text, min, max).map(Value::Size),
             Self::Percent(min, max) => unit::percent(text, min, max).map(Value::Percent),
-            Self::WholePercent(min, max) => unit::whole_percent(text, min, max).map(Value::Integer),
+            Self::WholePercent(min, max) => {
+                whole::whole_percent(text, min, max).map(Value::Integer)
+            }
             Self::Field => string(scalar).and_then(address::field).map(Value::Text),
             Self::Rise => unit::rise(text).map(Value::Rise),
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),

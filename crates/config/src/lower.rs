@@ -122,11 +122,8 @@ impl Lowering<'_> {
             Type::Map(shape) => self.map(node, shape, at),
             Type::Names(noun, holds, min) => self.names(node, (noun, holds, *min), at),
             Type::List(holds, min) => self.list(node, holds, *min, at),
-            Type::Value(form) => self.scalar(node, *form, at),
-            Type::Either(form, shape) => match node.kind {
-                Kind::Map(_) => self.map(node, shape, at),
-                _ => self.scalar(node, *form, at),
-            },
+            Type::Either(_, map) if matches!(node.kind, Kind::Map(_)) => self.map(node, map, at),
+            Type::Value(form) | Type::Either(form, _) => self.scalar(node, *form, at),
         }
     }
 

@@ -9,16 +9,18 @@ use bascule_health::policy::CheckKind;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
-    BackendSpec, Balance, EndpointSpec, FailOpen, HashKey, HostPolicy, MatchSpec, PathPattern,
-    RetryPolicy, Role, ServiceSpec, Timeouts,
+    BackendSpec, FailOpen, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec,
+    Timeouts,
 };
 
 use crate::config::{
     Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
 };
-use crate::form::address::{show_host, show_url};
+use crate::form::address::show_host;
 use crate::form::unit::{show_duration, show_rise, show_size};
 use crate::write::literal;
+
+mod balance;
 
 /// The configuration as YAML. Reading it gives an equal configuration, given the same files.
 #[must_use]
@@ -235,7 +237,7 @@ fn service(
     if !spec.matches.is_empty() {
         out.list("match", spec.matches.iter().map(show_match));
     }
-    out.map("balance", |out| balance(out, &spec.balance));
+    out.map("balance", |out| balance::balance(out, &spec.balance));
     if let Some(policy) = checks {
         out.map("check", |out| check(out, policy));
     }
@@ -254,24 +256,6 @@ fn service(
     });
     if let Some(policy) = policy {
         rails(out, policy, spec.fail_open);
-    }
-}
-
-fn balance(out: &mut Lines, balance: &Balance) {
-    out.key("algorithm", balance.algorithm.as_str());
-    if let Some(hash) = &balance.hash {
-        out.key(
-            "hash",
-            match hash {
-                HashKey::SourceIp => "source_ip".to_owned(),
-                HashKey::Header(name) => format!("{{ header: {} }}", literal(name)),
-                HashKey::Query(name) => format!("{{ query: {} }}", literal(name)),
-                HashKey::PathSegment(number) => format!("{{ path_segment: {number} }}"),
-            },
-        );
-    }
-    if let Some(bound) = balance.bound {
-        out.key("bounded_load", format!("{}%", bound.percent()));
     }
 }
 
@@ -343,24 +327,10 @@ fn backend(out: &mut Lines, spec: &BackendSpec) {
         HostPolicy::Endpoint => "endpoint",
     };
     out.key("host", host);
-    out.list("endpoints", spec.endpoints.iter().map(endpoint));
+    out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));
     if let Some(file) = &spec.ca_file {
         out.key("ca_file", literal(file));
     }
-}
-
-fn endpoint(endpoint: &EndpointSpec) -> String {
-    let url = literal(&show_url(&endpoint.url));
-    let zone = endpoint
-        .zone
-        .as_ref()
-        .map(|zone| format!("zone: {}", literal(zone)));
-    let weight = endpoint.weight.map(|weight| format!("weight: {weight}"));
-    let more: Vec<String> = zone.into_iter().chain(weight).collect();
-    if more.is_empty() {
-        return url;
-    }
-    format!("{{ url: {url}, {} }}", more.join(", "))
 }
 
 fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {

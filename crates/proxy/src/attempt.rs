@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bascule_telemetry::clock;
 use bascule_traffic::admit::Rejection;
+use bascule_traffic::hash::Key;
 use bascule_traffic::retry::{self, Cause, Decision, Failure};
 use bascule_traffic::spec::HostPolicy;
 use bascule_traffic::{Choice, PickReason, PickRefused};
@@ -33,6 +34,7 @@ pub(crate) type Answer = (Response<Incoming>, Loan);
 /// Tries until there is an answer, or it is decided that there will be none.
 pub(crate) async fn run(
     service: &ServiceView,
+    key: Option<Key>,
     outgoing: &mut Outgoing,
     exchange: &mut Exchange,
 ) -> Result<Answer, Refused> {
@@ -43,7 +45,7 @@ pub(crate) async fn run(
     }
     let mut tried: SmallVec<[Choice; 5]> = SmallVec::new();
     let refused = |refused| Rejection::of_pick(refused, &service.service);
-    let mut lease = service.first().map_err(refused)?;
+    let mut lease = service.first(key).map_err(refused)?;
     let mut source = Source::Any;
     loop {
         tried.push(lease.choice);

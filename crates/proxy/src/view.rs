@@ -8,9 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
+use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
+use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
+use bascule_traffic::spec::Algorithm;
 use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::meters::Meters;
@@ -178,10 +181,11 @@ impl ServiceView {
     }
 
     /// **pick**: for the first try.
-    pub(crate) fn first(&self) -> Result<Lease, PickRefused> {
+    pub(crate) fn first(&self, key: Option<Key>) -> Result<Lease, PickRefused> {
         let mut picker = self.picker.borrow_mut();
-        let choice = picker.first(&self.service, |backend, endpoint| {
-            self.look(backend, endpoint)
+        let now = self.now_for_latency();
+        let choice = picker.first_by(&self.service, key, |backend, endpoint| {
+            self.look(backend, endpoint, now)
         })?;
         if let PickReason::Spill { from, cause } = choice.why {
             self.spills
@@ -193,8 +197,9 @@ impl ServiceView {
     /// **pick**: for a further try.
     pub(crate) fn other(&self, tried: &[Choice]) -> Option<Choice> {
         let mut picker = self.picker.borrow_mut();
+        let now = self.now_for_latency();
         picker.other(&self.service, tried, |backend, endpoint| {
-            self.look(backend, endpoint)
+            self.look(backend, endpoint, now)
         })
     }
 
@@ -211,14 +216,25 @@ impl ServiceView {
     }
 
     /// What is seen of an endpoint now. A request counts from its lease on, so also while its connection is made.
-    fn look(&self, backend: usize, endpoint: usize) -> Look {
+    fn look(&self, backend: usize, endpoint: usize, now: Option<Instant>) -> Look {
         let backend = self.backends.get(backend);
         let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
         Look {
             in_flight: endpoint.map_or(0, |endpoint| shared::load(&endpoint.cells)),
-            latency: None,
+            latency: endpoint
+                .zip(now)
+                .and_then(|(e, now)| e.latency.get().latency(now)),
             gate: Gate::Open,
         }
+    }
+
+    /// Whether endpoints are chosen by how long they take to answer; if not, nobody asks and nothing is kept.
+    pub(crate) fn chooses_by_latency(&self) -> bool {
+        self.service.spec.balance.algorithm == Algorithm::PeakEwma
+    }
+
+    fn now_for_latency(&self) -> Option<Instant> {
+        self.chooses_by_latency().then(clock::now)
     }
 }
 

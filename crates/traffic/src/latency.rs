@@ -30,7 +30,7 @@ pub struct PeakEwma {
 }
 
 impl PeakEwma {
-    /// It answered, well or not, after so long; or somebody stopped waiting then.
+    /// It answered, well or not, after so long.
     #[must_use]
     pub fn answered(self, now: Instant, took: Duration) -> Self {
         let nanos = nanos_of(took).max(1);
@@ -44,6 +44,16 @@ impl PeakEwma {
             nanos: next.max(1),
             at: now.as_nanos(),
             ..self
+        }
+    }
+
+    /// It had not answered after so long, and nobody waits any more: it is at least that slow, and may be slower.
+    #[must_use]
+    pub fn waited(self, now: Instant, took: Duration) -> Self {
+        if nanos_of(took) > self.decayed(now) {
+            self.answered(now, took)
+        } else {
+            self
         }
     }
 

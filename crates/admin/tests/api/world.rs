@@ -425,6 +425,7 @@ impl FakeConfig {
             .collect();
         let config = Config {
             state_dir: None,
+            zone: None,
             listeners: BTreeMap::new(),
             services,
             checks,

@@ -80,7 +80,7 @@ fn is_bare(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
-fn missing(text: &str, what: &str, units: &str, example: &str) -> Problem {
+pub(super) fn missing(text: &str, what: &str, units: &str, example: &str) -> Problem {
     let problem = if is_bare(text) {
         let example = example.trim_start_matches(|c: char| c.is_ascii_digit());
         let help = match (example, text.parse::<f64>()) {
@@ -242,22 +242,6 @@ pub(crate) fn percent(
         Some(_) => problem.fix(spaced),
         None => problem,
     })
-}
-
-/// `125%`.
-pub(crate) fn whole_percent(text: &str, min: u16, max: u16) -> Result<u64, Problem> {
-    let value = text
-        .strip_suffix('%')
-        .and_then(|bare| bare.parse::<u64>().ok());
-    match value {
-        Some(value) if (u64::from(min)..=u64::from(max)).contains(&value) => Ok(value),
-        Some(_) => {
-            let label = format!("not from {min}% to {max}%");
-            let message = format!("`{text}` is out of range");
-            Err(Problem::new("E0203", message, label))
-        }
-        None => Err(missing(text, "a percentage", "%, without decimals", "125%")),
-    }
 }
 
 /// `+30%`: a rise, as a ratio.
@@ -491,7 +475,6 @@ mod tests {
                 size(&text, 0, u64::MAX).is_ok(),
                 rate(&text, 0, u32::MAX).is_ok(),
                 rise(&text).is_ok(),
-                whole_percent(&text, 0, u16::MAX).is_ok(),
                 percent_range(&text).is_ok(),
                 status(&text).is_ok(),
             ] {

@@ -18,7 +18,7 @@ use crate::http::check::Asked;
 use crate::http::expect::Gate;
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
-use crate::http::{hop, origin};
+use crate::http::{hop, latency, origin};
 use crate::upstream::{Endpoint, Loan};
 
 /// Asks, with the edge's token, to be told which backend answered.
@@ -274,6 +274,7 @@ pub(crate) fn response(
     origin::via(&mut parts.headers, parts.version);
     let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     parts.extensions.clear();
+    latency::answered(&exchange, parts.status, &parts.headers);
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }

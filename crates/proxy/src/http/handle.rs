@@ -15,6 +15,7 @@ use crate::http::body::ResponseBody;
 use crate::http::check::check;
 use crate::http::fields;
 use crate::http::forward;
+use crate::http::key;
 use crate::http::record::Exchange;
 use crate::http::refuse::{self, Refused};
 
@@ -50,7 +51,9 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     let service = view.route(listener, asked.host_text(), asked.path.path());
     let service = exchange.routed(service.ok_or(Refused::NoService)?);
     admit(&service.service)?;
+    let hash = service.service.spec.balance.hash.as_ref();
+    let key = hash.and_then(|hash| key::of(hash, &asked, request.headers(), &exchange.client));
     let mut outgoing = forward::request(request, asked, exchange)?;
     // pick → connect → forward, and once more where that is allowed
-    attempt::run(&service, &mut outgoing, exchange).await
+    attempt::run(&service, key, &mut outgoing, exchange).await
 }

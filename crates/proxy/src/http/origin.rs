@@ -49,6 +49,31 @@ impl Origin {
         }
     }
 
+    /// The address of who asks: the peer's, or where that is trusted what it says, from the nearest on the first that is
+    /// not trusted itself. What is no address ends the search.
+    pub(crate) fn client_ip(&self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+        let mut nearest = self.address.ip();
+        if !self.trusted {
+            return nearest;
+        }
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+        let hops = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.rsplit(','));
+        for hop in hops {
+            let hop = hop.trim();
+            let with_port = || hop.parse().map(|socket: SocketAddr| socket.ip());
+            let Ok(ip) = hop.parse::<IpAddr>().or_else(|_| with_port()) else {
+                break;
+            };
+            nearest = ip.to_canonical();
+            if !trusted.iter().any(|range| range.contains(&nearest)) {
+                break;
+            }
+        }
+        nearest
+    }
+
     /// Tells the backend. `host` is what the client asked for.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, host: Option<&HeaderValue>) {
         if !self.trusted {

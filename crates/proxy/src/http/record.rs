@@ -16,6 +16,7 @@ use http_body::Body;
 
 use crate::http::client::Client;
 use crate::http::ids::Ids;
+use crate::http::latency;
 use crate::http::progress::{Direction, Flow, Progress};
 use crate::http::refuse::Refused;
 use crate::meters::Meters;
@@ -139,6 +140,9 @@ impl Exchange {
     /// The current try failed.
     pub(crate) fn failed(&mut self, failure: &Failure) {
         self.close_try(failure.side == Side::Upstream);
+        if failure.side == Side::Upstream {
+            latency::failed(self);
+        }
         if failure.speaks_against_endpoint()
             && let Some(endpoint) = &failure.endpoint
         {
@@ -233,6 +237,16 @@ impl Exchange {
         }
     }
 
+    /// The endpoint of the current try, and for how long that has been going on; where its service wants to know.
+    pub(crate) fn timed_try(&self) -> Option<(&Endpoint, Duration)> {
+        let service = self.service.as_ref()?;
+        let lease = self
+            .lease
+            .as_ref()
+            .filter(|_| service.chooses_by_latency())?;
+        Some((&lease.endpoint, clock::now().since(self.try_started)))
+    }
+
     /// The current try is over. Its place is given back with the exchange: the name of the last backend is recorded.
     fn close_try(&mut self, failed: bool) {
         let took = clock::now().since(self.try_started);
@@ -284,6 +298,9 @@ impl Exchange {
         if is_answer || self.status.is_none() {
             let is_error = self.status.is_some_and(|status| status.is_server_error());
             self.close_try(is_error || end.is_some_and(|(side, _)| side == Side::Upstream));
+        }
+        if self.status.is_none() && self.phase != Phase::Receive {
+            latency::given_up(self);
         }
         let meters = self.meters();
         meters.request(self.status, total);

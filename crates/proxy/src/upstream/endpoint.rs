@@ -1,6 +1,7 @@
-//! One endpoint as one worker knows it: its pool, its in-flight cells, and its name in the forms requests need. Carried
-//! over from view to view by the endpoint's id.
+//! One endpoint as one worker knows it: its pool, its in-flight cells, how long it takes to answer, and its name in the
+//! forms requests need. Carried over from view to view by the endpoint's id.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use bascule_model::{EndpointId, Scheme};
 use bascule_net::tls::client::server_name;
 use bascule_net::tls::{Alpn, ClientTls};
+use bascule_traffic::latency::PeakEwma;
 use bascule_traffic::spec::BackendSpec;
 use http::HeaderValue;
 use http::uri::{self, Authority};
@@ -34,6 +36,8 @@ pub(crate) struct Endpoint {
     id: Arc<EndpointId>,
     /// Requests in flight, of all workers.
     pub(crate) cells: Arc<EndpointCells>,
+    /// How long it takes to answer, as this worker sees it. Of no other's business, so no cell that others read.
+    pub(crate) latency: Cell<PeakEwma>,
     /// Its connections.
     pub(crate) pool: Pool,
     /// Its name and port, as in a URL; for `host: endpoint`.
@@ -58,6 +62,7 @@ impl Endpoint {
         };
         Self {
             cells,
+            latency: Cell::default(),
             pool: Pool::default(),
             host: HeaderValue::from_str(&text).ok(),
             authority: Authority::try_from(text).ok(),

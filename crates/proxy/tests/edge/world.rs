@@ -14,8 +14,8 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    BackendSpec, Balance, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy, Role,
-    ServiceSpec, Timeouts,
+    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPolicy,
+    RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -110,6 +110,10 @@ pub(crate) struct Plan {
     pub(crate) backends: Vec<Backend>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
+    pub(crate) balance: Balance,
+    pub(crate) zone: Option<Arc<str>>,
+    /// Further endpoints of the first backend.
+    pub(crate) beside: Vec<EndpointSpec>,
     pub(crate) edit: fn(&mut Listener),
     pub(crate) tls: Option<ServerTls>,
     pub(crate) upstream: Option<ClientTls>,
@@ -122,6 +126,9 @@ pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
         backends,
         retry: RetryPolicy::default(),
         timeouts: Timeouts::default(),
+        balance: Balance::default(),
+        zone: None,
+        beside: vec![],
         edit: |_| {},
         tls: None,
         upstream: None,
@@ -241,13 +248,16 @@ impl Plan {
                 }),
             port: backend.address.port(),
         };
-        let backends = self.backends.iter().map(|backend| {
+        let backends = self.backends.iter().enumerate().map(|(at, backend)| {
+            let beside = self.beside.iter().filter(|_| at == 0).cloned();
             let spec = BackendSpec {
                 provider: backend.name.parse().unwrap(),
                 region: None,
                 role: Role::Weighted(backend.weight),
                 host: backend.host,
-                endpoints: vec![endpoint(backend).into()],
+                endpoints: std::iter::once(endpoint(backend).into())
+                    .chain(beside)
+                    .collect(),
                 ca_file: None,
             };
             (backend.name.parse().unwrap(), spec)
@@ -262,8 +272,8 @@ impl Plan {
             matches: vec![],
             backends: backends.collect(),
             declared: Shares::from_weights(weights).unwrap(),
-            balance: Balance::default(),
-            zone: None,
+            balance: self.balance.clone(),
+            zone: self.zone.clone(),
             timeouts: self.timeouts,
             retry: self.retry,
             ramp: Duration::ZERO,

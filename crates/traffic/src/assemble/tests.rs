@@ -11,6 +11,7 @@ use crate::spec::{EndpointHost, EndpointUrl, FailOpen, Role};
 
 mod edge;
 mod laws;
+mod places;
 
 use edge::*;
 

@@ -110,6 +110,16 @@ fn a_failure_counts_for_a_second_and_a_wish_to_be_left_alone_for_as_long_as_it_s
 }
 
 #[test]
+fn who_stops_waiting_makes_an_endpoint_slower_and_never_faster() {
+    let ewma = PeakEwma::default().answered(at(0), millis(50));
+    assert_eq!(ewma.waited(at(0), millis(10)), ewma);
+    assert_eq!(
+        ewma.waited(at(0), millis(80)).latency(at(0)),
+        Some(80 * MILLI)
+    );
+}
+
+#[test]
 fn of_an_endpoint_that_never_answered_nothing_is_known_but_its_failure() {
     assert_eq!(PeakEwma::default().latency(at(5)), None);
     let failed = PeakEwma::default().penalised(at(0), None);

@@ -45,17 +45,7 @@ impl Table {
         let mut free = if walks.is_empty() { 0 } else { PLACES };
         let mut places: Vec<Option<u16>> = vec![None; PLACES];
         while free > 0 {
-            for (walk, member) in walks.iter_mut().zip(0_u16..) {
-                walk.saved += walk.weight;
-                if walk.saved < cost || free == 0 {
-                    continue;
-                }
-                walk.saved -= cost;
-                if let Some(place) = walk.next_free(&mut places) {
-                    *place = Some(member);
-                    free -= 1;
-                }
-            }
+            free -= round(&mut walks, &mut places, cost, free);
         }
         let places = places.into_iter().map(Option::unwrap_or_default);
         Self {
@@ -75,6 +65,23 @@ impl Table {
         let member = self.places.get(usize::try_from(place).ok()?)?;
         (!self.members.is_empty()).then(|| usize::from(*member))
     }
+}
+
+/// Everyone who can pay for it has a turn, as long as something is free; how many had.
+fn round(walks: &mut [Walk], places: &mut [Option<u16>], cost: u64, free: usize) -> usize {
+    let mut taken = 0;
+    for (walk, member) in walks.iter_mut().zip(0..) {
+        walk.saved += walk.weight;
+        if walk.saved < cost || taken == free {
+            continue;
+        }
+        walk.saved -= cost;
+        if let Some(place) = walk.next_free(places) {
+            *place = Some(member);
+            taken += 1;
+        }
+    }
+    taken
 }
 
 impl Walk {

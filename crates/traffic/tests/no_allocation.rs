@@ -108,6 +108,13 @@ fn snapshot(algorithm: Algorithm) -> Arc<Snapshot> {
     assembler.poll_snapshot().unwrap()
 }
 
+/// Every third request finds a backend that is full, so that some spill.
+fn seen(request: u32, backend: usize, endpoint: usize) -> Look {
+    let is_full = request.is_multiple_of(3) && backend == 1;
+    let gate = if is_full { Gate::Full } else { Gate::Open };
+    Look::open(u32::from(backend > endpoint)).with_gate(gate)
+}
+
 #[test]
 fn a_request_is_decided_about_without_an_allocation() {
     for algorithm in [
@@ -139,15 +146,7 @@ fn a_request_is_decided_about_without_an_allocation() {
             let service = &snapshot.services[found.unwrap().service];
             admit::admit(service).unwrap();
             budget.request(now);
-            // Every third request finds a backend that is full, so that some spill.
-            let load = |backend: usize, endpoint: usize| {
-                let gate = if n % 3 == 0 && backend == 1 {
-                    Gate::Full
-                } else {
-                    Gate::Open
-                };
-                Look::open(u32::from(backend > endpoint)).with_gate(gate)
-            };
+            let load = |backend: usize, endpoint: usize| seen(n, backend, endpoint);
             let key = Some(Key::of(&n.to_le_bytes()));
             let first = picker.first_by(service, key, load).unwrap();
             let failure = Failure::new(Cause::Connect, None);

@@ -45,6 +45,10 @@ fn bounded(mut service: Service, percent: u16) -> Service {
     service
 }
 
+fn full_where(is_full: bool, in_flight: u32) -> Look {
+    Look::open(in_flight).with_gate(if is_full { Gate::Full } else { Gate::Open })
+}
+
 fn key(n: u64) -> Key {
     Key::of(&n.to_le_bytes())
 }
@@ -99,13 +103,7 @@ fn the_order_of_rendezvous_is_fixed_for_ever() {
         for (text, order) in orders {
             let mut closed: Vec<usize> = Vec::new();
             for expected in order {
-                let look = |_: usize, e: usize| {
-                    Look::open(0).with_gate(if closed.contains(&e) {
-                        Gate::Full
-                    } else {
-                        Gate::Open
-                    })
-                };
+                let look = |_: usize, e: usize| full_where(closed.contains(&e), 0);
                 let key = Some(Key::of(text.as_bytes()));
                 assert_eq!(
                     picker.first_by(&service, key, look).unwrap().endpoint,
@@ -178,10 +176,8 @@ fn what_an_endpoint_loses_is_spread_over_all_others_and_nothing_else_moves() {
             ("ramp", places(&returning, idle)),
         ] {
             let mut to = BTreeMap::new();
-            for (old, new) in before.iter().zip(&after) {
-                if old == new {
-                    continue;
-                }
+            let moved = before.iter().zip(&after).filter(|(old, new)| old != new);
+            for (old, new) in moved {
                 assert_eq!(*old, 2, "{algorithm:?} by {how}");
                 *to.entry(*new).or_insert(0) += 1;
             }
@@ -268,10 +264,7 @@ fn where_all_are_at_the_bound_the_key_keeps_its_endpoint() {
         let expected = places(&service, idle);
         // The one that is under the bound is not open.
         for closed in 0..2 {
-            let look = |_: usize, e: usize| {
-                let gate = if e == closed { Gate::Full } else { Gate::Open };
-                Look::open(if e == closed { 0 } else { 100 }).with_gate(gate)
-            };
+            let look = |_: usize, e: usize| full_where(e == closed, 100 * u32::from(e != closed));
             assert!(places(&service, look).iter().all(|e| *e != closed));
         }
         let all_busy = |_: usize, _: usize| Look::open(100);

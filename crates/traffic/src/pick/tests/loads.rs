@@ -61,18 +61,16 @@ fn endpoints_get_picks_in_proportion_to_their_weights_idle_and_busy() {
         [vec![5; 10], vec![10; 10]].concat(),
     ] {
         let sum: u32 = weights.iter().sum();
-        for algorithm in super::ALGORITHMS {
-            let service = weighted(algorithm, &weights);
-            for stay in [0, 200] {
-                for (count, weight) in spread(&service, 20_000, stay).iter().zip(&weights) {
-                    let ratio =
-                        f64::from(*count) / (20_000.0 * f64::from(*weight) / f64::from(sum));
-                    assert!(
-                        (0.7..1.3).contains(&ratio),
-                        "{algorithm:?}, {weights:?}, {stay} running: {ratio} of the part of weight {weight}"
-                    );
-                }
-            }
+        let part = |weight: &u32| 20_000.0 * f64::from(*weight) / f64::from(sum);
+        for (algorithm, stay) in super::ALGORITHMS.iter().flat_map(|a| [(*a, 0), (*a, 200)]) {
+            let counts = spread(&weighted(algorithm, &weights), 20_000, stay);
+            let fits = |(count, weight): (&u32, &u32)| {
+                (0.7..1.3).contains(&(f64::from(*count) / part(weight)))
+            };
+            assert!(
+                counts.iter().zip(&weights).all(fits),
+                "{algorithm:?}, {weights:?}, {stay} running: {counts:?}"
+            );
         }
     }
 }

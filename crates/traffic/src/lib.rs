@@ -15,6 +15,7 @@ pub mod route;
 pub mod schedule;
 pub mod snapshot;
 pub mod spec;
+pub mod suspect;
 pub mod zones;
 
 pub use assemble::{Assembler, Input};

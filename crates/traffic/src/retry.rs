@@ -1,12 +1,16 @@
 //! Whether a request that failed is tried once more. Decided from three things: the [`Failure`], complete at its
 //! construction; the [`RequestFacts`]; and a [`Budget`] that keeps retries from becoming the load that kills what is
 //! left. It never replays what may have arrived and is not idempotent, nor a body that is gone. Which endpoint comes
-//! next is [`pick`](crate::pick)'s to say.
+//! next is [`pick`](crate::pick)'s to say; what an answer says of the endpoint and of a further try is [`Answered`]'s.
 
+mod answered;
+mod backoff;
 mod budget;
 mod failure;
 
-pub use budget::Budget;
+pub use answered::Answered;
+pub use backoff::{BACKOFF_MAX, backoff};
+pub use budget::{Budget, Ledger};
 pub use failure::{Cause, Failure, Phase, Retry, Side};
 
 use bascule_model::Instant;
@@ -135,6 +139,9 @@ const fn is_configured(cause: Cause, when: RetryWhen) -> bool {
             when.connect_failure
         }
         Cause::StreamRefused => when.refused_stream,
+        Cause::Silent => when.silence,
+        // Made only where the configuration says so.
+        Cause::Status | Cause::GrpcStatus | Cause::TryTimeout => true,
         _ => when.reset_before_response,
     }
 }

@@ -1,14 +1,16 @@
 //! What a configuration says of a service, lowered to what this crate needs: policies with their units, defaults already
 //! filled in by `config`. Plain data; nothing here changes between two reloads.
 
+mod retry;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{
-    BackendName, BasisPoints, ListenerName, ProviderName, Scheme, ServiceName, Shares,
-};
+use bascule_model::{BackendName, ListenerName, ProviderName, Scheme, ServiceName, Shares};
+
+pub use retry::{GrpcStatuses, RetryPolicy, RetryWhen, Statuses};
 
 /// One service.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,7 +240,10 @@ impl LoadBound {
 pub struct Timeouts {
     /// To connect to an endpoint, TLS included. Default 1 s.
     pub connect: Duration,
-    /// From the end of the request's head to the response's head. Default 60 s.
+    /// From the request's head to the response's head, all tries and the waits between them together. Default: no limit
+    /// but those of the tries.
+    pub request: Option<Duration>,
+    /// From the end of the request's head to the response's head, for one try. Default 60 s.
     pub response_headers: Duration,
     /// An upstream connection without requests is closed after it. Default 30 s.
     pub upstream_idle: Duration,
@@ -246,58 +251,11 @@ pub struct Timeouts {
     pub stream_idle: Duration,
 }
 
-/// When a request is tried again: on another endpoint, other provider first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Tries in all, the first included; 1 to 5. Default 2.
-    pub attempts: u8,
-    /// Retries per request that the budget grants. Default 20 %.
-    pub budget_ratio: BasisPoints,
-    /// Retries a second that the budget always grants. Default 10.
-    pub budget_min_per_second: u32,
-    /// Which failures are tried again. Default: all of them.
-    pub when: RetryWhen,
-    /// Whether the next try prefers another provider. Default true.
-    pub other_provider: bool,
-}
-
-/// The failures that are tried again. Whether one may be is decided by what was sent; this can only forbid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryWhen {
-    /// The connection could not be made.
-    pub connect_failure: bool,
-    /// The connection died before the first byte of a response.
-    pub reset_before_response: bool,
-    /// The endpoint refused the stream unprocessed (`REFUSED_STREAM`, or a stream above the id of a `GOAWAY`).
-    pub refused_stream: bool,
-}
-
-impl Default for RetryWhen {
-    fn default() -> Self {
-        Self {
-            connect_failure: true,
-            reset_before_response: true,
-            refused_stream: true,
-        }
-    }
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            attempts: 2,
-            budget_ratio: BasisPoints::saturating(2_000),
-            budget_min_per_second: 10,
-            when: RetryWhen::default(),
-            other_provider: true,
-        }
-    }
-}
-
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(1),
+            request: None,
             response_headers: Duration::from_secs(60),
             upstream_idle: Duration::from_secs(30),
             stream_idle: Duration::from_secs(300),

@@ -1,7 +1,11 @@
 //! The budget of retries: a bucket over ten seconds. Retries must not become the load that kills what is left, and yet,
 //! in the first moment after half a fleet is lost, every second request needs one; so what ten seconds grant may be spent
-//! at once. In any ten seconds a worker grants at most `ratio` of its requests, or its part of the minimum if that is
-//! more. Told the time; integers only.
+//! at once. In any ten seconds all workers together grant at most `ratio` of their requests, or the minimum if that is
+//! more. Each worker counts in slots of its own in a [`Ledger`], and sums all of them only when something has failed: two
+//! that do so in the same moment may grant one too many. Told the time; integers only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bascule_model::Instant;
 
@@ -13,10 +17,44 @@ const WINDOW: u64 = 10;
 const SLOTS: usize = 11;
 const NANOS: u64 = 1_000_000_000;
 
-#[derive(Debug, Clone, Copy, Default)]
+/// What one worker counts in one second. A slot of another second than is asked for counts nothing.
+#[derive(Debug, Default)]
 struct Slot {
-    requests: u64,
-    retries: u64,
+    second: AtomicU64,
+    requests: AtomicU64,
+    retries: AtomicU64,
+}
+
+/// The slots of one worker, written by it alone. Aligned, so that workers share no cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Slots([Slot; SLOTS]);
+
+/// What all workers count of one service.
+#[derive(Debug)]
+pub struct Ledger(Box<[Slots]>);
+
+impl Ledger {
+    /// Nothing has been counted.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers.max(1)).map(|_| Slots::default()).collect())
+    }
+
+    /// Requests of the last ten seconds, and retries of the last eleven: both err to the side of refusing.
+    fn sums(&self, second: u64) -> (u64, u64) {
+        let (mut requests, mut retries) = (0, 0);
+        for slot in self.0.iter().flat_map(|slots| &slots.0) {
+            let age = second.saturating_sub(slot.second.load(Relaxed));
+            if age <= WINDOW {
+                retries += slot.retries.load(Relaxed);
+            }
+            if age < WINDOW {
+                requests += slot.requests.load(Relaxed);
+            }
+        }
+        (requests, retries)
+    }
 }
 
 /// The retries that one worker may still grant to one service.
@@ -24,86 +62,73 @@ struct Slot {
 pub struct Budget {
     ratio: u64,
     min: u64,
-    slots: [Slot; SLOTS],
-    /// The second that the newest slot stands for.
+    ledger: Arc<Ledger>,
+    worker: usize,
+    /// The newest second it has seen. A time that lies back counts as now.
     second: u64,
 }
 
 impl Budget {
-    /// An empty bucket for worker `worker` of `workers`. The minimum is divided among the workers exactly, so that all
-    /// together grant no more than it; one of many may have none of it.
+    /// The budget of worker `worker` of `workers` that count apart from all others: for one worker, and for tests.
     #[must_use]
     pub fn new(policy: &RetryPolicy, worker: usize, workers: usize) -> Self {
+        Self::join(policy, worker, Arc::new(Ledger::new(workers)))
+    }
+
+    /// The budget of a worker that counts with others.
+    #[must_use]
+    pub fn join(policy: &RetryPolicy, worker: usize, ledger: Arc<Ledger>) -> Self {
         let mut budget = Self {
             ratio: 0,
             min: 0,
-            slots: [Slot::default(); SLOTS],
+            ledger,
+            worker,
             second: 0,
         };
-        budget.set_policy(policy, worker, workers);
+        budget.set_policy(policy);
         budget
     }
 
     /// Another policy; what was counted stays.
-    pub fn set_policy(&mut self, policy: &RetryPolicy, worker: usize, workers: usize) {
-        let total = u64::from(policy.budget_min_per_second) * WINDOW;
-        // No machine has more cores than this; it keeps the products below from overflowing.
-        let workers = u64::try_from(workers).unwrap_or(u64::MAX).clamp(1, 65_536);
-        let worker = u64::try_from(worker).unwrap_or(u64::MAX).min(workers - 1);
+    pub fn set_policy(&mut self, policy: &RetryPolicy) {
         self.ratio = u64::from(policy.budget_ratio.get());
-        self.min = total * (worker + 1) / workers - total * worker / workers;
+        self.min = u64::from(policy.budget_min_per_second) * WINDOW;
     }
 
     /// Counts a request: its first try, never a later one.
     pub fn request(&mut self, now: Instant) {
-        self.advance(now);
-        if let Some(slot) = self.newest() {
-            slot.requests += 1;
+        if let Some(slot) = self.slot(now) {
+            let requests = slot.requests.load(Relaxed);
+            slot.requests.store(requests.saturating_add(1), Relaxed);
         }
     }
 
     /// Grants a retry and charges for it, or refuses.
     pub fn take(&mut self, now: Instant) -> bool {
-        self.advance(now);
-        // The retries of all slots against the requests of the ten newest: both err to the side of refusing.
-        let retries: u64 = self.slots.iter().map(|slot| slot.retries).sum();
-        let oldest = self.oldest();
-        let others = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != oldest);
-        let requests: u64 = others.map(|(_, slot)| slot.requests).sum();
-        let wanted = retries + 1;
-        let granted = wanted <= self.min || wanted * 10_000 <= requests * self.ratio;
-        if granted && let Some(slot) = self.newest() {
-            slot.retries += 1;
+        let (ratio, min) = (self.ratio, self.min);
+        self.second = self.second.max(now.as_nanos() / NANOS);
+        let (requests, retries) = self.ledger.sums(self.second);
+        let wanted = retries.saturating_add(1);
+        let granted =
+            wanted <= min || wanted.saturating_mul(10_000) <= requests.saturating_mul(ratio);
+        if granted && let Some(slot) = self.slot(now) {
+            let retries = slot.retries.load(Relaxed);
+            slot.retries.store(retries.saturating_add(1), Relaxed);
         }
         granted
     }
 
-    fn index(second: u64) -> usize {
+    /// This worker's slot of the second of `now`, emptied if it was another second's.
+    fn slot(&mut self, now: Instant) -> Option<&Slot> {
+        self.second = self.second.max(now.as_nanos() / NANOS);
         let slots = u64::try_from(SLOTS).unwrap_or(1);
-        usize::try_from(second % slots).unwrap_or(0)
-    }
-
-    fn newest(&mut self) -> Option<&mut Slot> {
-        self.slots.get_mut(Self::index(self.second))
-    }
-
-    fn oldest(&self) -> usize {
-        Self::index(self.second + 1)
-    }
-
-    /// Moves on to the second of `now`, forgetting what is too old. A time that lies back counts as now.
-    fn advance(&mut self, now: Instant) {
-        let second = now.as_nanos() / NANOS;
-        let steps = second.saturating_sub(self.second).min(WINDOW + 1);
-        for step in 0..steps {
-            if let Some(slot) = self.slots.get_mut(Self::index(second - step)) {
-                *slot = Slot::default();
-            }
+        let at = usize::try_from(self.second % slots).unwrap_or(0);
+        let slot = self.ledger.0.get(self.worker)?.0.get(at)?;
+        if slot.second.load(Relaxed) != self.second {
+            slot.requests.store(0, Relaxed);
+            slot.retries.store(0, Relaxed);
+            slot.second.store(self.second, Relaxed);
         }
-        self.second = self.second.max(second);
+        Some(slot)
     }
 }

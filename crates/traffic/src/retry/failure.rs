@@ -83,6 +83,16 @@ pub enum Cause {
     StreamRefused,
     /// The connection or stream died before the first byte of a response.
     Died,
+    /// The endpoint answered with a status that says: not here, not now.
+    Status,
+    /// The endpoint answered a gRPC call with such a status, and nothing else.
+    GrpcStatus,
+    /// No response head came within what a try may take.
+    TryTimeout,
+    /// The endpoint says nothing, to this request or any other, for longer than is usual for it.
+    Silent,
+    /// All the time that the request had is over.
+    Deadline,
     /// No response head came in time. Never tried again once sent: the endpoint may be at work, and twice the work is
     /// the last thing a slow one needs.
     ResponseTimeout,
@@ -102,7 +112,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Tls,
@@ -110,6 +120,11 @@ impl Cause {
         Self::ClosedUnsent,
         Self::StreamRefused,
         Self::Died,
+        Self::Status,
+        Self::GrpcStatus,
+        Self::TryTimeout,
+        Self::Silent,
+        Self::Deadline,
         Self::ResponseTimeout,
         Self::ResponseMalformed,
         Self::ResponseCut,
@@ -130,7 +145,12 @@ impl Cause {
             Self::ClosedUnsent | Self::StreamRefused => {
                 (Phase::Send, Side::Upstream, Retry::Always)
             }
-            Self::Died => (Phase::Await, Side::Upstream, Retry::IfIdempotent),
+            Self::Died | Self::Status | Self::TryTimeout | Self::Silent => {
+                (Phase::Await, Side::Upstream, Retry::IfIdempotent)
+            }
+            // Who names a gRPC status to be tried again says that the call may be made twice.
+            Self::GrpcStatus => (Phase::Await, Side::Upstream, Retry::Always),
+            Self::Deadline => (Phase::Await, Side::Upstream, Retry::Never),
             Self::ResponseTimeout => (Phase::Await, Side::Upstream, Retry::IfUnsent),
             Self::ResponseMalformed => (Phase::Await, Side::Upstream, Retry::Never),
             Self::ResponseCut | Self::Idle => (Phase::Respond, Side::Upstream, Retry::Never),
@@ -152,6 +172,11 @@ impl Cause {
             Self::ClosedUnsent => "closed_unsent",
             Self::StreamRefused => "stream_refused",
             Self::Died => "died",
+            Self::Status => "status",
+            Self::GrpcStatus => "grpc_status",
+            Self::TryTimeout => "try_timeout",
+            Self::Silent => "silent",
+            Self::Deadline => "deadline",
             Self::ResponseTimeout => "response_timeout",
             Self::ResponseMalformed => "response_malformed",
             Self::ResponseCut => "response_cut",
@@ -166,7 +191,12 @@ impl Cause {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::ConnectTimeout | Self::ResponseTimeout | Self::Idle => 504,
+            Self::ConnectTimeout
+            | Self::ResponseTimeout
+            | Self::TryTimeout
+            | Self::Silent
+            | Self::Deadline
+            | Self::Idle => 504,
             Self::Exhausted => 503,
             Self::ClientGone | Self::ClientMalformed => 400,
             Self::Internal => 500,
@@ -185,6 +215,11 @@ impl fmt::Display for Cause {
             Self::ClosedUnsent => "the connection had been closed",
             Self::StreamRefused => "the endpoint refused the stream",
             Self::Died => "the connection died before a response",
+            Self::Status => "the endpoint answered that it cannot",
+            Self::GrpcStatus => "the endpoint answered that it cannot serve the call",
+            Self::TryTimeout => "no response came within what a try may take",
+            Self::Silent => "the endpoint says nothing",
+            Self::Deadline => "all the time that the request had is over",
             Self::ResponseTimeout => "no response came in time",
             Self::ResponseMalformed => "what came is not a response",
             Self::ResponseCut => "the response ended too early",

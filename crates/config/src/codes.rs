@@ -280,6 +280,11 @@ pub const CODES: &[Code] = &[
         "A path is matched by `prefix` or by `exact`. For both write two entries of `match`.",
     ),
     entry(
+        "E0325",
+        "a retry budget of nothing",
+        "`retry.attempts` asks for more than one try, and `retry.budget` grants none: neither a part of the requests nor a number a second. A budget keeps retries from becoming the load that kills what is left; without any there are no retries.",
+    ),
+    entry(
         "E0330",
         "a file that cannot be read",
         "Certificates, keys, roots and tokens are read when the configuration is loaded, by the user that bascule runs as. A path that is not absolute is meant from the directory of the configuration file.",

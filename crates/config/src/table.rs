@@ -457,6 +457,13 @@ static TIMEOUTS: Shape = shape(
     &[
         optional("connect", WAIT, "1s", Live, service::CONNECT),
         optional(
+            "request",
+            WAIT,
+            service::REQUEST_DEFAULT,
+            Live,
+            service::REQUEST,
+        ),
+        optional(
             "request_headers",
             WAIT,
             "10s",

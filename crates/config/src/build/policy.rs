@@ -8,7 +8,8 @@ use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
-    Algorithm, Balance, FailOpen, HashKey, LoadBound, RetryPolicy, RetryWhen, Timeouts,
+    Algorithm, Balance, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen, Statuses,
+    Timeouts,
 };
 
 use crate::config::{Limits, ListenerTimeouts};
@@ -72,6 +73,7 @@ pub(super) fn timeouts(times: Layers<'_>) -> Timeouts {
     let built_in = Timeouts::default();
     Timeouts {
         connect: times.duration("connect").unwrap_or(built_in.connect),
+        request: times.duration("request").or(built_in.request),
         response_headers: times
             .duration("response_headers")
             .unwrap_or(built_in.response_headers),
@@ -135,9 +137,11 @@ pub(super) fn retry(retry: Layers<'_>) -> RetryPolicy {
     let budget = retry.inside("budget");
     RetryPolicy {
         attempts: retry.integer("attempts").unwrap_or(built_in.attempts),
+        try_timeout: retry.duration("try_timeout").or(built_in.try_timeout),
         budget_ratio: budget.percent("ratio").unwrap_or(built_in.budget_ratio),
         budget_min_per_second: budget.rate("min").unwrap_or(built_in.budget_min_per_second),
         when: retry.get("when").map_or(built_in.when, retry_when),
+        replay_body: retry.integer("replay_body").unwrap_or(built_in.replay_body),
         other_provider: retry
             .boolean("other_provider")
             .unwrap_or(built_in.other_provider),
@@ -150,10 +154,17 @@ fn retry_when(item: &Item) -> RetryWhen {
             .iter()
             .any(|i| matches!(i.value(), Some(Value::Word(w)) if *w == word))
     };
+    let statuses = Statuses::ALL.into_iter();
+    let statuses: Vec<u16> = statuses.filter(|s| named(&s.to_string())).collect();
+    let grpc = GrpcStatuses::ALL.into_iter();
+    let grpc: Vec<u8> = grpc.filter(|g| named(g.0)).map(|g| g.1).collect();
     RetryWhen {
         connect_failure: named("connect_failure"),
         reset_before_response: named("reset_before_response"),
         refused_stream: named("refused_stream"),
+        silence: named("silence"),
+        statuses: Statuses::of(&statuses),
+        grpc: GrpcStatuses::of(&grpc),
     }
 }
 

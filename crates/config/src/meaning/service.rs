@@ -23,6 +23,8 @@ pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec
     providers(service, problems);
     override_ttl(service, problems);
     paths(service, problems);
+    let layers = Layers::new(Some(&service.item), defaults);
+    budget(layers.inside("retry"), problems);
     let own = service.item.get("check");
     let layers = Layers::new(own, defaults.and_then(|d| d.get("check")));
     if let Some(own) = own.filter(|_| layers.get("path").is_none()) {
@@ -93,6 +95,27 @@ fn check_times(check: Layers<'_>, problems: &mut Vec<Diagnostic>) {
         .label(label);
         problems.push(problem);
     }
+}
+
+/// Tries beyond the first need a budget; one of nothing grants none.
+fn budget(retry: Layers<'_>, problems: &mut Vec<Diagnostic>) {
+    let attempts: u32 = retry.integer("attempts").unwrap_or(2);
+    let budget = retry.inside("budget");
+    let (Some(ratio), Some(min)) = (budget.percent("ratio"), budget.rate("min")) else {
+        return;
+    };
+    let Some(item) = budget
+        .get("ratio")
+        .filter(|_| attempts > 1 && ratio.is_zero() && min == 0)
+    else {
+        return;
+    };
+    let message = "a budget of nothing grants no retry";
+    let problem = Diagnostic::error("E0325", item.span, &item.pointer, message)
+        .label(format!("0 % and 0/s, with {attempts} tries"))
+        .help("to never try again write `attempts: 1`; else a budget such as `ratio: 20%`")
+        .fix(item.span, "20%");
+    problems.push(problem);
 }
 
 fn override_ttl(service: &Field, problems: &mut Vec<Diagnostic>) {

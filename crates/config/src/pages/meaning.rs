@@ -106,6 +106,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0209"],
     ),
     file(
+        "E0325",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    retry: { attempts: 3, budget: { ratio: 0%, min: 0/s } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Give a budget, or write `attempts: 1`.",
+        &["E0203"],
+    ),
+    file(
         "E0330",
         "listen: { web: { address: \":8443\", tls: { certificates: [{ cert_file: /missing.crt, key_file: /tls.key }] } } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Put the file there, correct the path, or let the user that bascule runs as read it (a group, `SupplementaryGroups=`).",

@@ -12,8 +12,10 @@ use super::{
 use crate::form::Form;
 
 pub(crate) const CONNECT: &str = "To connect to an endpoint, TLS included.";
+pub(crate) const REQUEST: &str = "From the head of the request to the head of the response, all tries and the waits between them together.";
 pub(crate) const RESPONSE_HEADERS: &str =
-    "From the end of the request to the head of the response.";
+    "From the end of the request to the head of the response, for one try.";
+pub(crate) const REQUEST_DEFAULT: &str = "no limit but those of the tries";
 pub(crate) const UPSTREAM_IDLE: &str =
     "A connection to an endpoint without requests is closed after it.";
 pub(crate) const STREAM_IDLE: &str =
@@ -320,6 +322,7 @@ static TIMEOUTS: Shape = Shape {
         "services.NAME.timeouts",
         &[
             optional("connect", WAIT, "1s", Live, CONNECT),
+            optional("request", WAIT, REQUEST_DEFAULT, Live, REQUEST),
             optional("response_headers", WAIT, "60s", Live, RESPONSE_HEADERS),
             optional("upstream_idle", WAIT, "30s", Live, UPSTREAM_IDLE),
             optional("stream_idle", WAIT, "5m", Live, STREAM_IDLE),
@@ -342,20 +345,44 @@ pub(crate) static RETRY: Shape = shape(
             "when",
             Type::List(
                 &Type::Value(Form::Choice(
-                    &["connect_failure", "reset_before_response", "refused_stream"],
                     &[
-                        later("500", "retries by status"),
-                        later("502", "retries by status"),
-                        later("503", "retries by status"),
-                        later("504", "retries by status"),
-                        later("429", "retries by status"),
+                        "connect_failure",
+                        "reset_before_response",
+                        "refused_stream",
+                        "silence",
+                        "429",
+                        "500",
+                        "502",
+                        "503",
+                        "504",
+                        "grpc_cancelled",
+                        "grpc_unknown",
+                        "grpc_deadline_exceeded",
+                        "grpc_resource_exhausted",
+                        "grpc_internal",
+                        "grpc_unavailable",
                     ],
+                    &[],
                 )),
                 1,
             ),
-            "all three",
+            "[connect_failure, reset_before_response, refused_stream, silence, 503]",
             Live,
-            "The failures that are tried again. What may have arrived and is not idempotent is never sent twice.",
+            "The failures and answers that are tried again. What may have arrived and is not idempotent is never sent twice; but naming a gRPC status says that calls may be which ended by it.",
+        ),
+        optional(
+            "try_timeout",
+            WAIT,
+            "no limit but timeouts.response_headers",
+            Live,
+            "How long a try may wait for the head of a response before another is made in its place; the last one waits on.",
+        ),
+        optional(
+            "replay_body",
+            Type::Value(Form::Size(0, 1 << 20)),
+            "64KiB",
+            Live,
+            "The bytes of a request's body that are kept for another try; a request with a longer one is not tried again once it was sent.",
         ),
         optional(
             "budget",

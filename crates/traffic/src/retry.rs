@@ -111,6 +111,12 @@ pub fn decide(
     Decision::GiveUp(reason)
 }
 
+/// Whether it could be tried again as far as the request is concerned; asks no budget and charges none.
+#[must_use]
+pub fn may(failure: &Failure, facts: &RequestFacts, policy: &RetryPolicy) -> bool {
+    refuse(failure, facts, policy).is_none()
+}
+
 fn refuse(failure: &Failure, facts: &RequestFacts, policy: &RetryPolicy) -> Option<Reason> {
     let unsent = facts.written == Written::Nothing;
     let allowed = match failure.retry {

@@ -16,7 +16,7 @@ use bascule_model::Instant;
 
 use evidence::{Evidence, Finding};
 pub use silence::{Answers, SILENCE_MIN};
-pub use standing::{Standing, TRIAL_EVERY};
+pub use standing::{Repeatable, Standing, TRIAL_EVERY, TRIAL_OF_ANY_AFTER};
 
 /// Good answers in a row that show that an endpoint is well again that had failed throughout.
 const GOOD_AFTER_FAILURE: u32 = 1;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bascule_model::EndpointId;
 
+use crate::suspect::Outcome;
+
 /// A failed try.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause} ({phase})")]
@@ -283,6 +285,32 @@ impl Failure {
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// How it speaks against the endpoint, if it does. That a stream was refused unprocessed, or a kept connection closed,
+    /// is how endpoints end connections in good order.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        let retry_after = None;
+        match self.cause {
+            Cause::Connect | Cause::ConnectTimeout | Cause::Tls => Some(Outcome::Refused),
+            Cause::Silent => Some(Outcome::Silent),
+            Cause::Died
+            | Cause::Status
+            | Cause::GrpcStatus
+            | Cause::TryTimeout
+            | Cause::ResponseTimeout
+            | Cause::ResponseMalformed
+            | Cause::ResponseCut => Some(Outcome::Failed { retry_after }),
+            Cause::Exhausted
+            | Cause::ClosedUnsent
+            | Cause::StreamRefused
+            | Cause::Deadline
+            | Cause::Idle
+            | Cause::ClientGone
+            | Cause::ClientMalformed
+            | Cause::Internal => None,
+        }
     }
 
     /// Whether it speaks against the endpoint's health at once: it could not be connected to.

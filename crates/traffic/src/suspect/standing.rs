@@ -12,6 +12,18 @@ use crate::pick::Gate;
 /// How often a suspected endpoint gets a request that finds out how it is.
 pub const TRIAL_EVERY: Duration = Duration::from_secs(1);
 
+/// How much later a trial may be a request that cannot be made again if it goes badly: one that can is waited for first.
+pub const TRIAL_OF_ANY_AFTER: Duration = Duration::from_secs(2);
+
+/// Whether a request can be made again elsewhere, should it go badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// It can.
+    Yes,
+    /// It cannot, or that is not known.
+    No,
+}
+
 /// What all workers hold of one endpoint.
 #[derive(Debug, Default)]
 pub struct Standing {
@@ -29,10 +41,16 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether it is open to everything, whatever the time.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.is_suspected() && self.eased_until.load(Relaxed) == 0
+    }
+
     /// Whether it may get a request now. Where a trial is due, whoever makes it says so by
     /// [`take_trial`](Self::take_trial).
     #[must_use]
-    pub fn gate(&self, now: Instant) -> Gate {
+    pub fn gate(&self, now: Instant, request: Repeatable) -> Gate {
         if !self.is_suspected() {
             return if self.stands_aside(now) {
                 Gate::Suspect
@@ -40,7 +58,12 @@ impl Standing {
                 Gate::Open
             };
         }
-        if now.as_nanos() >= self.trial_at.load(Relaxed) {
+        let trial_at = Instant::from_nanos(self.trial_at.load(Relaxed));
+        let due = match request {
+            Repeatable::Yes => trial_at,
+            Repeatable::No => trial_at + TRIAL_OF_ANY_AFTER,
+        };
+        if now >= due {
             Gate::Trial
         } else {
             Gate::Suspect
@@ -144,6 +167,10 @@ impl Standing {
     fn stands_aside(&self, now: Instant) -> bool {
         let now = now.as_nanos();
         let until = self.eased_until.load(Relaxed);
+        if until != 0 && now >= until {
+            // So that it is open without a look at the time again. Where another has just written it, that stays.
+            drop(self.eased_until.compare_exchange(until, 0, Relaxed, Relaxed));
+        }
         // The golden ratio's digits: the top bit of the product changes with every bit of the microsecond.
         now < until && ((now >> 10).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63) == 1
     }

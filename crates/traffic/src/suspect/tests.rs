@@ -26,7 +26,7 @@ fn known_good(every: u64) -> Suspicion {
 }
 
 fn gate(suspicion: &Suspicion, now: Instant) -> Gate {
-    suspicion.standing().gate(now)
+    suspicion.standing().gate(now, Repeatable::Yes)
 }
 
 #[test]
@@ -59,12 +59,44 @@ fn a_trial_is_due_after_a_second_and_only_one_request_gets_it() {
     let mut suspicion = known_good(40);
     assert!(suspicion.handle(at(40), at(40), Outcome::Refused));
     let standing = Arc::clone(suspicion.standing());
-    assert_eq!(standing.gate(at(1039)), Gate::Suspect);
+    assert_eq!(gate(&suspicion, at(1039)), Gate::Suspect);
     assert!(!standing.take_trial(at(1039)));
-    assert_eq!(standing.gate(at(1040)), Gate::Trial);
+    assert_eq!(gate(&suspicion, at(1040)), Gate::Trial);
     assert!(standing.take_trial(at(1040)) && !standing.take_trial(at(1040)));
-    assert_eq!(standing.gate(at(2039)), Gate::Suspect);
-    assert_eq!(standing.gate(at(2040)), Gate::Trial);
+    assert_eq!(gate(&suspicion, at(2039)), Gate::Suspect);
+    assert_eq!(gate(&suspicion, at(2040)), Gate::Trial);
+}
+
+#[test]
+fn a_request_that_cannot_be_made_again_is_a_trial_only_where_no_other_came_for_two_seconds() {
+    let mut suspicion = known_good(40);
+    assert!(suspicion.handle(at(40), at(40), Outcome::Refused));
+    let standing = suspicion.standing();
+    for (millis, expected) in [
+        (1040, Gate::Suspect),
+        (3039, Gate::Suspect),
+        (3040, Gate::Trial),
+    ] {
+        assert_eq!(
+            standing.gate(at(millis), Repeatable::No),
+            expected,
+            "{millis}"
+        );
+    }
+    assert!(standing.take_trial(at(3000)));
+    assert_eq!(standing.gate(at(3040), Repeatable::No), Gate::Suspect);
+}
+
+#[test]
+fn what_is_neither_suspected_nor_eased_is_open_without_a_look_at_the_time() {
+    let mut suspicion = known_good(40);
+    assert!(suspicion.standing().is_open());
+    suspicion.handle(at(40), at(40), Outcome::Refused);
+    assert!(!suspicion.standing().is_open());
+    suspicion.standing().forget();
+    assert!(suspicion.standing().is_open());
+    suspicion.standing().ease(at(60));
+    assert!(!suspicion.standing().is_open());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::at;
 use crate::pick::Gate;
-use crate::suspect::{Standing, TRIAL_EVERY};
+use crate::suspect::{Repeatable, Standing, TRIAL_EVERY};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
@@ -107,7 +107,8 @@ pub(super) fn compare(events: &[(u64, Event)]) -> Result<(), TestCaseError> {
         millis += step;
         let now = at(millis);
         let asked = |ago: u64| at(millis - ago);
-        prop_assert_eq!(standing.gate(now), history.gate(now), "before {:?}", event);
+        let gate = standing.gate(now, Repeatable::Yes);
+        prop_assert_eq!(gate, history.gate(now), "before {:?}", event);
         match *event {
             Event::Suspect { good_needed } => {
                 let begun = standing.suspect(now, now + TRIAL_EVERY, good_needed);

@@ -8,7 +8,7 @@ use bascule_model::{Instant, Rng};
 
 use super::at;
 use crate::pick::Gate;
-use crate::suspect::{Outcome, Standing, Suspicion};
+use crate::suspect::{Outcome, Repeatable, Standing, Suspicion};
 
 const WORKERS: usize = 2;
 /// The failing provider has the first two.
@@ -63,7 +63,7 @@ impl World {
         };
         let own = [0, 1].map(|at| provider * FAILING + (self.turn / 2 + at) % FAILING);
         let others = [0, 1].map(|at| (1 - provider) * FAILING + (self.turn / 2 + at) % FAILING);
-        let gate = |at: usize| self.standings[at].gate(now);
+        let gate = |at: usize| self.standings[at].gate(now, Repeatable::Yes);
         let trial = own.into_iter().find(|at| gate(*at) == Gate::Trial);
         if let Some(trial) = trial.filter(|_| tried.is_none()) {
             assert!(self.standings[trial].take_trial(now));
@@ -113,7 +113,11 @@ impl World {
                     seen.errors.push(now);
                 }
             }
-            let all_open = || self.standings.iter().all(|s| s.gate(now) == Gate::Open);
+            let all_open = || {
+                self.standings
+                    .iter()
+                    .all(|s| s.gate(now, Repeatable::Yes) == Gate::Open)
+            };
             if now >= at(30_000) && seen.back.is_none() && all_open() {
                 seen.back = Some(now);
             }

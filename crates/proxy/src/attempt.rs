@@ -1,32 +1,31 @@
 //! **attempt**: pick → connect → forward the head, and once more where `traffic::retry::decide` says so. It executes
 //! decisions, it takes none: what failed is classified here, whether that may be tried again is decided there, and where is
-//! `pick`'s to say. A connection from the pool that turns out closed before anything was sent is no failed try.
+//! `pick`'s to say. A connection from the pool that turns out closed before anything was sent is no failed try. One try is
+//! in [`once`], how long it is waited for in [`wait`], and what is done beside one that nothing is heard of in [`beside`].
 
+mod beside;
 mod classify;
+mod once;
+mod wait;
 
-use std::pin::pin;
-use std::rc::Rc;
 use std::time::Duration;
 
+use bascule_model::{Instant, Rng};
 use bascule_telemetry::clock;
 use bascule_traffic::admit::Rejection;
 use bascule_traffic::hash::Key;
-use bascule_traffic::retry::{self, Cause, Decision, Failure};
-use bascule_traffic::spec::HostPolicy;
+use bascule_traffic::retry::{self, Decision, Failure};
+use bascule_traffic::spec::RetryPolicy;
 use bascule_traffic::{Choice, PickReason, PickRefused};
-use http::{Response, StatusCode};
+use http::Response;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use crate::http::forward::Outgoing;
-use crate::http::progress::{Direction, Flow};
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
-use crate::upstream::{self, Connected, Endpoint, Loan, Source, Unanswered};
+use crate::upstream::{self, Loan, Source};
 use crate::view::ServiceView;
-
-/// How often a client that sends a body is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The head of a response, its body to come, and the connection it comes over.
 pub(crate) type Answer = (Response<Incoming>, Loan);
@@ -38,154 +37,150 @@ pub(crate) async fn run(
     outgoing: &mut Outgoing,
     exchange: &mut Exchange,
 ) -> Result<Answer, Refused> {
-    let policy = &service.service.spec.retry;
-    service.budget().borrow_mut().request(clock::now());
-    if policy.attempts > 1 {
-        outgoing.keep_spare();
-    }
-    let mut tried: SmallVec<[Choice; 5]> = SmallVec::new();
-    let refused = |refused| Rejection::of_pick(refused, &service.service);
-    let mut lease = service.first(key).map_err(refused)?;
-    let mut source = Source::Any;
-    loop {
-        tried.push(lease.choice);
-        exchange.trying(lease);
-        let failure = match once(service, outgoing, exchange, source).await {
-            Ok(answer) => return Ok(answer),
-            Err(Refused::Failed(failure)) => failure,
-            Err(refused) => return Err(refused),
-        };
-        exchange.failed(&failure);
-        let choice = match (service.other(&tried), tried.last()) {
-            (Some(other), _) => {
-                source = Source::Any;
-                other
-            }
-            // Servers close connections that wait, and sometimes a request is on its way by then. Where there is no
-            // other endpoint, that is no reason to fail it.
-            (None, Some(same)) if exchange.kept_connection_died(&failure) => {
-                source = Source::Fresh;
-                let why = PickReason::Retry;
-                Choice { why, ..*same }
-            }
-            (None, _) => return Err(failure.into()),
-        };
-        let facts = outgoing.facts(u8::try_from(tried.len()).unwrap_or(u8::MAX));
-        let mut budget = service.budget().borrow_mut();
-        let decision = retry::decide(&failure, &facts, policy, &mut budget, clock::now());
-        drop(budget);
-        if let Decision::GiveUp(reason) = decision {
-            tracing::debug!(reason = reason.as_str(), %failure, "not tried again");
-            return Err(failure.into());
-        }
-        let next = service.lease(choice);
-        exchange.retrying(next.as_ref(), &failure);
-        lease = next.ok_or_else(|| refused(PickRefused::Nothing))?;
-    }
+    let whole = service.service.spec.timeouts.request;
+    let attempt = Attempt {
+        deadline: whole.map(|whole| exchange.started() + whole),
+        tried: SmallVec::new(),
+        key,
+        service,
+        outgoing,
+        exchange,
+    };
+    attempt.run().await
 }
 
-/// One try at the endpoint the exchange has a place at.
-async fn once(
-    service: &ServiceView,
-    outgoing: &mut Outgoing,
-    exchange: &mut Exchange,
-    mut source: Source,
-) -> Result<Answer, Refused> {
-    let timeouts = &service.service.spec.timeouts;
-    let Some((endpoint, host)) = exchange.endpoint() else {
-        return Err(Failure::new(Cause::Internal, None).into());
-    };
-    loop {
-        let connected = upstream::connect(&endpoint, timeouts, source).await?;
-        exchange.connected(connected.took);
-        let sent = send(
-            connected,
-            outgoing,
-            &endpoint,
-            host,
-            exchange,
-            timeouts.response_headers,
-        );
-        match sent.await? {
-            // Nothing was offered to upgrade to: whoever switches all the same is no HTTP server.
-            Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                return Err(Failure::new(Cause::ResponseMalformed, Some(endpoint.id())).into());
-            }
-            Ok(answer) => return Ok(answer),
-            Err(unanswered) => {
-                if let Some(violation) = upstream::violation_of(&unanswered.error) {
-                    exchange.count_violation(violation);
-                }
-                // Once: the next connection is one that was not made before this one turned out closed.
-                let from_pool = unanswered.reused && source == Source::Any;
-                let stale = from_pool && unanswered.unsent.is_some();
-                let failure = classify::unanswered(unanswered, &endpoint, outgoing);
-                if !stale {
-                    return Err(blame(failure, exchange));
-                }
-                source = Source::Fresh;
-            }
-        }
-    }
+/// All tries of one request.
+struct Attempt<'a> {
+    service: &'a ServiceView,
+    /// What ties it to others.
+    key: Option<Key>,
+    outgoing: &'a mut Outgoing,
+    exchange: &'a mut Exchange,
+    /// Where it has been tried, in order.
+    tried: SmallVec<[Choice; 5]>,
+    /// When all its time is over.
+    deadline: Option<Instant>,
 }
 
-/// Sends the request and waits for the head of the response: not longer than `patience` after the last byte went out.
-async fn send(
-    connected: Connected,
-    outgoing: &mut Outgoing,
-    endpoint: &Rc<Endpoint>,
-    host: HostPolicy,
-    exchange: &Exchange,
-    patience: Duration,
-) -> Result<Result<Answer, Unanswered>, Refused> {
-    let Some(request) = outgoing.take() else {
-        return Err(Failure::new(Cause::Internal, Some(endpoint.id())).into());
-    };
-    let request = outgoing.address(request, endpoint, host, connected.version());
-    let progress = &exchange.progress;
-    progress.touch();
-    let mut sent = pin!(connected.send(request, endpoint));
-    loop {
-        let patient_until = progress.moved() + patience;
-        // The client may begin to stand still at any time.
-        let look_at = clock::now() + LOOK_EVERY;
-        let body_until = progress.body_deadline().unwrap_or(look_at);
-        let deadline = if outgoing.has_body() {
-            patient_until.min(body_until)
-        } else {
-            patient_until
-        };
-        // Losing the timer loses nothing; losing the response ends the try, which closes the connection or the stream.
-        tokio::select! {
-            biased;
-            answered = &mut sent => return Ok(answered),
-            () = clock::sleep_until(deadline) => {}
+/// Where it is tried once more.
+struct Again {
+    choice: Choice,
+    source: Source,
+    /// How long is waited before, where it is the endpoint that has just failed.
+    wait: Option<Duration>,
+}
+
+impl<'a> Attempt<'a> {
+    async fn run(mut self) -> Result<Answer, Refused> {
+        let policy = self.policy();
+        self.service.budget().borrow_mut().request(clock::now());
+        let kept = self.exchange.client.worker.kept();
+        self.outgoing.keep(policy, kept);
+        let first = self.service.first(self.key, self.outgoing.repeatable());
+        let mut lease = first.map_err(|e| Rejection::of_pick(e, &self.service.service))?;
+        let mut source = Source::Any;
+        loop {
+            self.tried.push(lease.choice);
+            self.exchange.trying(lease);
+            let (failure, answer, pause) = match self.once(source).await {
+                Ok(answer) => {
+                    let heard = self.exchange.heard(&answer.0, policy, self.outgoing);
+                    let Some(cause) = heard.cause(policy.when) else {
+                        return Ok(self.accept(answer));
+                    };
+                    (Failure::new(cause, None), Some(answer), heard.retry_after)
+                }
+                Err(Refused::Failed(failure)) => {
+                    self.exchange.failed(&failure);
+                    (failure, None, None)
+                }
+                Err(refused) => return Err(refused),
+            };
+            let again = match (self.again(&failure, pause), answer) {
+                (Some(again), Some((response, loan))) => {
+                    self.exchange.thrown_away();
+                    upstream::discard(response, loan);
+                    again
+                }
+                (Some(again), None) => again,
+                // An answer that says that it cannot is better than none.
+                (None, Some(answer)) => return Ok(self.accept(answer)),
+                (None, None) => return Err(failure.into()),
+            };
+            if let Some(wait) = again.wait {
+                clock::sleep_until(clock::now() + wait).await;
+            }
+            source = again.source;
+            let next = self.service.lease(again.choice);
+            self.exchange.retrying(next.as_ref(), failure.cause);
+            lease = next.ok_or_else(|| nothing_left(self.service))?;
         }
+    }
+
+    fn policy(&self) -> &'a RetryPolicy {
+        &self.service.service.spec.retry
+    }
+
+    fn attempts_done(&self) -> u8 {
+        u8::try_from(self.tried.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The answer goes to the client: there will be no other try.
+    fn accept(&self, answer: Answer) -> Answer {
+        self.outgoing.release();
+        answer
+    }
+
+    /// Where it is tried once more, if it is; the budget has been charged for it. `pause`: the endpoint asked to be left
+    /// alone for so long.
+    fn again(&self, failure: &Failure, pause: Option<Duration>) -> Option<Again> {
+        let attempts_done = self.attempts_done();
+        let again = match (self.service.other(&self.tried), self.tried.last()) {
+            (Some(choice), _) => Again {
+                choice,
+                source: Source::Any,
+                wait: None,
+            },
+            // Servers close connections that wait, and sometimes a request is on its way by then. That is no reason to
+            // leave the endpoint alone for a moment.
+            (None, Some(same)) if self.exchange.kept_connection_died(failure) => Again {
+                choice: once_more(*same),
+                source: Source::Fresh,
+                wait: None,
+            },
+            (None, Some(same)) if pause.is_none() => {
+                let mut rng = Rng::new(fastrand::u64(..));
+                Again {
+                    choice: once_more(*same),
+                    source: Source::Any,
+                    wait: Some(retry::backoff(attempts_done, &mut rng)),
+                }
+            }
+            (None, _) => return None,
+        };
         let now = clock::now();
-        if progress.body_deadline().is_some_and(|until| until <= now) {
-            return Err(Refused::BodyTimeout);
+        let begins = now + again.wait.unwrap_or_default();
+        if self.deadline.is_some_and(|deadline| begins >= deadline) {
+            return None;
         }
-        if progress.moved() + patience > now {
-            continue;
+        let facts = self.outgoing.facts(attempts_done);
+        let mut budget = self.service.budget().borrow_mut();
+        match retry::decide(failure, &facts, self.policy(), &mut budget, now) {
+            Decision::Retry => Some(again),
+            Decision::GiveUp(reason) => {
+                tracing::debug!(reason = reason.as_str(), %failure, "not tried again");
+                None
+            }
         }
-        // A backend that waits for the rest of a body is not to be blamed.
-        if progress.is_starved(Direction::Request) {
-            return Err(Refused::BodyTimeout);
-        }
-        let failure = Failure::new(Cause::ResponseTimeout, Some(endpoint.id()));
-        return Err(blame(failure, exchange));
     }
 }
 
-/// Where the request's body is what failed, it is the client's fault, or ours to refuse, whatever the backend made of it.
-fn blame(failure: Failure, exchange: &Exchange) -> Refused {
-    let violation = exchange.client.bad_body();
-    match (exchange.progress.flow(Direction::Request), violation) {
-        (Flow::TooLarge, _) => Refused::TooLarge,
-        (Flow::Broken, Some(violation)) => violation.into(),
-        (Flow::Broken, None) => Failure::new(Cause::ClientMalformed, None)
-            .because(failure)
-            .into(),
-        (Flow::Open | Flow::Done, _) => failure.into(),
-    }
+fn once_more(choice: Choice) -> Choice {
+    let why = PickReason::Retry;
+    Choice { why, ..choice }
+}
+
+/// A snapshot that serves has something to pick; if not, the client hears what it would in the next moment.
+fn nothing_left(service: &ServiceView) -> Rejection {
+    Rejection::of_pick(PickRefused::Nothing, &service.service)
 }

@@ -152,7 +152,6 @@ impl Edge {
             let start = Start {
                 ground: Ground {
                     worker,
-                    workers,
                     shared: Arc::clone(&edge.shared),
                     recorder: registry.worker(),
                 },

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bascule_model::{BackendName, EndpointId, ServiceName};
+use bascule_traffic::retry::Ledger;
 use crossbeam_utils::CachePadded;
+
+use crate::upstream::Trust;
 
 /// A number that one thread writes and others read.
 #[derive(Debug, Default)]
@@ -22,6 +25,11 @@ impl Cell {
     /// One more. Only by the thread that owns the cell: this is no atomic addition.
     pub(crate) fn increment(&self) {
         self.0.store(self.get().saturating_add(1), Relaxed);
+    }
+
+    /// Becomes this; only by the thread that owns the cell.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
     }
 
     /// One less; as [`increment`](Self::increment).
@@ -84,6 +92,8 @@ pub(crate) type BackendKey = (ServiceName, BackendName);
 pub(crate) struct Shared {
     workers: usize,
     endpoints: Mutex<BTreeMap<EndpointId, Weak<EndpointCells>>>,
+    trust: Mutex<BTreeMap<EndpointId, Weak<Trust>>>,
+    ledgers: Mutex<BTreeMap<ServiceName, Weak<Ledger>>>,
     /// Totals only grow while the process lives, also of a backend that is away for a while: kept for ever.
     backends: Mutex<BTreeMap<BackendKey, Arc<BackendCells>>>,
 }
@@ -94,20 +104,25 @@ impl Shared {
         Self {
             workers,
             endpoints: Mutex::default(),
+            trust: Mutex::default(),
+            ledgers: Mutex::default(),
             backends: Mutex::default(),
         }
     }
 
     /// The cells of an endpoint. Locks: only for building views.
     pub(crate) fn endpoint(&self, id: &EndpointId) -> Arc<EndpointCells> {
-        let mut endpoints = lock(&self.endpoints);
-        if let Some(cells) = endpoints.get(id).and_then(Weak::upgrade) {
-            return cells;
-        }
-        endpoints.retain(|_, cells| cells.strong_count() > 0);
-        let cells = Arc::new(EndpointCells::new(self.workers));
-        endpoints.insert(id.clone(), Arc::downgrade(&cells));
-        cells
+        find_or_make(&self.endpoints, id, || EndpointCells::new(self.workers))
+    }
+
+    /// What the workers hold of an endpoint. Locks: only for building views.
+    pub(crate) fn trust(&self, id: &EndpointId) -> Arc<Trust> {
+        find_or_make(&self.trust, id, || Trust::new(self.workers))
+    }
+
+    /// What the workers count of a service's retries. Locks: only for building views.
+    pub(crate) fn ledger(&self, service: &ServiceName) -> Arc<Ledger> {
+        find_or_make(&self.ledgers, service, || Ledger::new(self.workers))
     }
 
     /// The cells of a backend. Locks: only for building views and reading signals.
@@ -123,6 +138,22 @@ impl Shared {
         let totals = backends.values().flat_map(|cells| cells.all());
         totals.map(|totals| totals.in_flight.get()).sum()
     }
+}
+
+/// What is kept under a key as long as anybody uses it.
+fn find_or_make<K: Ord + Clone, V>(
+    known: &Mutex<BTreeMap<K, Weak<V>>>,
+    key: &K,
+    make: impl FnOnce() -> V,
+) -> Arc<V> {
+    let mut known = lock(known);
+    if let Some(found) = known.get(key).and_then(Weak::upgrade) {
+        return found;
+    }
+    known.retain(|_, value| value.strong_count() > 0);
+    let made = Arc::new(make());
+    known.insert(key.clone(), Arc::downgrade(&made));
+    made
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

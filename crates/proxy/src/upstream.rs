@@ -1,22 +1,27 @@
 //! **connect**: gives a connection to an endpoint, one that waits in the worker's pool or a new one, and sends one request
 //! over it. Everything here belongs to one worker. It never decides whether a request is tried again; it says what was
-//! certainly not sent, so that `attempt` can. Read [`pool`] for what is kept, [`dial`] for how connections are made, [`guarded`] for
+//! certainly not sent, so that `attempt` can. Read [`trust`] for what is seen of an endpoint, [`pool`] for what is kept, [`dial`] for how connections are made, [`guarded`] for
 //! what is read of an HTTP/1 origin before the engine reads it.
 
 mod dial;
+mod discard;
 mod endpoint;
 mod guarded;
 mod pool;
 mod send;
+mod trust;
 
+pub(crate) use discard::discard;
 pub use endpoint::UpstreamTls;
 pub(crate) use endpoint::{Endpoint, tls_of};
 pub(crate) use guarded::violation_of;
 pub(crate) use send::{Loan, Unanswered};
+pub(crate) use trust::{Trust, Watch};
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use bascule_model::Instant;
 use bascule_telemetry::clock;
 use bascule_traffic::retry::{Cause, Failure};
 use bascule_traffic::spec::Timeouts;
@@ -40,11 +45,12 @@ pub(crate) struct Connected {
     pub(crate) took: Option<Duration>,
 }
 
-/// Gives a connection within the time-out, TLS included.
+/// Gives a connection within the time-out, TLS included, and not after the request's deadline.
 pub(crate) async fn connect(
     endpoint: &Rc<Endpoint>,
     timeouts: &Timeouts,
     source: Source,
+    deadline: Option<Instant>,
 ) -> Result<Connected, Failure> {
     let started = clock::now();
     if source == Source::Any
@@ -53,12 +59,15 @@ pub(crate) async fn connect(
         let took = None;
         return Ok(Connected { connection, took });
     }
+    let timeout = started + timeouts.connect;
+    let (until, cause) = match deadline {
+        Some(deadline) if deadline < timeout => (deadline, Cause::Deadline),
+        _ => (timeout, Cause::ConnectTimeout),
+    };
     // Losing the connecting side loses a connection that nobody has used.
     let connection = tokio::select! {
         made = make(endpoint, timeouts, source) => made?,
-        () = clock::sleep_until(started + timeouts.connect) => {
-            return Err(Failure::new(Cause::ConnectTimeout, Some(endpoint.id())));
-        }
+        () = clock::sleep_until(until) => return Err(Failure::new(cause, Some(endpoint.id()))),
     };
     let took = Some(clock::now().since(started));
     Ok(Connected { connection, took })

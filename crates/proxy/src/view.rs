@@ -14,20 +14,19 @@ use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
 use bascule_traffic::spec::Algorithm;
+use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::meters::Meters;
 use crate::shared::{self, BackendCells, BackendTotals, Shared};
 use crate::spills::Spills;
-use crate::upstream::{Endpoint, UpstreamTls, tls_of};
+use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
 
 /// What a view is made with, the same for all views of a worker.
 #[derive(Debug)]
 pub(crate) struct Ground {
     /// The worker's number, from 0.
     pub(crate) worker: usize,
-    /// How many there are.
-    pub(crate) workers: usize,
     /// What all of them see.
     pub(crate) shared: Arc<Shared>,
     /// Makes this worker's metric handles.
@@ -112,12 +111,15 @@ impl WorkerView {
         self.services.get(route.service)
     }
 
-    /// Closes connections that have been idle for too long.
+    /// Closes connections that have been idle for too long, and works out what silence is strange.
     pub(crate) fn sweep(&self, now: Instant) {
         for service in &self.services {
             let idle_max = service.service.spec.timeouts.upstream_idle;
             let endpoints = service.backends.iter().flat_map(|b| &b.endpoints);
-            endpoints.for_each(|endpoint| endpoint.pool.sweep(now, idle_max));
+            endpoints.for_each(|endpoint| {
+                endpoint.pool.sweep(now, idle_max);
+                endpoint.watch.handle_timeout(now);
+            });
         }
     }
 }
@@ -134,10 +136,13 @@ impl ServiceView {
             return Rc::clone(same);
         }
         let policy = &service.spec.retry;
-        let (worker, workers) = (ground.worker, ground.workers);
-        let new_budget = || Rc::new(RefCell::new(Budget::new(policy, worker, workers)));
+        let worker = ground.worker;
+        let new_budget = || {
+            let ledger = ground.shared.ledger(service.name());
+            Rc::new(RefCell::new(Budget::join(policy, worker, ledger)))
+        };
         let budget = previous.map_or_else(new_budget, |view| Rc::clone(&view.budget));
-        budget.borrow_mut().set_policy(policy, worker, workers);
+        budget.borrow_mut().set_policy(policy);
         let picker = previous.map_or_else(
             || Picker::new(worker, service),
             |view| Picker::carry(view.picker.borrow().clone(), service),
@@ -181,17 +186,23 @@ impl ServiceView {
     }
 
     /// **pick**: for the first try.
-    pub(crate) fn first(&self, key: Option<Key>) -> Result<Lease, PickRefused> {
+    pub(crate) fn first(
+        &self,
+        key: Option<Key>,
+        request: Repeatable,
+    ) -> Result<Lease, PickRefused> {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
         let choice = picker.first_by(&self.service, key, |backend, endpoint| {
-            self.look(backend, endpoint, now)
+            self.look(backend, endpoint, now, request)
         })?;
         if let PickReason::Spill { from, cause } = choice.why {
             self.spills
                 .count(&self.service, from, choice.backend, cause);
         }
-        self.lease(choice).ok_or(PickRefused::Nothing)
+        let lease = self.lease(choice).ok_or(PickRefused::Nothing)?;
+        lease.endpoint.watch.is_tried();
+        Ok(lease)
     }
 
     /// **pick**: for a further try.
@@ -199,7 +210,7 @@ impl ServiceView {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
         picker.other(&self.service, tried, |backend, endpoint| {
-            self.look(backend, endpoint, now)
+            self.look(backend, endpoint, now, Repeatable::No)
         })
     }
 
@@ -216,7 +227,13 @@ impl ServiceView {
     }
 
     /// What is seen of an endpoint now. A request counts from its lease on, so also while its connection is made.
-    fn look(&self, backend: usize, endpoint: usize, now: Option<Instant>) -> Look {
+    fn look(
+        &self,
+        backend: usize,
+        endpoint: usize,
+        now: Option<Instant>,
+        request: Repeatable,
+    ) -> Look {
         let backend = self.backends.get(backend);
         let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
         Look {
@@ -224,7 +241,7 @@ impl ServiceView {
             latency: endpoint
                 .zip(now)
                 .and_then(|(e, now)| e.latency.get().latency(now)),
-            gate: Gate::Open,
+            gate: endpoint.map_or(Gate::Open, |endpoint| endpoint.watch.gate(request)),
         }
     }
 
@@ -257,7 +274,8 @@ impl BackendView {
             let carried = before.map_or_else(
                 || {
                     let cells = ground.shared.endpoint(&endpoint.id);
-                    Rc::new(Endpoint::new(Arc::clone(&endpoint.id), cells, tls))
+                    let watch = Watch::new(ground.shared.trust(&endpoint.id), ground.worker);
+                    Rc::new(Endpoint::new(Arc::clone(&endpoint.id), cells, watch, tls))
                 },
                 |known| Rc::clone(known),
             );

@@ -22,6 +22,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::sync::{mpsc, watch};
 
 use crate::edge::Hub;
+use crate::http::body::Kept;
 use crate::http::outflow::Backlog;
 use crate::view::{Ground, WorkerView};
 use listener::Listeners;
@@ -86,6 +87,7 @@ pub(crate) struct Worker {
     failures: mpsc::Sender<EndpointId>,
     overhead: metrics::Histogram,
     backlog: Rc<Backlog>,
+    kept: Rc<Kept>,
     redact_query: bool,
     /// Its part of the access log.
     pub(crate) access: Option<access::Worker>,
@@ -120,6 +122,7 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
         failures: start.failures,
         overhead: metrics::histogram!(names::PROXY_OVERHEAD),
         backlog: Rc::default(),
+        kept: Rc::default(),
         redact_query: start.redact_query,
         access: start.access,
         probe_token: start.probe_token,
@@ -171,6 +174,11 @@ impl Worker {
     /// What waits for clients.
     pub(crate) fn backlog(&self) -> Rc<Backlog> {
         Rc::clone(&self.backlog)
+    }
+
+    /// What is kept of request bodies.
+    pub(crate) const fn kept(&self) -> &Rc<Kept> {
+        &self.kept
     }
 
     /// Makes metric handles of this worker.

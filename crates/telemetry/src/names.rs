@@ -152,6 +152,8 @@ metrics! {
         "Body bytes: in from clients, out to clients.";
     RETRIES, Counter, "bascule_retries_total", "", &[SERVICE, open("from"), open("to"), open("reason")], &[],
         "Requests tried once more, from which backend to which, by reason.";
+    SUSPICIONS, Counter, "bascule_suspicions_total", "", &[SERVICE, BACKEND, PROVIDER, open("reason")], &[],
+        "Endpoints that an edge began to suspect by its own traffic, before the judge's verdict, by what it saw.";
     SPILLS, Counter, "bascule_spills_total", "", &[SERVICE, open("from"), open("to"), closed("reason", &["full", "suspect"])], &[],
         "First tries that went to another backend than the one whose turn it was: a limit was reached there, or all of it is suspected.";
     WEIGHT, Gauge, "bascule_weight_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("kind", &["declared", "override", "target", "effective"])], &[],

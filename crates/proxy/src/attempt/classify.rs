@@ -11,24 +11,24 @@ use crate::http::forward::Outgoing;
 use crate::upstream::{self, Endpoint, Unanswered};
 
 /// Classifies, and puts a request that was certainly not sent back to be sent again.
-pub(crate) fn unanswered(
-    unanswered: Unanswered,
+pub(super) fn unanswered(
+    mut unanswered: Unanswered,
     endpoint: &Rc<Endpoint>,
     outgoing: &mut Outgoing,
 ) -> Failure {
-    let Unanswered {
-        error,
-        unsent,
-        abuse,
-        ..
-    } = unanswered;
-    let cause = match unsent {
+    match unanswered.unsent.take() {
         Some(request) => {
             outgoing.put_back(request);
-            Cause::ClosedUnsent
+            Failure::new(Cause::ClosedUnsent, Some(endpoint.id())).because(unanswered.error)
         }
-        None => cause_of(&error, abuse),
-    };
+        None => failure(unanswered, endpoint),
+    }
+}
+
+/// Classifies a request of which nothing is left.
+pub(super) fn failure(unanswered: Unanswered, endpoint: &Rc<Endpoint>) -> Failure {
+    let Unanswered { error, abuse, .. } = unanswered;
+    let cause = cause_of(&error, abuse);
     Failure::new(cause, Some(endpoint.id())).because(error)
 }
 

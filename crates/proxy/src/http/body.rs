@@ -1,6 +1,10 @@
 //! The one body pump: moves the frames of a body from the side they come from to the side that asks for them, for every
 //! HTTP version and both directions. It never buffers: a frame is read when the other side's engine has room for it, so
-//! a slow reader slows the writer. It counts, limits, and cleans trailers; it does not watch time (see `serve`).
+//! a slow reader slows the writer. It counts, limits, and cleans trailers; it does not watch time (see `serve`). [`request`]
+//! is the body of a request as an engine gets it, [`replay`] what is kept of one for another try.
+
+mod replay;
+mod request;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,11 +16,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::http::chunk::Chunk;
-use crate::http::expect::Gate;
 use crate::http::hop;
 use crate::http::progress::{Direction, Flow, Progress};
 use crate::http::record::Exchange;
 use crate::upstream::{self, Loan};
+
+pub(crate) use replay::{Kept, Replay};
+pub(crate) use request::RequestBody;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,9 @@ pub(crate) enum BodyError {
     /// It is longer than allowed.
     #[error("the body is longer than allowed")]
     TooLarge,
+    /// Another try has taken over.
+    #[error("the body belongs to another try by now")]
+    TakenOver,
 }
 
 /// Moves one body.
@@ -175,68 +184,6 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         self.note_end();
-    }
-}
-
-/// The body of a request on its way to a backend.
-#[derive(Debug)]
-pub(crate) enum RequestBody {
-    /// None.
-    Empty,
-    /// As the client sends it.
-    Pumped(Pump),
-    /// Not read before the backend asks for it: `Expect: 100-continue`.
-    Gated(Gate, Pump),
-}
-
-impl RequestBody {
-    /// Holds the body back until the gate opens.
-    pub(crate) fn gated(self, gate: Gate) -> Self {
-        match self {
-            Self::Pumped(pump) => Self::Gated(gate, pump),
-            other => other,
-        }
-    }
-
-    /// Without a gate.
-    pub(crate) fn opened(self) -> Self {
-        match self {
-            Self::Gated(_, pump) => Self::Pumped(pump),
-            other => other,
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            Self::Empty => Poll::Ready(None),
-            Self::Pumped(pump) => pump.poll(cx),
-            Self::Gated(gate, pump) => {
-                ready!(gate.poll_open(cx));
-                pump.poll(cx)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Pumped(pump) | Self::Gated(_, pump) => pump.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Pumped(pump) | Self::Gated(_, pump) => pump.incoming.size_hint(),
-        }
     }
 }
 

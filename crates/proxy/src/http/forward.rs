@@ -5,7 +5,8 @@
 use std::rc::Rc;
 
 use bascule_traffic::retry::{self, Body, RequestFacts, Written};
-use bascule_traffic::spec::HostPolicy;
+use bascule_traffic::spec::{HostPolicy, RetryPolicy};
+use bascule_traffic::suspect::Repeatable;
 use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Uri};
@@ -13,12 +14,12 @@ use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::http::body::{Pump, RequestBody, ResponseBody};
+use crate::http::body::{Kept, Pump, Replay, RequestBody, ResponseBody};
 use crate::http::check::Asked;
 use crate::http::expect::Gate;
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
-use crate::http::{hop, latency, origin};
+use crate::http::{hop, origin};
 use crate::upstream::{Endpoint, Loan};
 
 /// Asks, with the edge's token, to be told which backend answered.
@@ -32,12 +33,14 @@ pub(crate) struct Outgoing {
     asked: Asked,
     request: Option<Request<RequestBody>>,
     spare: Option<Spare>,
+    replay: Option<Rc<Replay>>,
     takes_trailers: bool,
     idempotent: bool,
+    is_call: bool,
     has_body: bool,
 }
 
-/// What is kept of a request without a body that may be sent again: a flat list is cheaper than a header map.
+/// What is kept of the head of a request that may be sent again: a flat list is cheaper than a header map.
 #[derive(Debug)]
 struct Spare {
     method: Method,
@@ -60,7 +63,8 @@ pub(crate) fn request(
     if incoming.size_hint().lower() > bytes_max {
         return Err(Refused::TooLarge);
     }
-    if is_message_stream(&parts.headers) {
+    let is_call = is_message_stream(&parts.headers);
+    if is_call {
         exchange.progress.unhurry();
     }
     let takes_trailers = hop::takes_trailers(&parts.headers);
@@ -84,14 +88,10 @@ pub(crate) fn request(
         RequestBody::Empty
     } else {
         let progress = Rc::clone(&exchange.progress);
-        RequestBody::Pumped(Pump::of_request(
-            incoming,
-            parts.version,
-            progress,
-            bytes_max,
-        ))
+        let pump = Pump::of_request(incoming, parts.version, progress, bytes_max);
+        RequestBody::of(pump)
     };
-    let has_body = matches!(body, RequestBody::Pumped(_));
+    let has_body = !matches!(body, RequestBody::Empty);
     if !has_body {
         say_that_no_body_follows(&parts.method, &mut parts.headers);
     }
@@ -100,8 +100,10 @@ pub(crate) fn request(
         idempotent: retry::is_idempotent(parts.method.as_str()),
         request: Some(Request::from_parts(parts, body)),
         spare: None,
+        replay: None,
         asked,
         takes_trailers,
+        is_call,
         has_body,
     })
 }
@@ -137,15 +139,37 @@ fn say_that_no_body_follows(method: &Method, headers: &mut HeaderMap) {
 }
 
 impl Outgoing {
-    /// Keeps what is needed to send it once more after it was sent, if that could be allowed at all.
-    pub(crate) fn keep_spare(&mut self) {
-        let Some(request) = self
-            .request
-            .as_ref()
-            .filter(|_| self.idempotent && !self.has_body)
-        else {
+    /// Keeps what is needed to send it once more after it was sent, if that could be allowed at all. Of a body nothing is
+    /// kept that is known to be too long.
+    pub(crate) fn keep(&mut self, policy: &RetryPolicy, kept: &Rc<Kept>) {
+        let may_repeat = self.idempotent || (self.is_call && !policy.when.grpc.is_empty());
+        if may_repeat && policy.attempts > 1 {
+            self.keep_all(policy, kept);
+        }
+    }
+
+    /// The same for whatever request, before it goes over a connection on which an endpoint can refuse it unprocessed.
+    pub(crate) fn keep_for(&mut self, version: Version, policy: &RetryPolicy, kept: &Rc<Kept>) {
+        if version == Version::HTTP_2 && policy.attempts > 1 {
+            self.keep_all(policy, kept);
+        }
+    }
+
+    fn keep_all(&mut self, policy: &RetryPolicy, kept: &Rc<Kept>) {
+        if self.spare.is_some() {
+            return;
+        }
+        let Some(request) = self.request.as_mut() else {
             return;
         };
+        let size = request.body().size_hint();
+        if self.has_body {
+            if size.lower() > policy.replay_body || policy.replay_body == 0 {
+                return;
+            }
+            let bytes_max = usize::try_from(policy.replay_body).unwrap_or(usize::MAX);
+            self.replay = request.body_mut().keep(bytes_max, kept);
+        }
         let own = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
         self.spare = Some(Spare {
             method: request.method().clone(),
@@ -153,23 +177,60 @@ impl Outgoing {
         });
     }
 
+    /// There will be no other try.
+    pub(crate) fn release(&self) {
+        if let Some(replay) = &self.replay {
+            replay.release();
+        }
+    }
+
     /// Gives the request to send next: the one that was not sent, or a new one made from what was kept.
     pub(crate) fn take(&mut self) -> Option<Request<RequestBody>> {
-        self.request.take().or_else(|| {
-            let spare = self.spare.as_ref()?;
-            let mut request = Request::new(RequestBody::Empty);
-            *request.method_mut() = spare.method.clone();
-            let headers = request.headers_mut();
-            for (name, value) in &spare.headers {
-                headers.append(name.clone(), value.clone());
-            }
-            Some(request)
-        })
+        self.request.take().or_else(|| self.copy())
+    }
+
+    /// One more of it, made from what was kept.
+    fn copy(&self) -> Option<Request<RequestBody>> {
+        let spare = self.spare.as_ref()?;
+        let body = match &self.replay {
+            Some(replay) => RequestBody::again(replay),
+            None if self.has_body => return None,
+            None => RequestBody::Empty,
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = spare.method.clone();
+        let headers = request.headers_mut();
+        // What was expected has been heard, or the body would not have been read.
+        let expected = |name: &HeaderName| *name == header::EXPECT;
+        for (name, value) in spare.headers.iter().filter(|(name, _)| !expected(name)) {
+            headers.append(name.clone(), value.clone());
+        }
+        Some(request)
+    }
+
+    /// Gives one more of it to send beside the one that is under way, if there can be one.
+    pub(crate) fn second(&self) -> Option<Request<RequestBody>> {
+        let is_here = self.replay.as_ref().is_none_or(|replay| replay.has_all());
+        self.copy().filter(|_| is_here)
     }
 
     /// Whether the client sends a body.
     pub(crate) const fn has_body(&self) -> bool {
         self.has_body
+    }
+
+    /// Whether it is a gRPC call.
+    pub(crate) const fn is_call(&self) -> bool {
+        self.is_call
+    }
+
+    /// Whether doing it twice is as good as once, and it can be.
+    pub(crate) const fn repeatable(&self) -> Repeatable {
+        if self.idempotent && (!self.has_body || self.replay.is_some()) {
+            Repeatable::Yes
+        } else {
+            Repeatable::No
+        }
     }
 
     /// Takes a request back of which certainly nothing was sent.
@@ -180,11 +241,13 @@ impl Outgoing {
     /// What the decision on another try needs to know.
     pub(crate) fn facts(&self, attempts_done: u8) -> RequestFacts {
         let unsent = self.request.is_some();
+        let is_kept = self.replay.as_ref().is_some_and(|replay| replay.is_whole());
         RequestFacts {
             idempotent: self.idempotent,
             body: match (self.has_body, unsent) {
                 (false, _) => Body::None,
                 (true, true) => Body::Unread,
+                (true, false) if is_kept => Body::Replayable,
                 (true, false) => Body::Streamed,
             },
             written: if unsent {
@@ -274,7 +337,6 @@ pub(crate) fn response(
     origin::via(&mut parts.headers, parts.version);
     let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     parts.extensions.clear();
-    latency::answered(&exchange, parts.status, &parts.headers);
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }

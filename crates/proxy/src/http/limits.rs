@@ -20,6 +20,17 @@ pub(crate) const CLIENT_WINDOW: u32 = 1024 * 1024;
 /// by not reading how long it waits here. At 20 ms it allows 50 Mbit/s a stream.
 pub(crate) const ENDPOINT_STREAM_WINDOW: u32 = 128 * 1024;
 
+/// Bytes of request bodies that one worker keeps for another try, of all requests together; beyond it a body is not kept.
+/// Some 250 of the longest that are kept by default, and far less than waits for clients.
+pub(crate) const KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of a response that no client will see is read, so that its connection can carry the next request; a longer one
+/// is cut by closing the connection. Error pages fit.
+pub(crate) const DISCARD_BYTES: u64 = 16 * 1024;
+
+/// How long its end may take.
+pub(crate) const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Response bytes that may wait for one client before its streams read ahead no more; each may still hold one piece.
 /// Twice what one bulk transfer holds, so that one slow stream does not slow its neighbours.
 pub(crate) const WAITING_BYTES: usize = 512 * 1024;

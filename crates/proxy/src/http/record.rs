@@ -1,5 +1,10 @@
 //! **record**: what is known of one exchange, and what becomes of it when it is over: metrics, signals, the access log. An
-//! exchange is recorded by its drop, so on every exit path: answered, refused, cut in the middle, client gone.
+//! exchange is recorded by its drop, so on every exit path: answered, refused, cut in the middle, client gone. Its tries are
+//! followed in [`tries`].
+
+mod tries;
+
+pub(crate) use tries::{Beside, answered};
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,8 +13,7 @@ use bascule_guard::Violation;
 use bascule_model::Instant;
 use bascule_telemetry::access::Entry;
 use bascule_telemetry::{clock, names};
-use bascule_traffic::retry::{Cause, Failure, Phase, Side};
-use bascule_traffic::spec::HostPolicy;
+use bascule_traffic::retry::{Phase, Side};
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
@@ -46,6 +50,8 @@ pub(crate) struct Exchange {
     try_started: Instant,
     upstream: Duration,
     connect: Option<Duration>,
+    /// When the head of the answer of the current try came.
+    heard_at: Option<Instant>,
     head: Option<Duration>,
     status: Option<StatusCode>,
     phase: Phase,
@@ -74,6 +80,7 @@ impl Exchange {
             try_started: started,
             upstream: Duration::ZERO,
             connect: None,
+            heard_at: None,
             head: None,
             status: None,
             phase: Phase::Receive,
@@ -91,6 +98,11 @@ impl Exchange {
     /// What its client speaks.
     pub(crate) const fn version(&self) -> Version {
         self.version
+    }
+
+    /// When its head had been read.
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
     }
 
     /// The service is known.
@@ -112,73 +124,9 @@ impl Exchange {
         self.is_probe = token.is_some() && token.as_ref() == expected;
     }
 
-    /// A try begins.
-    pub(crate) fn trying(&mut self, lease: Lease) {
-        self.lease = Some(lease);
-        self.attempts = self.attempts.saturating_add(1);
-        self.phase = Phase::Connect;
-        self.connect = None;
-        self.try_started = clock::now();
-    }
-
-    /// Where the current try goes.
-    pub(crate) fn endpoint(&self) -> Option<(Rc<Endpoint>, HostPolicy)> {
-        let lease = self.lease.as_ref()?;
-        let host = lease.backend.backend()?.host;
-        Some((Rc::clone(&lease.endpoint), host))
-    }
-
-    /// There is a connection; `took` is how long making it took, nothing when it was reused.
-    pub(crate) fn connected(&mut self, took: Option<Duration>) {
-        self.phase = Phase::Await;
-        self.connect = took;
-        if let (Some(took), Some(lease)) = (took, &self.lease) {
-            lease.backend.meters.connected(took);
-        }
-    }
-
-    /// The current try failed.
-    pub(crate) fn failed(&mut self, failure: &Failure) {
-        self.close_try(failure.side == Side::Upstream);
-        if failure.side == Side::Upstream {
-            latency::failed(self);
-        }
-        if failure.speaks_against_endpoint()
-            && let Some(endpoint) = &failure.endpoint
-        {
-            self.client.worker.report_failure(endpoint);
-        }
-    }
-
-    /// Whether the current try was made over a connection that had carried a request before, and that is what failed.
-    pub(crate) fn kept_connection_died(&self, failure: &Failure) -> bool {
-        self.phase == Phase::Await && self.connect.is_none() && failure.cause == Cause::Died
-    }
-
-    /// It is tried once more, elsewhere.
-    pub(crate) fn retrying(&self, next: Option<&Lease>, failure: &Failure) {
-        let name = |lease: Option<&Lease>| {
-            let backend = lease.and_then(|lease| lease.backend.backend());
-            backend.map_or_else(String::new, |backend| backend.name.to_string())
-        };
-        let service = self.service.as_ref();
-        let labels = [
-            (
-                "service",
-                service.map_or_else(String::new, |s| s.service.name().to_string()),
-            ),
-            ("from", name(self.lease.as_ref())),
-            ("to", name(next)),
-            ("reason", failure.cause.as_str().to_owned()),
-        ];
-        metrics::with_local_recorder(self.client.worker.recorder(), || {
-            metrics::counter!(names::RETRIES, &labels).increment(1);
-        });
-    }
-
     /// The head of the backend's response goes to the client. Gives the backend's name where it was asked for.
     pub(crate) fn answered(&mut self, status: StatusCode) -> Option<HeaderValue> {
-        let now = clock::now();
+        let now = self.heard_at.unwrap_or_else(clock::now);
         let ttfb = now.since(self.try_started);
         self.upstream += ttfb;
         self.status = Some(status);
@@ -247,18 +195,6 @@ impl Exchange {
         Some((&lease.endpoint, clock::now().since(self.try_started)))
     }
 
-    /// The current try is over. Its place is given back with the exchange: the name of the last backend is recorded.
-    fn close_try(&mut self, failed: bool) {
-        let took = clock::now().since(self.try_started);
-        if self.status.is_none() {
-            self.upstream += took;
-        }
-        if let Some(lease) = &self.lease {
-            lease.count(failed);
-            lease.backend.meters.tried(took);
-        }
-    }
-
     /// Who ended it, and doing what; `None`: it ended well.
     fn ended(&self) -> Option<(Side, Phase)> {
         if self.end.is_some() {
@@ -293,6 +229,9 @@ impl Exchange {
     fn record(&mut self) {
         let total = clock::now().since(self.started);
         let end = self.ended();
+        if matches!(self.progress.flow(Direction::Response), Flow::Broken) {
+            self.cut_by_endpoint();
+        }
         let is_answer = self.status.is_some() && self.end.is_none();
         // A try that failed, or was refused in the middle, has been counted already.
         if is_answer || self.status.is_none() {

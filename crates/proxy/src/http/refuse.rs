@@ -112,7 +112,12 @@ impl Refused {
                 Cause::Tls => "tls_protocol_error",
                 Cause::Exhausted => "connection_limit_reached",
                 Cause::ClosedUnsent | Cause::StreamRefused | Cause::Died => "connection_terminated",
-                Cause::ResponseTimeout | Cause::Idle => "http_response_timeout",
+                Cause::ResponseTimeout
+                | Cause::TryTimeout
+                | Cause::Silent
+                | Cause::Deadline
+                | Cause::Idle => "http_response_timeout",
+                Cause::Status | Cause::GrpcStatus => "destination_unavailable",
                 Cause::ResponseMalformed => "http_protocol_error",
                 Cause::ResponseCut => "http_response_incomplete",
                 Cause::ClientGone | Cause::ClientMalformed => "http_request_error",

@@ -17,6 +17,7 @@ use rustls_pki_types::ServerName;
 
 use crate::shared::EndpointCells;
 use crate::upstream::pool::Pool;
+use crate::upstream::trust::Watch;
 
 /// The TLS client configurations for `https` endpoints, by the `ca_file` of the backend; `None`: the public roots.
 pub type UpstreamTls = BTreeMap<Option<String>, ClientTls>;
@@ -38,6 +39,8 @@ pub(crate) struct Endpoint {
     pub(crate) cells: Arc<EndpointCells>,
     /// How long it takes to answer, as this worker sees it. Of no other's business, so no cell that others read.
     pub(crate) latency: Cell<PeakEwma>,
+    /// What this worker sees of it, and what all hold of it.
+    pub(crate) watch: Watch,
     /// Its connections.
     pub(crate) pool: Pool,
     /// Its name and port, as in a URL; for `host: endpoint`.
@@ -51,6 +54,7 @@ impl Endpoint {
     pub(crate) fn new(
         id: Arc<EndpointId>,
         cells: Arc<EndpointCells>,
+        watch: Watch,
         tls: Option<EndpointTls>,
     ) -> Self {
         let port = id.address.port();
@@ -63,6 +67,7 @@ impl Endpoint {
         Self {
             cells,
             latency: Cell::default(),
+            watch,
             pool: Pool::default(),
             host: HeaderValue::from_str(&text).ok(),
             authority: Authority::try_from(text).ok(),

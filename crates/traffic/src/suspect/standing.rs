@@ -168,8 +168,11 @@ impl Standing {
         let now = now.as_nanos();
         let until = self.eased_until.load(Relaxed);
         if until != 0 && now >= until {
-            // So that it is open without a look at the time again. Where another has just written it, that stays.
-            drop(self.eased_until.compare_exchange(until, 0, Relaxed, Relaxed));
+            // So that it is open without a look at the time again. Where another has just written it, that counts.
+            let ended = self
+                .eased_until
+                .compare_exchange(until, 0, Relaxed, Relaxed);
+            return ended.is_err() && self.stands_aside(Instant::from_nanos(now));
         }
         // The golden ratio's digits: the top bit of the product changes with every bit of the microsecond.
         now < until && ((now >> 10).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63) == 1

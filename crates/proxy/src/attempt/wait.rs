@@ -72,13 +72,20 @@ impl Wait {
             let look_at = clock::now() + LOOK_EVERY;
             until = until.min(progress.body_deadline().unwrap_or(look_at));
         }
-        if let Some(silence) = self.silence {
-            until = until.min(moved.max(self.silent_since) + silence);
-        }
-        if let Some(try_timeout) = self.try_timeout {
-            until = until.min(moved + try_timeout);
+        if self.is_all_sent(progress) {
+            if let Some(silence) = self.silence {
+                until = until.min(moved.max(self.silent_since) + silence);
+            }
+            if let Some(try_timeout) = self.try_timeout {
+                until = until.min(moved + try_timeout);
+            }
         }
         until
+    }
+
+    /// Who has not been sent everything has no reason to answer.
+    fn is_all_sent(&self, progress: &Progress) -> bool {
+        !self.has_body || progress.flow(Direction::Request) == Flow::Done
     }
 
     /// What is found now. A strange silence is found once, and so is that the try may take no longer.
@@ -99,8 +106,7 @@ impl Wait {
                 Found::Over(Cause::ResponseTimeout)
             };
         }
-        // Who has not been sent everything has no reason to answer.
-        if self.has_body && progress.flow(Direction::Request) != Flow::Done {
+        if !self.is_all_sent(progress) {
             return Found::Nothing;
         }
         let is_over = |limit: Option<Duration>, since: Instant| {

@@ -146,8 +146,11 @@ impl Replay {
             Some(Err(_)) => self.release(),
             None => {}
         }
-        let is_end = self.pump.borrow().incoming.is_end_stream();
-        self.ended.set(next.is_none() || is_end);
+        let pump = self.pump.borrow();
+        self.ended
+            .set(next.is_none() || pump.incoming.is_end_stream());
+        // The engine lets go of its cursor then, not of this pump.
+        pump.note_end();
         Poll::Ready(next)
     }
 }

@@ -2,6 +2,8 @@
 //! same configuration. For `config show --effective` and the last good configuration. It never writes what a file holds,
 //! only its path.
 
+mod tries;
+
 use std::time::Duration;
 
 use bascule_health::CheckPolicy;
@@ -9,8 +11,7 @@ use bascule_health::policy::CheckKind;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
-    BackendSpec, FailOpen, GrpcStatuses, HostPolicy, MatchSpec, PathPattern, RetryPolicy, RetryWhen, Role,
-    ServiceSpec, Statuses, Timeouts,
+    BackendSpec, FailOpen, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
 };
 
 use crate::config::{
@@ -242,8 +243,8 @@ fn service(
         out.map("check", |out| check(out, policy));
     }
     out.map("ramp", |out| out.time("duration", spec.ramp));
-    out.map("timeouts", |out| timeouts(out, spec.timeouts));
-    out.map("retry", |out| retry(out, spec.retry));
+    out.map("timeouts", |out| tries::timeouts(out, spec.timeouts));
+    out.map("retry", |out| tries::retry(out, spec.retry));
     if let Some(policy) = policy {
         out.map("session", |out| {
             out.time("drain_deadline", policy.drain_deadline)
@@ -289,54 +290,6 @@ fn check(out: &mut Lines, check: &CheckPolicy) {
         };
         out.map("expect", |out| out.list("status", expect.iter().map(range)));
     }
-}
-
-fn timeouts(out: &mut Lines, timeouts: Timeouts) {
-    out.time("connect", timeouts.connect);
-    if let Some(request) = timeouts.request {
-        out.time("request", request);
-    }
-    out.time("response_headers", timeouts.response_headers);
-    out.time("upstream_idle", timeouts.upstream_idle);
-    out.time("stream_idle", timeouts.stream_idle);
-}
-
-fn retry(out: &mut Lines, retry: RetryPolicy) {
-    out.key("attempts", retry.attempts.to_string());
-    out.list("when", retry_when(retry.when).into_iter());
-    if let Some(try_timeout) = retry.try_timeout {
-        out.time("try_timeout", try_timeout);
-    }
-    out.key("replay_body", show_size(retry.replay_body));
-    out.map("budget", |out| {
-        out.key("ratio", format!("{}%", retry.budget_ratio));
-        out.key("min", format!("{}/s", retry.budget_min_per_second));
-    });
-    out.key("other_provider", retry.other_provider.to_string());
-}
-
-fn retry_when(when: RetryWhen) -> Vec<String> {
-    let failures = [
-        ("connect_failure", when.connect_failure),
-        ("reset_before_response", when.reset_before_response),
-        ("refused_stream", when.refused_stream),
-        ("silence", when.silence),
-    ];
-    let failures = failures.into_iter().filter(|f| f.1);
-    let statuses = Statuses::ALL.into_iter();
-    let grpc = GrpcStatuses::ALL.into_iter();
-    failures
-        .map(|f| f.0.to_owned())
-        .chain(
-            statuses
-                .filter(|s| when.statuses.contains(*s))
-                .map(|s| s.to_string()),
-        )
-        .chain(
-            grpc.filter(|g| when.grpc.contains(g.1))
-                .map(|g| g.0.to_owned()),
-        )
-        .collect()
 }
 
 fn backend(out: &mut Lines, spec: &BackendSpec) {

@@ -268,6 +268,11 @@ impl BackendView {
         let known: BTreeMap<&EndpointId, &Rc<Endpoint>> = previous
             .map(|view| view.endpoints.iter().map(|e| (e.id_ref(), e)).collect())
             .unwrap_or_default();
+        let was_usable = |id: &EndpointId| {
+            let before = &previous.and_then(|view| view.backend())?.endpoints;
+            let at = before.binary_search_by(|known| (*known.id).cmp(id)).ok()?;
+            before.get(at).map(|known| known.usable)
+        };
         let endpoints = backend.endpoints.iter().map(|endpoint| {
             let tls = spec.and_then(|spec| tls_of(&endpoint.id, spec, tls));
             let before = known.get(&*endpoint.id).filter(|e| e.has_tls(tls.as_ref()));
@@ -281,6 +286,9 @@ impl BackendView {
             );
             if endpoint.admin == AdminState::Offline {
                 carried.pool.clear();
+            }
+            if endpoint.usable && was_usable(&endpoint.id) == Some(false) {
+                carried.watch.standing().forget();
             }
             carried
         });

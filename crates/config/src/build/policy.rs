@@ -8,8 +8,8 @@ use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
-    Algorithm, Balance, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen, Statuses,
-    Timeouts,
+    Algorithm, Balance, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen,
+    Statuses, Timeouts,
 };
 
 use crate::config::{Limits, ListenerTimeouts};

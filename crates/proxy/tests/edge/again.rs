@@ -1,10 +1,10 @@
 //! What an endpoint answered and is asked of another all the same: by status, with the body again, in time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bascule_model::Scheme;
+use bascule_model::{ObservedState, Scheme};
 use bascule_traffic::spec::{GrpcStatuses, RetryPolicy, RetryWhen, Statuses};
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -353,4 +353,72 @@ async fn a_first_try_that_answers_after_all_wins_against_a_second_that_fails_or_
         go.send_replace(true);
         assert_eq!(asking.await.unwrap(), (200, "late".into()));
     }
+}
+
+/// Answers until it falls silent: then it goes on reading, and says nothing more.
+async fn falling_silent(silent: &Arc<AtomicBool>) -> std::net::SocketAddr {
+    let silent = Arc::clone(silent);
+    origin(Speaks::Http1, move |_| {
+        let silent = Arc::clone(&silent);
+        async move {
+            if silent.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            answer(200, "aws")
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_endpoint_that_falls_silent_is_suspected_and_who_waits_there_is_asked_elsewhere() {
+    let silent = Arc::default();
+    let backends = mostly(falling_silent(&silent).await, named("oci").await);
+    let mut world = plan(backends).start();
+    // What is usual for it is worked out once a second.
+    let begun = bascule_telemetry::clock::now();
+    let known = Duration::from_millis(2_100);
+    while bascule_telemetry::clock::now().since(begun) < known {
+        assert_eq!(ask(world.address, "/").await, (200, "aws".into()));
+    }
+    silent.store(true, Ordering::SeqCst);
+    assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    let counter = |name, labels: &[_]| world.registry.counter(name, labels);
+    let labels = [("from", "aws"), ("to", "oci"), ("reason", "silent")];
+    assert_eq!(counter("bascule_retries_total", &labels), 1);
+    let labels = [("backend", "aws"), ("reason", "silent")];
+    assert_eq!(counter("bascule_suspicions_total", &labels), 1);
+    assert_eq!(world.failures.recv().await.unwrap().backend.as_str(), "aws");
+    // A request that may not be asked twice goes elsewhere from the first try on.
+    let response = send(&world, Method::POST, "hello").await;
+    assert_eq!(text(response).await, "oci");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_returns_to_the_judges_good_opinion_is_suspected_no_more() {
+    let dead = Arc::new(AtomicBool::new(true));
+    let flag = Arc::clone(&dead);
+    let returning = origin(Speaks::Http1, move |_| {
+        let status = if flag.load(Ordering::SeqCst) {
+            503
+        } else {
+            200
+        };
+        async move { answer(status, "aws") }
+    })
+    .await;
+    let mut world = plan(mostly(returning, named("oci").await)).start();
+    let suspicions = |world: &World| {
+        let labels = [("backend", "aws"), ("reason", "status")];
+        world.registry.counter("bascule_suspicions_total", &labels)
+    };
+    while suspicions(&world) == 0 {
+        assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    }
+    dead.store(false, Ordering::SeqCst);
+    for state in [ObservedState::Down, ObservedState::Up] {
+        world.change(world.seen_of("aws", state));
+        world.confirmed().await;
+    }
+    assert_eq!(ask(world.address, "/").await, (200, "aws".into()));
 }

@@ -27,21 +27,25 @@ async fn a_refused_connection_is_tried_at_the_other_provider_and_reported() {
     }
     assert_eq!(world.failures.recv().await.unwrap().backend.as_str(), "aws");
     let lines = world.logged(10).await;
-    let retried: Vec<_> = lines.iter().filter(|line| line["attempts"] == 2).collect();
-    assert_eq!(retried.len(), 5);
-    assert!(
-        retried
-            .iter()
-            .all(|line| line["pick"] == "retry" && line["backend"] == "oci")
-    );
+    assert!(lines.iter().all(|line| line["backend"] == "oci"));
+    let picked = |why: &str| lines.iter().filter(|line| line["pick"] == why).count() as u64;
+    // The first refusal makes it suspected; from then on its turns spill, but for a trial a second.
+    let retried = picked("retry");
+    assert!(retried >= 1, "{lines:?}");
+    assert_eq!((picked("weight"), picked("spill")), (5, 5 - retried));
+    let again = lines.iter().filter(|line| line["attempts"] == 2).count() as u64;
+    assert_eq!(again, retried);
+    let counter = |name, labels: &[_]| world.registry.counter(name, labels);
     let labels = [("from", "aws"), ("to", "oci"), ("reason", "connect")];
-    assert_eq!(world.registry.counter("bascule_retries_total", &labels), 5);
+    assert_eq!(counter("bascule_retries_total", &labels), retried);
+    let labels = [("backend", "aws"), ("reason", "connect")];
+    assert_eq!(counter("bascule_suspicions_total", &labels), 1);
     let signals = world.edge.signals(bascule_telemetry::clock::now());
     let numbers: Vec<_> = signals
         .iter()
-        .map(|s| (s.picks, s.requests, s.errors, s.in_flight))
+        .map(|s| (s.requests, s.errors, s.in_flight))
         .collect();
-    assert_eq!(numbers, [(5, 5, 5, 0), (5, 10, 0, 0)]);
+    assert_eq!(numbers, [(retried, retried, 0), (10, 0, 0)]);
 }
 
 #[tokio::test]
@@ -122,21 +126,19 @@ async fn a_connection_that_was_closed_while_it_waited_fails_no_request_that_may_
 }
 
 #[tokio::test]
-async fn all_retries_together_stay_within_the_budget() {
+async fn where_everything_fails_all_retries_together_stay_within_the_budget() {
     let mut plan = plan(vec![
         backend("aws", 9999, nobody().await),
-        backend("oci", 1, named("oci").await),
+        backend("oci", 1, nobody().await),
     ]);
     plan.retry.budget_min_per_second = 1;
     let world = plan.start();
-    let mut answers = Vec::new();
-    for _ in 0..20 {
-        answers.push(ask(world.address, "/").await.0);
+    for _ in 0..100 {
+        assert_eq!(ask(world.address, "/").await.0, 502);
     }
-    // Ten seconds grant ten at least; more than a few of the others must have been given up.
-    let answered = answers.iter().filter(|status| **status == 200).count();
-    assert!((10..=12).contains(&answered), "{answers:?}");
-    assert!(answers.iter().filter(|status| **status == 502).count() >= 8);
+    // Twenty of a hundred; the first ones when there had been few.
+    let retries = world.registry.counter("bascule_retries_total", &[]);
+    assert!((10..=20).contains(&retries), "{retries}");
 }
 
 #[tokio::test]

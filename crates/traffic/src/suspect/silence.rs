@@ -92,7 +92,7 @@ fn bucket_of(took: Duration) -> usize {
 fn bucket_end(bucket: usize) -> Duration {
     let doublings = u32::try_from(bucket / 2).unwrap_or(0);
     let base = FLOOR * 2_u32.saturating_pow(doublings);
-    if bucket % 2 == 0 {
+    if bucket.is_multiple_of(2) {
         base + base / 2
     } else {
         base * 2

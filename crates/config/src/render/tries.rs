@@ -17,7 +17,7 @@ pub(super) fn timeouts(out: &mut Lines, timeouts: Timeouts) {
 
 pub(super) fn retry(out: &mut Lines, retry: RetryPolicy) {
     out.key("attempts", retry.attempts.to_string());
-    out.list("when", retry_when(retry.when).into_iter());
+    out.list("when", retry_when(retry.when));
     if let Some(try_timeout) = retry.try_timeout {
         out.time("try_timeout", try_timeout);
     }

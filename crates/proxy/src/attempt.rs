@@ -62,6 +62,14 @@ struct Attempt<'a> {
     deadline: Option<Instant>,
 }
 
+/// A try that brought nothing, or an answer that says: not here, not now.
+struct Lost {
+    failure: Failure,
+    answer: Option<Answer>,
+    /// The endpoint asked to be left alone for so long.
+    pause: Option<Duration>,
+}
+
 /// Where it is tried once more.
 struct Again {
     choice: Choice,
@@ -82,39 +90,55 @@ impl<'a> Attempt<'a> {
         loop {
             self.tried.push(lease.choice);
             self.exchange.trying(lease);
-            let (failure, answer, pause) = match self.once(source).await {
-                Ok(answer) => {
-                    let heard = self.exchange.heard(&answer.0, policy, self.outgoing);
-                    let Some(cause) = heard.cause(policy.when) else {
-                        return Ok(self.accept(answer));
-                    };
-                    (Failure::new(cause, None), Some(answer), heard.retry_after)
-                }
-                Err(Refused::Failed(failure)) => {
-                    self.exchange.failed(&failure);
-                    (failure, None, None)
-                }
-                Err(refused) => return Err(refused),
+            let lost = match self.tried(source).await? {
+                Ok(answer) => return Ok(answer),
+                Err(lost) => lost,
             };
-            let again = match (self.again(&failure, pause), answer) {
-                (Some(again), Some((response, loan))) => {
-                    self.exchange.thrown_away();
-                    upstream::discard(response, loan);
-                    again
-                }
-                (Some(again), None) => again,
+            let Some(again) = self.again(&lost) else {
                 // An answer that says that it cannot is better than none.
-                (None, Some(answer)) => return Ok(self.accept(answer)),
-                (None, None) => return Err(failure.into()),
+                return lost
+                    .answer
+                    .map(|answer| self.accept(answer))
+                    .ok_or(lost.failure.into());
             };
+            if let Some((response, loan)) = lost.answer {
+                self.exchange.thrown_away();
+                upstream::discard(response, loan);
+            }
             if let Some(wait) = again.wait {
                 clock::sleep_until(clock::now() + wait).await;
             }
             source = again.source;
             let next = self.service.lease(again.choice);
-            self.exchange.retrying(next.as_ref(), failure.cause);
+            self.exchange.retrying(next.as_ref(), lost.failure.cause);
             lease = next.ok_or_else(|| nothing_left(self.service))?;
         }
+    }
+
+    /// One try: the answer that the client gets, or what is to be tried elsewhere.
+    async fn tried(&mut self, source: Source) -> Result<Result<Answer, Lost>, Refused> {
+        let answer = match self.once(source).await {
+            Ok(answer) => answer,
+            Err(Refused::Failed(failure)) => {
+                self.exchange.failed(&failure);
+                return Ok(Err(Lost {
+                    failure,
+                    answer: None,
+                    pause: None,
+                }));
+            }
+            Err(refused) => return Err(refused),
+        };
+        let policy = self.policy();
+        let heard = self.exchange.heard(&answer.0, policy, self.outgoing);
+        Ok(match heard.cause(policy.when) {
+            None => Ok(self.accept(answer)),
+            Some(cause) => Err(Lost {
+                failure: Failure::new(cause, None),
+                answer: Some(answer),
+                pause: heard.retry_after,
+            }),
+        })
     }
 
     fn policy(&self) -> &'a RetryPolicy {
@@ -131,9 +155,9 @@ impl<'a> Attempt<'a> {
         answer
     }
 
-    /// Where it is tried once more, if it is; the budget has been charged for it. `pause`: the endpoint asked to be left
-    /// alone for so long.
-    fn again(&self, failure: &Failure, pause: Option<Duration>) -> Option<Again> {
+    /// Where it is tried once more, if it is; the budget has been charged for it.
+    fn again(&self, lost: &Lost) -> Option<Again> {
+        let failure = &lost.failure;
         let attempts_done = self.attempts_done();
         let again = match (self.service.other(&self.tried), self.tried.last()) {
             (Some(choice), _) => Again {
@@ -148,7 +172,7 @@ impl<'a> Attempt<'a> {
                 source: Source::Fresh,
                 wait: None,
             },
-            (None, Some(same)) if pause.is_none() => {
+            (None, Some(same)) if lost.pause.is_none() => {
                 let mut rng = Rng::new(fastrand::u64(..));
                 Again {
                     choice: once_more(*same),

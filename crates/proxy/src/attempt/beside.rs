@@ -22,14 +22,32 @@ use crate::http::refuse::Refused;
 use crate::upstream::{self, Endpoint, Source};
 
 /// A second try that may be made.
-pub(super) struct Second {
+struct Second {
     place: Beside,
     request: Request<RequestBody>,
 }
 
 impl Attempt<'_> {
+    /// The first try takes strangely long: waits for it or a second one, if there may be one. `None`: the first is waited for
+    /// as before.
+    pub(super) async fn beside<F>(
+        &mut self,
+        cause: Cause,
+        first: Pin<&mut F>,
+        wait: &mut Wait,
+    ) -> Result<Option<Ended>, Refused>
+    where
+        F: Future<Output = Ended>,
+    {
+        self.exchange.strange(cause);
+        match self.second(cause) {
+            Some(second) => self.race(first, second, wait).await,
+            None => Ok(None),
+        }
+    }
+
     /// The second try, if there may be one; the budget has been charged for it.
-    pub(super) fn second(&mut self, cause: Cause) -> Option<Second> {
+    fn second(&mut self, cause: Cause) -> Option<Second> {
         let failure = Failure::new(cause, None);
         let facts = self.outgoing.facts(self.attempts_done());
         if !retry::may(&failure, &facts, self.policy()) {
@@ -50,8 +68,8 @@ impl Attempt<'_> {
         Some(Second { place, request })
     }
 
-    /// Waits for whichever answers. `None`: the second has failed, and the first is waited for as before.
-    pub(super) async fn race<F>(
+    /// Waits for whichever answers. `None`: the second has failed.
+    async fn race<F>(
         &mut self,
         mut first: Pin<&mut F>,
         second: Second,

@@ -35,20 +35,29 @@ impl Attempt<'_> {
                     return Err(Failure::new(Cause::ResponseMalformed, Some(endpoint.id())).into());
                 }
                 Ok(answer) => return Ok(answer),
-                Err(unanswered) => {
-                    if let Some(violation) = upstream::violation_of(&unanswered.error) {
-                        self.exchange.count_violation(violation);
-                    }
-                    // Once: the next connection is one that was not made before this one turned out closed.
-                    let from_pool = unanswered.reused && source == Source::Any;
-                    let stale = from_pool && unanswered.unsent.is_some();
-                    let failure = classify::unanswered(unanswered, &endpoint, self.outgoing);
-                    if !stale {
-                        return Err(blame(failure, self.exchange));
-                    }
-                    source = Source::Fresh;
-                }
+                Err(unanswered) => source = self.after(unanswered, &endpoint, source)?,
             }
+        }
+    }
+
+    /// Whether the try goes on over a fresh connection, as the one it had turned out closed; else why it failed.
+    fn after(
+        &mut self,
+        unanswered: Unanswered,
+        endpoint: &Rc<Endpoint>,
+        source: Source,
+    ) -> Result<Source, Refused> {
+        if let Some(violation) = upstream::violation_of(&unanswered.error) {
+            self.exchange.count_violation(violation);
+        }
+        // Once: the next connection is one that was not made before this one turned out closed.
+        let from_pool = unanswered.reused && source == Source::Any;
+        let stale = from_pool && unanswered.unsent.is_some();
+        let failure = classify::unanswered(unanswered, endpoint, self.outgoing);
+        if stale {
+            Ok(Source::Fresh)
+        } else {
+            Err(blame(failure, self.exchange))
         }
     }
 
@@ -80,24 +89,19 @@ impl Attempt<'_> {
                 answered = &mut sent => return Ok(answered),
                 () = clock::sleep_until(wait.until(&progress)) => {}
             }
-            match wait.look(&progress, &endpoint.watch) {
-                Found::Nothing => {}
+            let cause = match wait.look(&progress, &endpoint.watch) {
+                Found::Nothing => continue,
                 Found::BodyLate => return Err(Refused::BodyTimeout),
                 Found::Over(cause) => {
                     let failure = Failure::new(cause, Some(endpoint.id()));
                     return Err(blame(failure, self.exchange));
                 }
-                Found::Strange(cause) => {
-                    self.exchange.strange(cause);
-                    let Some(second) = self.second(cause) else {
-                        continue;
-                    };
-                    // Boxed: it is rare, and every request would carry its size.
-                    let raced = Box::pin(self.race(sent.as_mut(), second, &mut wait)).await?;
-                    if let Some(ended) = raced {
-                        return Ok(ended);
-                    }
-                }
+                Found::Strange(cause) => cause,
+            };
+            // Boxed: it is rare, and every request would carry its size.
+            let beside = Box::pin(self.beside(cause, sent.as_mut(), &mut wait));
+            if let Some(ended) = beside.await? {
+                return Ok(ended);
             }
         }
     }

@@ -242,14 +242,11 @@ async fn the_only_endpoint_is_asked_once_more_after_a_moment() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let once = origin(Speaks::Http1, move |_| {
-        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
-        async move {
-            if first {
-                answer(503, "not yet")
-            } else {
-                answer(200, "now")
-            }
-        }
+        let said = match count.fetch_add(1, Ordering::SeqCst) {
+            0 => answer(503, "not yet"),
+            _ => answer(200, "now"),
+        };
+        async move { said }
     })
     .await;
     let world = plan(vec![backend("aws", 1, once)]).start();
@@ -322,6 +319,12 @@ async fn a_try_that_takes_too_long_gets_another_beside_it_and_the_first_answer_w
     }
 }
 
+/// Answers once it is told to.
+async fn once(mut gone: tokio::sync::watch::Receiver<bool>) -> Response<Body> {
+    gone.wait_for(|gone| *gone).await.unwrap();
+    answer(200, "late")
+}
+
 #[tokio::test]
 async fn a_first_try_that_answers_after_all_wins_against_a_second_that_fails_or_hangs() {
     let asked = Arc::default();
@@ -332,14 +335,7 @@ async fn a_first_try_that_answers_after_all_wins_against_a_second_that_fails_or_
         hanging,
     ] {
         let (go, gone) = tokio::sync::watch::channel(false);
-        let late = origin(Speaks::Http1, move |_| {
-            let mut gone = gone.clone();
-            async move {
-                gone.wait_for(|gone| *gone).await.unwrap();
-                answer(200, "late")
-            }
-        })
-        .await;
+        let late = origin(Speaks::Http1, move |_| once(gone.clone())).await;
         let mut plan = plan(mostly(late, second));
         plan.retry.try_timeout = Some(Duration::from_millis(50));
         let world = plan.start();

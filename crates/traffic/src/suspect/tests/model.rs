@@ -71,9 +71,6 @@ impl History {
                 }
                 (Event::Well { ago }, Some(known)) if asked(ago) > known.since => {
                     good += 1;
-                    if good >= needed {
-                        found = None;
-                    }
                 }
                 (Event::Badly { ago, retry_after }, Some(known)) if asked(ago) > known.since => {
                     good = 0;
@@ -86,6 +83,7 @@ impl History {
                 (Event::Forget, _) => found = None,
                 _ => {}
             }
+            found = found.filter(|_| good < needed);
         }
         found
     }

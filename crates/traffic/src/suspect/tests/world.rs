@@ -101,17 +101,23 @@ impl World {
         !fails
     }
 
+    /// One request, with a second try where the first fails; whether its client gets an answer.
+    fn ask(&mut self, now: Instant, fault: Option<Fault>, seen: &mut Seen) -> bool {
+        let first = self.pick(now, None);
+        if self.try_at(now, first, fault, seen) {
+            return true;
+        }
+        let second = self.pick(now, Some(first));
+        self.try_at(now, second, fault, seen)
+    }
+
     fn run(mut self, fault: Fault) -> Seen {
         let mut seen = Seen::default();
         let mut now = at(0);
         while now < at(60_000) {
             let failing = (at(10_000)..at(30_000)).contains(&now).then_some(fault);
-            let first = self.pick(now, None);
-            if !self.try_at(now, first, failing, &mut seen) {
-                let second = self.pick(now, Some(first));
-                if !self.try_at(now, second, failing, &mut seen) {
-                    seen.errors.push(now);
-                }
+            if !self.ask(now, failing, &mut seen) {
+                seen.errors.push(now);
             }
             let all_open = || {
                 self.standings

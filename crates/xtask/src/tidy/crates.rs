@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::Findings;
 
 /// The crates that decide and never act.
-pub(super) const PURE: [&str; 6] = ["model", "guard", "traffic", "health", "plan", "config"];
+pub(super) const PURE: [&str; 7] = [
+    "model", "guard", "traffic", "health", "plan", "config", "sim",
+];
 
 /// Dependencies that act: with one of these in its manifest a crate is not pure.
 const ACTING: [&str; 12] = [

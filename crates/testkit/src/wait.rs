@@ -44,3 +44,10 @@ pub fn within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Now. Tests have no telemetry clock.
+#[must_use]
+pub fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "tests have no telemetry clock")]
+    Instant::now()
+}

@@ -13,6 +13,7 @@ mod interop;
 mod life_of_a_request;
 mod life_of_a_shift;
 mod reload;
+mod sessions;
 mod stop;
 mod support;
 mod tls;

@@ -1,6 +1,6 @@
 //! What tests need around the product: [`origin`]s that count, break and heal, a [`strict`] one that judges every byte and a
 //! [`faulty`] one that falls ill when told; [`nginx`] as a real peer; [`client`] calls, [`steady`] clients at a constant
-//! rate, [`frames`] for HTTP/2 that may be wrong; [`attack`]s, and the [`bystander`] that must not feel them; and the
+//! rate, long [`sessions`], [`frames`] for HTTP/2 that may be wrong; [`attack`]s, and the [`bystander`] that must not feel them; and the
 //! [`daemon`] itself as a child process. Never a production dependency. Everything listens on loopback, on ports that were
 //! free, and stops what it started by its process id.
 
@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod nginx;
 pub mod origin;
 pub mod process;
+pub mod sessions;
 pub mod steady;
 pub mod strict;
 pub mod wait;

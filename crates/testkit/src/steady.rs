@@ -22,7 +22,7 @@ use tokio::task::LocalSet;
 use crate::wait::now;
 
 /// A client gives up after it.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

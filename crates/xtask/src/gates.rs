@@ -1,5 +1,6 @@
-//! The two gates on speed: builds what they measure with, and hands over to it. What is measured, and how, is decided in
-//! `benches/count` and `benches/load`.
+//! What is measured: the two gates on speed, and proxies side by side while providers fail. Builds what is measured with,
+//! and hands over to it. What is measured, and how, is decided in `benches/count`, `benches/load` and
+//! `benches/resilience`.
 
 use std::path::Path;
 
@@ -44,4 +45,30 @@ pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<()> {
         .chain(rest.copied())
         .collect();
     command(root, &program, &args)
+}
+
+/// What clients of several proxies see while providers fail.
+pub(crate) fn resilience(root: &Path, args: &[&str]) -> Result<()> {
+    tools::ensure(tools::OF_BENCH)?;
+    let names: Vec<&str> = args
+        .windows(2)
+        .filter_map(|pair| match pair {
+            ["--proxy", name] => Some(*name),
+            _ => None,
+        })
+        .collect();
+    if names.is_empty() || names.contains(&"envoy") {
+        tools::ensure_envoy(root)?;
+    }
+    let is_quick = args.contains(&"--quick");
+    let profile = if is_quick { "quick" } else { "release" };
+    say::line(&format!("building, profile {profile}"));
+    let packages = ["--package", "bascule", "--package", "bascule-resilience"];
+    let build = [&["build", "--profile", profile], packages.as_slice()].concat();
+    command(root, "cargo", &build)?;
+    let bascule = format!("target/{profile}/bascule");
+    let ours = ["--bascule", &bascule, "--envoy", tools::ENVOY];
+    let rest = args.iter().filter(|arg| **arg != "--quick").copied();
+    let args: Vec<&str> = ours.into_iter().chain(rest).collect();
+    command(root, &format!("target/{profile}/bascule-resilience"), &args)
 }

@@ -1,7 +1,8 @@
-//! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `fuzz`, `instructions`, `bench`. It decides nothing about the
-//! product; it holds the rules of the code base ([`tidy`]), writes the generated references ([`generate`]), runs everything
-//! that proves it ([`test`]), looks for what nobody thought of ([`fuzz`]) and for what grows with time ([`soak`]), and measures what it costs ([`gates`]). It must
-//! never skip in silence: what cannot be done is named, and fails.
+//! The one entry tool: `cargo xtask tidy`, `gen`, `test`, `fuzz`, `soak`, `instructions`, `bench`, `resilience`. It decides
+//! nothing about the product; it holds the rules of the code base ([`tidy`]), writes the generated references
+//! ([`generate`]), runs everything that proves it ([`test`]), looks for what nobody thought of ([`fuzz`]) and for what grows
+//! with time ([`soak`]), and measures what it costs and withstands ([`gates`]). It must never skip in silence: what cannot
+//! be done is named, and fails.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ cargo xtask soak [--minutes N] [--seed N]
                            good and bad traffic on one daemon, 10 minutes; memory and descriptors must stay flat
 cargo xtask conformance    play the raw cases against bascule, nginx and HAProxy, write docs/conformance.md
 cargo xtask instructions   count instructions per request, compare with the record; --help says more
-cargo xtask bench          CPU per request beside HAProxy and nginx; --help says more";
+cargo xtask bench          CPU per request beside HAProxy and nginx; --help says more
+cargo xtask resilience     what clients see while providers fail, beside HAProxy, nginx and Envoy; --help says more";
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -51,6 +53,7 @@ fn run(args: &[String]) -> Result<()> {
         ["test", "--all"] => test::run(&root, test::Length::All),
         ["conformance"] => test::conformance(&root),
         ["bench", rest @ ..] => gates::bench(&root, rest),
+        ["resilience", rest @ ..] => gates::resilience(&root, rest),
         ["instructions", rest @ ..] => gates::instructions(&root, rest),
         ["soak", rest @ ..] => soak::run(&root, &soak::Wanted::read(rest)?),
         ["fuzz", rest @ ..] => fuzz::run(&root, &fuzz::Wanted::read(rest)?),

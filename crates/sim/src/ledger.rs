@@ -112,11 +112,14 @@ impl Ledger {
             let bad = mine.iter().filter(within).count();
             bad * 100 > all.iter().filter(within).count()
         };
-        // A second can only begin to be quiet right after a try; so these instants are all that need to be looked at.
-        let last = mine.iter().rev().find(|at| too_many(**at));
-        match last {
+        // A second can only begin to be quiet right after a try; so these instants are all that need to be looked at. What
+        // begins in the last second is not known.
+        let mut starts = mine.iter().rev().filter(|at| **at + second <= end);
+        match starts.find(|at| too_many(**at)) {
             None => Some(Duration::ZERO),
-            Some(last) if *last + second < end => Some(last.since(fault) + Duration::from_nanos(1)),
+            Some(last) if *last + 2 * second <= end => {
+                Some(last.since(fault) + Duration::from_nanos(1))
+            }
             Some(_) => None,
         }
     }

@@ -21,6 +21,7 @@ mod request;
 pub mod script;
 mod seed;
 mod tries;
+mod wire;
 mod worker;
 pub mod world;
 

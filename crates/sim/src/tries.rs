@@ -1,21 +1,19 @@
-//! A request through its tries, as `proxy/attempt` performs them: pick, connect, send, wait; and once more where
-//! `traffic::retry::decide` says so. What fails and when is the weather's; every decision is the product's.
+//! A request through its tries, as `proxy/attempt` performs them: pick, connect, send, wait; another beside one that takes
+//! strangely long; and once more where `traffic::retry::decide` says so. What fails and when is the weather's; every
+//! decision is the product's. How a single try goes is in `wire.rs`.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use bascule_model::Instant;
-use bascule_traffic::retry::{self, Cause, Decision, Failure};
-use bascule_traffic::{Choice, PickReason, admit};
+use bascule_model::EndpointId;
+use bascule_traffic::retry::{self, Answered, Cause, Decision, Failure, backoff};
+use bascule_traffic::suspect::{Outcome, Repeatable};
+use bascule_traffic::{Choice, Gate, Look, PickReason, admit};
 
-use crate::fault::{Condition, Path};
 use crate::law::{Held, Laws, hold};
-use crate::ledger::{Ended, Ending, Method, Tried};
+use crate::ledger::{Ended, Ending, Method};
 use crate::request::Request;
 use crate::world::{Event, Step, World};
-
-/// What a slow answer takes more, at the least.
-const SLOW: Duration = Duration::from_millis(400);
 
 impl World {
     /// A client begins a request.
@@ -28,10 +26,10 @@ impl World {
         self.ledger.began += 1;
         let now = self.now;
         let here = self.edges.get_mut(edge);
-        let Some(view) = here
+        let view = here
             .and_then(|e| e.worker(worker))
-            .and_then(|w| w.view.clone())
-        else {
+            .and_then(|w| w.view.clone());
+        let Some(view) = view else {
             return hold(
                 now,
                 "an edge that is configured has a view",
@@ -39,300 +37,363 @@ impl World {
                 String::new,
             );
         };
-        let request = Request {
-            edge,
-            worker,
-            method,
-            began: now,
-            tried: Vec::new(),
-            place: usize::MAX,
-            reused: false,
-            written: false,
-            may_have_arrived: false,
-            view,
-        };
+        let request = Request::new(edge, worker, method, view, now);
         if admit::admit(&request.view.service).is_err() {
             self.end(&request, Ending::Refused);
             return Ok(());
         }
-        self.counts_request(&request);
+        if let Some(worker) = self.worker_at(edge, worker) {
+            worker.budget.request(now);
+        }
         let Some(choice) = self.first(&request) else {
             let detail = || format!("{:?}", request.view.service);
             return hold(now, "what serves has something to pick", false, detail);
         };
+        self.hold_pick(&request, choice)?;
         let number = self.ledger.began;
-        let backend = request.view.service.backends.get(choice.backend);
-        if let Some(since) = backend.and_then(|b| self.operator.off_since(&b.name)) {
-            Laws::is_off(now, since)?;
-        }
-        self.laws.picked(now, &request, choice)?;
         self.requests.insert(number, request);
         self.begin_try(number, choice)
     }
 
-    /// A try goes on, if it is still that try.
-    pub(crate) fn goes(&mut self, number: u64, tries: usize, step: Step) -> Held {
-        let current = self
-            .requests
-            .get(&number)
-            .map(|request| request.tried.len());
-        if current != Some(tries) {
-            return Ok(());
+    /// The laws of a first pick, and the trial that it may be.
+    fn hold_pick(&mut self, request: &Request, choice: Choice) -> Held {
+        let now = self.now;
+        let backend = request.view.service.backends.get(choice.backend);
+        if let Some(since) = backend.and_then(|b| self.operator.off_since(&b.name)) {
+            Laws::is_off(now, since)?;
         }
-        match step {
-            Step::Connected => self.send_request(number),
-            Step::Refused => self.fail(number, Cause::Connect),
-            Step::ConnectTimedOut => self.fail(number, Cause::ConnectTimeout),
-            Step::Died => self.fail(number, Cause::Died),
-            Step::TimedOut => self.fail(number, Cause::ResponseTimeout),
-            Step::Answered(status) => self.answered(number, status),
+        let gates = self.gates(request, request.repeatable());
+        let gate = self.gate_of(request, choice, request.repeatable());
+        Laws::gated(now, request, choice, gate, &gates)?;
+        let place = request.view.place(choice.backend, choice.endpoint);
+        let standing = self
+            .edges
+            .get(request.edge)
+            .and_then(|edge| edge.standings.get(place.unwrap_or(usize::MAX)));
+        if let Some(standing) = standing.filter(|standing| standing.is_suspected()) {
+            standing.take_trial(now);
         }
+        self.laws.picked(now, request, choice)
     }
 
-    /// Connections to the places of an outage are cut: idle ones are gone, and requests on the others die.
-    pub(crate) fn cut(&mut self, outage: usize) -> Held {
-        let places = self.weather.outages().get(outage).map(|o| o.places.clone());
-        let places = places.unwrap_or_default();
-        for worker in self.edges.iter_mut().flat_map(|edge| &mut edge.workers) {
-            worker.connected.retain(|place| !places.contains(place));
-        }
-        for (number, request) in &self.requests {
-            if request.written && places.contains(&request.place) {
-                let step = Event::Goes(*number, request.tried.len(), Step::Died);
-                self.queue.push(self.now, step);
-            }
-        }
-        Ok(())
+    /// The gates of all endpoints that may get requests at all.
+    fn gates(&self, request: &Request, repeatable: Repeatable) -> Vec<Gate> {
+        let backends = request.view.service.backends.iter().enumerate();
+        let open = backends.filter(|(_, b)| !b.off && !b.effective.is_zero());
+        let choices = open.flat_map(|(backend, b)| {
+            let endpoints = b.endpoints.iter().enumerate();
+            let usable = endpoints.filter(|(_, endpoint)| endpoint.usable);
+            usable.map(move |(endpoint, _)| (backend, endpoint))
+        });
+        choices
+            .map(|(backend, endpoint)| self.look(request, backend, endpoint, repeatable).gate)
+            .collect()
     }
 
-    /// At the end of a run every request is either under way or has ended, once.
-    pub(crate) fn settled(&self) -> Held {
-        let ended = u64::try_from(self.ledger.ended.len()).unwrap_or(u64::MAX);
-        let open = u64::try_from(self.requests.len()).unwrap_or(u64::MAX);
-        let all = ended.saturating_add(open) == self.ledger.began;
-        hold(self.now, "every request ends once", all, || {
-            format!("{ended} ended, {open} open, {} began", self.ledger.began)
-        })?;
-        let in_flight = self.edges.iter().flat_map(|edge| &edge.in_flight);
-        let in_flight: u64 = in_flight.map(|n| u64::from(*n)).sum();
-        hold(
-            self.now,
-            "in flight is what is under way",
-            in_flight == open,
-            || format!("{in_flight} counted, {open} open"),
-        )
-    }
-
-    fn counts_request(&mut self, request: &Request) {
-        let edge = self.edges.get_mut(request.edge);
-        if let Some(worker) = edge.and_then(|e| e.workers.get_mut(request.worker)) {
-            worker.budget.request(self.now);
-        }
+    fn gate_of(&self, request: &Request, choice: Choice, repeatable: Repeatable) -> Gate {
+        self.look(request, choice.backend, choice.endpoint, repeatable)
+            .gate
     }
 
     fn first(&self, request: &Request) -> Option<Choice> {
-        let edge = self.edges.get(request.edge)?;
         let view = &request.view;
-        let load = |backend, endpoint| load(&edge.in_flight, view.place(backend, endpoint));
-        view.picker.borrow_mut().first(&view.service, load)
+        let look = |backend, endpoint| self.look(request, backend, endpoint, request.repeatable());
+        view.picker.borrow_mut().first(&view.service, look).ok()
     }
 
+    /// A further try is no trial.
     fn other(&self, request: &Request) -> Option<Choice> {
-        let edge = self.edges.get(request.edge)?;
         let view = &request.view;
-        let load = |backend, endpoint| load(&edge.in_flight, view.place(backend, endpoint));
+        let look = |backend, endpoint| self.look(request, backend, endpoint, Repeatable::No);
         let mut picker = view.picker.borrow_mut();
-        picker.other(&view.service, &request.tried, load)
+        picker.other(&view.service, &request.tried, look)
     }
 
-    fn begin_try(&mut self, number: u64, choice: Choice) -> Held {
-        let now = self.now;
-        let Some(request) = self.requests.get_mut(&number) else {
+    /// What the edge sees of an endpoint.
+    fn look(
+        &self,
+        request: &Request,
+        backend: usize,
+        endpoint: usize,
+        repeatable: Repeatable,
+    ) -> Look {
+        let place = request.view.place(backend, endpoint);
+        let edge = self.edges.get(request.edge);
+        let here = edge.zip(place);
+        let in_flight = here.and_then(|(edge, place)| edge.in_flight.get(place).copied());
+        let standing = here.and_then(|(edge, place)| edge.standings.get(place));
+        let gate = standing.map_or(Gate::Open, |standing| standing.gate(self.now, repeatable));
+        Look::open(in_flight.unwrap_or(0)).with_gate(gate)
+    }
+
+    /// A try goes on, if it is still open.
+    pub(crate) fn goes(&mut self, number: u64, at: usize, step: Step) -> Held {
+        let request = self.requests.get(&number);
+        let Some(request) = request else {
             return Ok(());
         };
-        let Some((place, _)) = request.view.chosen(choice) else {
-            return hold(now, "what is picked exists", false, || {
-                format!("{choice:?}")
-            });
+        if let Step::Again(choice) = step {
+            self.laws.repeated(self.now, request, choice)?;
+            return self.begin_try(number, choice);
+        }
+        if request.tries.get(at).is_none_or(|current| !current.open) {
+            return Ok(());
+        }
+        match step {
+            Step::Connected => self.send(number, at),
+            Step::Refused => self.fail(number, at, Cause::Connect),
+            Step::ConnectTimedOut => self.fail(number, at, Cause::ConnectTimeout),
+            Step::Died => self.fail(number, at, Cause::Died),
+            Step::TimedOut => self.fail(number, at, Cause::ResponseTimeout),
+            Step::Silent(since) => self.silent(number, at, since),
+            Step::Answered(status) => self.answered(number, at, status),
+            Step::Again(_) => Ok(()),
+        }
+    }
+
+    /// Nothing has been heard for strangely long. Where the endpoint has answered others meanwhile it is waited for on.
+    fn silent(&mut self, number: u64, at: usize, since: bascule_model::Instant) -> Held {
+        let now = self.now;
+        let Some(request) = self.requests.get(&number) else {
+            return Ok(());
         };
-        request.tried.push(choice);
-        request.place = place;
-        request.written = false;
-        let tries = request.tried.len();
-        let edge = request.edge;
-        self.ledger.tries.push(Tried {
-            at: now,
-            edge,
-            place,
-            first: tries == 1,
-        });
-        let here = self.edges.get_mut(edge);
-        let open = here.and_then(|here| {
-            if let Some(count) = here.in_flight.get_mut(place) {
-                *count += 1;
+        let Some(current) = request.tries.get(at) else {
+            return Ok(());
+        };
+        let (edge, place) = (request.edge, current.place);
+        let answered = self.edges.get(edge).and_then(|e| e.answered.get(place));
+        if answered.is_some_and(|at| *at > since) {
+            if let Some(silence) = current.silence {
+                let step = Event::Goes(number, at, Step::Silent(now));
+                self.queue.push(now + silence, step);
             }
-            let worker = here.workers.get(request.worker)?;
-            Some(worker.connected.contains(&place))
-        });
-        request.reused = open == Some(true);
-        if request.reused {
-            return self.send_request(number);
-        }
-        let latency = self.latency(place);
-        let patience = self.layout.spec.timeouts.connect;
-        let (step, after) = match self.weather.meet(Path::Data, edge, place, now) {
-            Condition::Lost => (Step::ConnectTimedOut, patience),
-            Condition::Refuses => (Step::Refused, latency / 4),
-            _ => (Step::Connected, latency / 4),
-        };
-        self.queue
-            .push(now + after, Event::Goes(number, tries, step));
-        Ok(())
-    }
-
-    /// The request goes out. When an answer comes, or that none will, is decided now, unless a cut comes first.
-    fn send_request(&mut self, number: u64) -> Held {
-        let now = self.now;
-        let Some(request) = self.requests.get_mut(&number) else {
             return Ok(());
-        };
-        let (edge, place, tries) = (request.edge, request.place, request.tried.len());
-        let condition = self.weather.meet(Path::Data, edge, place, now);
-        request.written = true;
-        // Of a reset nobody knows whether it came before or after what was sent; of a lost packet that it did not arrive,
-        // but the edge cannot tell, and must not count on it.
-        request.may_have_arrived = true;
-        let latency = self.latency(place);
-        let half = self.network.below(2) == 0;
-        let late = SLOW + Duration::from_millis(self.network.below(400));
-        let patience = self.layout.spec.timeouts.response_headers;
-        let (step, after) = match condition {
-            Condition::Well => (Step::Answered(200), latency),
-            Condition::Slow => (Step::Answered(200), latency + late),
-            Condition::HalfErrors if half => (Step::Answered(503), latency),
-            Condition::HalfErrors => (Step::Answered(200), latency),
-            Condition::Unavailable => (Step::Answered(503), latency),
-            Condition::Resets | Condition::Refuses => (Step::Died, latency / 2),
-            Condition::Silent | Condition::Lost => (Step::TimedOut, patience),
-        };
-        self.queue
-            .push(now + after, Event::Goes(number, tries, step));
-        Ok(())
+        }
+        self.tell_outcome(number, at, Outcome::Silent)?;
+        self.second(number)
     }
 
-    fn answered(&mut self, number: u64, status: u16) -> Held {
+    /// A second try beside one that takes strangely long, where there may be one.
+    fn second(&mut self, number: u64) -> Held {
+        let now = self.now;
         let Some(request) = self.requests.get(&number) else {
             return Ok(());
         };
-        let (edge, place) = (request.edge, request.place);
-        // An answer that was on its way when the endpoint fell silent does not come.
-        let (condition, _) = self.weather.look(Path::Data, edge, place, self.now);
-        if matches!(condition, Condition::Silent | Condition::Lost) {
-            let patience = self.layout.spec.timeouts.response_headers;
-            let step = Event::Goes(number, request.tried.len(), Step::TimedOut);
-            self.queue.push(self.now + patience, step);
+        let failure = Failure::new(Cause::Silent, None);
+        let (facts, view) = (request.facts(), Rc::clone(&request.view));
+        let policy = &view.service.spec.retry;
+        if !retry::may(&failure, &facts, policy) {
             return Ok(());
         }
-        if let Some(worker) = self.worker_of(number) {
-            worker.connected.insert(place);
+        let Some(choice) = self.other(request) else {
+            return Ok(());
+        };
+        let (edge, worker) = (request.edge, request.worker);
+        let Some(worker) = self.worker_at(edge, worker) else {
+            return Ok(());
+        };
+        let decision = retry::decide(&failure, &facts, policy, &mut worker.budget, now);
+        if decision != Decision::Retry {
+            return Ok(());
         }
-        self.leave(number);
-        if let Some(request) = self.requests.remove(&number) {
-            let ending = if status < 500 {
-                Ending::Well
-            } else {
-                Ending::Error
-            };
-            self.end(&request, ending);
+        if let Some(request) = self.requests.get(&number) {
+            self.laws.repeated(now, request, choice)?;
         }
-        Ok(())
+        self.begin_try(number, choice)
     }
 
-    /// The try failed: it is told to whom it concerns, and decided whether there is another.
-    fn fail(&mut self, number: u64, cause: Cause) -> Held {
+    /// An answer came. What is wanted elsewhere is thrown away where there is another try, or one is waited for.
+    pub(crate) fn answered(&mut self, number: u64, at: usize, status: u16) -> Held {
         let now = self.now;
-        self.leave(number);
+        if self.is_swallowed(number, at) {
+            return Ok(());
+        }
         let Some(request) = self.requests.get(&number) else {
             return Ok(());
         };
-        let (edge, place) = (request.edge, request.place);
-        let failure = Failure::new(cause, request.endpoint());
-        if let (true, Some(id)) = (failure.speaks_against_endpoint(), &failure.endpoint) {
-            let id = bascule_model::EndpointId::clone(id);
-            self.tell(edge, |edge, now| edge.traffic_failed(now, id))?;
+        let Some(current) = request.tries.get(at).cloned() else {
+            return Ok(());
+        };
+        let (edge, worker, when) = (
+            request.edge,
+            request.worker,
+            request.view.service.spec.retry.when,
+        );
+        let answered = Answered {
+            status,
+            grpc: None,
+            retry_after: None,
+        };
+        if let Some(at) = self
+            .edges
+            .get_mut(edge)
+            .and_then(|e| e.answered.get_mut(current.place))
+        {
+            *at = now;
         }
-        if let Some(worker) = self.worker_of(number) {
+        if let Some(worker) = self.worker_at(edge, worker) {
+            worker.connected.insert(current.place);
+            if let Some(watch) = worker.watches.get_mut(current.place) {
+                watch.answers.record(now.since(current.began));
+            }
+        }
+        self.tell_outcome(number, at, answered.outcome(when))?;
+        self.close(number, at);
+        if let Some(cause) = answered.cause(when) {
+            if self.waits_beside(number, at) {
+                return Ok(());
+            }
+            if let Some((choice, wait)) = self.again(number, at, &Failure::new(cause, None)) {
+                return self.try_again(number, choice, wait);
+            }
+        }
+        let ending = if status < 500 {
+            Ending::Well
+        } else {
+            Ending::Error
+        };
+        self.finish(number, ending);
+        Ok(())
+    }
+
+    /// A try failed: it is told to whom it concerns, and decided whether there is another.
+    fn fail(&mut self, number: u64, at: usize, cause: Cause) -> Held {
+        let Some(request) = self.requests.get(&number) else {
+            return Ok(());
+        };
+        let failure = Failure::new(cause, request.endpoint(at));
+        let (edge, worker) = (request.edge, request.worker);
+        let place = request.tries.get(at).map_or(usize::MAX, |t| t.place);
+        if let Some(worker) = self.worker_at(edge, worker) {
             worker.connected.remove(&place);
         }
-        match self.decide(number, &failure) {
-            Some(choice) => {
-                if let Some(request) = self.requests.get(&number) {
-                    self.laws.repeated(now, request, choice)?;
-                }
-                self.begin_try(number, choice)
-            }
+        if let Some(outcome) = failure.outcome() {
+            self.tell_outcome(number, at, outcome)?;
+        }
+        if let (true, Some(id)) = (failure.speaks_against_endpoint(), &failure.endpoint) {
+            let id = EndpointId::clone(id);
+            self.tell(edge, |edge, now| edge.traffic_failed(now, id))?;
+        }
+        self.close(number, at);
+        if self.waits_beside(number, at) {
+            return Ok(());
+        }
+        match self.again(number, at, &failure) {
+            Some((choice, wait)) => self.try_again(number, choice, wait),
             None => {
-                if let Some(request) = self.requests.remove(&number) {
-                    self.end(&request, Ending::Failed);
-                }
+                self.finish(number, Ending::Failed);
                 Ok(())
             }
         }
     }
 
-    /// Where the next try goes, if there is to be one.
-    fn decide(&mut self, number: u64, failure: &Failure) -> Option<Choice> {
-        let request = self.requests.get(&number)?;
-        let kept_died = request.reused && failure.cause == Cause::Died;
-        let choice = match (self.other(request), request.tried.last()) {
-            (Some(other), _) => other,
-            (None, Some(same)) if kept_died => Choice {
-                why: PickReason::Retry,
-                ..*same
-            },
-            (None, _) => return None,
-        };
-        let facts = request.facts();
-        let view = Rc::clone(&request.view);
+    fn waits_beside(&self, number: u64, at: usize) -> bool {
+        let request = self.requests.get(&number);
+        request.is_some_and(|request| request.waits_beside(at))
+    }
+
+    /// How a try went is told to the endpoint's watch; a new suspicion has it checked at once.
+    fn tell_outcome(&mut self, number: u64, at: usize, outcome: Outcome) -> Held {
         let now = self.now;
-        let worker = self.worker_of(number)?;
-        let policy = &view.service.spec.retry;
-        let decision = retry::decide(failure, &facts, policy, &mut worker.budget, now);
-        (decision == Decision::Retry).then_some(choice)
-    }
-
-    fn worker_of(&mut self, number: u64) -> Option<&mut crate::worker::Worker> {
-        let request = self.requests.get(&number)?;
-        let edge = self.edges.get_mut(request.edge)?;
-        edge.workers.get_mut(request.worker)
-    }
-
-    /// The current try gives back its place.
-    fn leave(&mut self, number: u64) {
         let Some(request) = self.requests.get(&number) else {
+            return Ok(());
+        };
+        let Some(current) = request.tries.get(at).cloned() else {
+            return Ok(());
+        };
+        let (edge, id) = (request.edge, request.endpoint(at));
+        let worker = request.worker;
+        let Some(worker) = self.worker_at(edge, worker) else {
+            return Ok(());
+        };
+        let Some(watch) = worker.watches.get_mut(current.place) else {
+            return Ok(());
+        };
+        if outcome == Outcome::Silent {
+            watch.answers.record(now.since(current.began));
+        }
+        let is_new = watch.suspicion.handle(now, current.began, outcome);
+        match id.filter(|_| is_new) {
+            Some(id) => {
+                self.suspicions += 1;
+                let id = EndpointId::clone(&id);
+                self.tell(edge, |edge, now| edge.traffic_failed(now, id))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where the next try goes, and after how long, if there is to be one; the budget has been charged for it.
+    fn again(&mut self, number: u64, at: usize, failure: &Failure) -> Option<(Choice, Duration)> {
+        let request = self.requests.get(&number)?;
+        let reused = request.tries.get(at).is_some_and(|t| t.reused);
+        let kept_died = reused && failure.cause == Cause::Died;
+        let done = u8::try_from(request.tried.len()).unwrap_or(u8::MAX);
+        let same = request.tried.last().map(|same| Choice {
+            why: PickReason::Retry,
+            ..*same
+        });
+        let (choice, wait) = match (self.other(request), same) {
+            (Some(other), _) => (other, Duration::ZERO),
+            (None, Some(same)) if kept_died => (same, Duration::ZERO),
+            (None, Some(same)) => (same, backoff(done, &mut self.network)),
+            (None, None) => return None,
+        };
+        let (facts, view) = (request.facts(), Rc::clone(&request.view));
+        let (edge, worker) = (request.edge, request.worker);
+        let now = self.now;
+        let policy = &view.service.spec.retry;
+        let budget = &mut self.worker_at(edge, worker)?.budget;
+        let decision = retry::decide(failure, &facts, policy, budget, now);
+        (decision == Decision::Retry).then_some((choice, wait))
+    }
+
+    fn try_again(&mut self, number: u64, choice: Choice, wait: Duration) -> Held {
+        if wait > Duration::ZERO {
+            let step = Event::Goes(number, usize::MAX, Step::Again(choice));
+            self.queue.push(self.now + wait, step);
+            return Ok(());
+        }
+        if let Some(request) = self.requests.get(&number) {
+            self.laws.repeated(self.now, request, choice)?;
+        }
+        self.begin_try(number, choice)
+    }
+
+    /// The try gives back its place.
+    pub(crate) fn close(&mut self, number: u64, at: usize) {
+        let Some(request) = self.requests.get_mut(&number) else {
             return;
         };
-        let edge = self.edges.get_mut(request.edge);
-        if let Some(count) = edge.and_then(|edge| edge.in_flight.get_mut(request.place)) {
+        let Some(current) = request.tries.get_mut(at).filter(|t| t.open) else {
+            return;
+        };
+        current.open = false;
+        let (edge, place) = (request.edge, current.place);
+        let edge = self.edges.get_mut(edge);
+        if let Some(count) = edge.and_then(|edge| edge.in_flight.get_mut(place)) {
             *count = count.saturating_sub(1);
         }
     }
 
+    /// The request is over, and so is every try that may still have been answered.
+    fn finish(&mut self, number: u64, ending: Ending) {
+        let tries = self.requests.get(&number).map_or(0, |r| r.tries.len());
+        for at in 0..tries {
+            self.close(number, at);
+        }
+        if let Some(request) = self.requests.remove(&number) {
+            self.end(&request, ending);
+        }
+    }
+
     fn end(&mut self, request: &Request, ending: Ending) {
-        let now: Instant = self.now;
         self.ledger.ended.push(Ended {
             method: request.method,
             began: request.began,
-            took: now.since(request.began),
+            took: self.now.since(request.began),
             ending,
-            tries: request.tried.len(),
+            tries: request.tries.len(),
         });
     }
-}
-
-/// How many requests are in flight there.
-fn load(in_flight: &[u32], place: Option<usize>) -> u32 {
-    place
-        .and_then(|place| in_flight.get(place).copied())
-        .unwrap_or(0)
 }

@@ -1,13 +1,16 @@
-//! One worker of an edge: its view of the snapshot, its picker, its retry budget, and to which endpoints it has open
-//! connections. As in the proxy, a request keeps the view that it began with; a new snapshot carries the picker over.
+//! One worker of an edge: its view of the snapshot, its picker, its retry budget, what it has seen of each endpoint, and
+//! where it has open connections. As in the proxy, a request keeps the view that it began with; a new snapshot carries the
+//! picker over, and an endpoint that is usable again is suspected no more.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bascule_traffic::retry::Budget;
+use bascule_model::Instant;
+use bascule_traffic::retry::{Budget, Ledger};
 use bascule_traffic::snapshot::{Endpoint, Service};
+use bascule_traffic::suspect::{Answers, Standing, Suspicion};
 use bascule_traffic::{Choice, Picker, Snapshot};
 
 use crate::layout::Layout;
@@ -58,6 +61,23 @@ impl View {
         let backend = self.service.backends.get(choice.backend)?;
         Some((place, backend.endpoints.get(choice.endpoint)?))
     }
+
+    /// The places that are usable in it.
+    fn usable(&self) -> BTreeSet<usize> {
+        let backends = self.service.backends.iter().zip(&self.places);
+        let endpoints = backends.flat_map(|(backend, places)| backend.endpoints.iter().zip(places));
+        endpoints
+            .filter(|(endpoint, _)| endpoint.usable)
+            .map(|(_, place)| *place)
+            .collect()
+    }
+}
+
+/// What a worker has seen of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) suspicion: Suspicion,
+    pub(crate) answers: Answers,
 }
 
 /// A worker.
@@ -66,17 +86,29 @@ pub(crate) struct Worker {
     number: usize,
     pub(crate) view: Option<Rc<View>>,
     pub(crate) budget: Budget,
+    /// By place.
+    pub(crate) watches: Vec<Watch>,
     /// Places it has an open connection to.
     pub(crate) connected: BTreeSet<usize>,
 }
 
 impl Worker {
-    /// Worker `number` of an edge of this layout.
-    pub(crate) fn new(layout: &Layout, number: usize) -> Self {
+    /// Worker `number` of an edge of this layout, with what all of its workers share.
+    pub(crate) fn new(
+        layout: &Layout,
+        number: usize,
+        standings: &[Arc<Standing>],
+        ledger: &Arc<Ledger>,
+    ) -> Self {
+        let watch = |standing: &Arc<Standing>| Watch {
+            suspicion: Suspicion::new(Arc::clone(standing)),
+            answers: Answers::default(),
+        };
         Self {
             number,
             view: None,
-            budget: Budget::new(&layout.spec.retry, number, layout.size.workers),
+            budget: Budget::join(&layout.spec.retry, number, Arc::clone(ledger)),
+            watches: standings.iter().map(watch).collect(),
             connected: BTreeSet::new(),
         }
     }
@@ -84,11 +116,22 @@ impl Worker {
     /// Takes a snapshot.
     pub(crate) fn adopt(&mut self, layout: &Layout, snapshot: &Snapshot) {
         let view = View::build(layout, self.number, snapshot, self.view.as_deref());
+        if let (Some(view), Some(old)) = (&view, &self.view) {
+            let (usable, before) = (view.usable(), old.usable());
+            let returned = usable.difference(&before);
+            let watches = returned.filter_map(|place| self.watches.get(*place));
+            watches.for_each(|watch| watch.suspicion.standing().forget());
+        }
         if let Some(view) = &view {
-            let policy = &view.service.spec.retry;
-            self.budget
-                .set_policy(policy, self.number, layout.size.workers);
+            self.budget.set_policy(&view.service.spec.retry);
         }
         self.view = view.map(Rc::new);
+    }
+
+    /// Once a second: what is strange is worked out anew.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for watch in &mut self.watches {
+            watch.answers.handle_timeout(now);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bascule_health::{CheckFailure, CheckResult};
 use bascule_model::{Instant, Rng, Targets};
+use bascule_traffic::Choice;
 
 use crate::edge::{Asked, Edge};
 use crate::fault::{Condition, FLAP, Path, Weather};
@@ -30,6 +31,8 @@ pub(crate) enum Event {
     Wakes(usize),
     /// Connections to these places are cut.
     Cut(usize),
+    /// A second has passed at an edge.
+    Second(usize),
     /// A person does something.
     Acts(Act),
 }
@@ -49,6 +52,10 @@ pub(crate) enum Step {
     Died,
     /// No answer came in time.
     TimedOut,
+    /// Nothing has been heard since then, and that is strange.
+    Silent(Instant),
+    /// A wait before another try is over.
+    Again(Choice),
 }
 
 /// Everything there is.
@@ -66,6 +73,8 @@ pub struct World {
     pub(crate) network: Rng,
     pub(crate) operator: Operator,
     acted: BTreeMap<&'static str, u64>,
+    /// How often an endpoint became suspected.
+    pub(crate) suspicions: u64,
     end: Instant,
 }
 
@@ -90,6 +99,7 @@ impl World {
             rng: rng.fork("clients"),
             operator: Operator::default(),
             acted: BTreeMap::new(),
+            suspicions: 0,
             end: script.end,
             layout,
         };
@@ -100,6 +110,7 @@ impl World {
         for edge in 0..world.edges.len() {
             world.pump(edge)?;
             world.queue.push(Instant::ZERO, Event::Arrives(edge));
+            world.queue.push(Instant::ZERO, Event::Second(edge));
         }
         Ok(world)
     }
@@ -121,6 +132,7 @@ impl World {
                     edge.wake_at = None;
                     edge.timeout(now);
                 })?,
+                Event::Second(edge) => self.second_passes(edge),
                 Event::Cut(outage) => self.cut(outage)?,
                 Event::Acts(act) => self.act(&act)?,
             }
@@ -147,6 +159,12 @@ impl World {
         &self.acted
     }
 
+    /// How often an endpoint became suspected at an edge.
+    #[must_use]
+    pub const fn suspicions(&self) -> u64 {
+        self.suspicions
+    }
+
     /// The layout it began with.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
@@ -157,6 +175,17 @@ impl World {
     #[must_use]
     pub const fn script_end(&self) -> Instant {
         self.end
+    }
+
+    /// What its workers do once a second.
+    fn second_passes(&mut self, edge: usize) {
+        let now = self.now;
+        let workers = self.edges.get_mut(edge).into_iter();
+        workers
+            .flat_map(|edge| &mut edge.workers)
+            .for_each(|worker| worker.handle_timeout(now));
+        self.queue
+            .push(now + Duration::from_secs(1), Event::Second(edge));
     }
 
     /// Tells an edge something, and lets that have its effect.
@@ -249,14 +278,14 @@ impl World {
         if *act == Act::Stale {
             let outdated = self.operator.outdated();
             return outdated.map_or(Ok(()), |old| {
-                self.send(&old, "older targets are refused", false)
+                self.publish(&old, "older targets are refused", false)
             });
         }
         let targets = self.operator.act(self.now, &self.layout, act).clone();
-        self.send(&targets, "newer targets are taken", true)
+        self.publish(&targets, "newer targets are taken", true)
     }
 
-    fn send(&mut self, targets: &Targets, law: &'static str, wanted: bool) -> Held {
+    fn publish(&mut self, targets: &Targets, law: &'static str, wanted: bool) -> Held {
         for edge in 0..self.edges.len() {
             let mut taken = wanted;
             self.tell(edge, |edge, now| taken = edge.targets(now, targets))?;

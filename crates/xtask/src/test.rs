@@ -61,13 +61,9 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     }
     if length == Length::All {
         table.step("laws, many more cases", || many_cases(root))?;
-<<<<<<< HEAD
-        table.step("attacks, larger", || larger_attacks(root, length.binary()))?;
-=======
         table.step("a thousand sessions", || a_thousand_sessions(root))?;
         table.step("histories, many more seeds", || many_seeds(root))?;
-        table.step("attacks, larger", || larger_attacks(root))?;
->>>>>>> d5f18be (docs: histories and faults, how they are played and why)
+        table.step("attacks, larger", || larger_attacks(root, length.binary()))?;
         table.step("differential fuzzer", || differential(root))?;
         table.step("fuzz targets", || fuzz::run(root, &fuzz::Wanted::ALL))?;
         table.step("soak", || soak::run(root, &soak::Wanted::default()))?;
@@ -147,10 +143,6 @@ fn many_cases(root: &Path) -> Result<()> {
     Ok(())
 }
 
-<<<<<<< HEAD
-/// Every attack on the optimised binary, several times as large as in the normal run.
-fn larger_attacks(root: &Path, binary: &str) -> Result<()> {
-=======
 /// Long sessions through reloads and shifts, five times as many as in the normal run.
 fn a_thousand_sessions(root: &Path) -> Result<()> {
     let status = Command::new("cargo")
@@ -179,9 +171,8 @@ fn many_seeds(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every attack, several times as large as in the normal run.
-fn larger_attacks(root: &Path) -> Result<()> {
->>>>>>> d5f18be (docs: histories and faults, how they are played and why)
+/// Every attack on the optimised binary, several times as large as in the normal run.
+fn larger_attacks(root: &Path, binary: &str) -> Result<()> {
     let status = Command::new("cargo")
         .args(["test", "--package", "bascule", "--test", "attacks"])
         .env("BASCULE_ATTACK_SCALE", "4")

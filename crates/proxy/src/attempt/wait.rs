@@ -52,7 +52,10 @@ impl Wait {
     ) -> Self {
         Self {
             patience: spec.timeouts.response_headers,
-            silence: watch.silence(),
+            // A request that can be made again must not fail by the limit before it is.
+            silence: watch
+                .silence()
+                .map(|silence| silence.min(spec.timeouts.response_headers / 2)),
             try_timeout: spec.retry.try_timeout,
             silent_since: Instant::ZERO,
             deadline,

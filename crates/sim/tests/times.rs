@@ -1,0 +1,169 @@
+//! How soon an edge leaves what is broken, and how it comes back, in virtual time: one fault, two providers of two
+//! endpoints, half and half, 200 requests a second. What is measured on real sockets is in `docs/resilience.md`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
+use std::time::Duration;
+
+use bascule_model::Instant;
+use bascule_sim::layout::Size;
+use bascule_sim::ledger::Ending;
+use bascule_sim::{Fault, Layout, Ledger, Script, World};
+
+const FALL: Instant = Instant::from_millis(4_000);
+const RECOVERY: Instant = Instant::from_millis(10_000);
+const END: Instant = Instant::from_millis(20_000);
+
+/// Checks as the measurement beside other proxies has them.
+const QUICK: &str = "{ path: /healthz, interval: 500ms, timeout: 300ms, fall: 2, rise: 2 }";
+/// Checks as they are when nobody says.
+const BUILT_IN: &str = "{ path: /healthz }";
+
+/// A history with one fault of the first provider.
+struct Played {
+    world: World,
+    ill: Vec<usize>,
+}
+
+fn play(fault: Fault, check: &str, endpoints: usize) -> Played {
+    let list = |n: usize| {
+        let endpoints = (1..=endpoints).map(|e| format!("\"http://10.{n}.0.{e}:80\""));
+        endpoints.collect::<Vec<_>>().join(", ")
+    };
+    let text = format!(
+        "listen: {{ web: {{ address: \":8080\" }} }}\nservices:\n  meet:\n    check: {check}\n    \
+         timeouts: {{ connect: 300ms, response_headers: 1s }}\n    retry: {{ attempts: 3 }}\n    backends:\n      \
+         aws: {{ weight: 50, endpoints: [{}] }}\n      oci: {{ weight: 50, endpoints: [{}] }}\n",
+        list(1),
+        list(2)
+    );
+    let size = Size {
+        edges: 1,
+        workers: 2,
+        rate: 200,
+        posts: 0,
+    };
+    let layout = Layout::read(&text, size).unwrap();
+    let ill = layout.of_provider("aws");
+    let script = Script::one(fault, ill.clone(), FALL, RECOVERY);
+    let mut world = World::new(layout, &script, 7).unwrap();
+    world.run(END).unwrap();
+    Played { world, ill }
+}
+
+impl Played {
+    fn ledger(&self) -> &Ledger {
+        self.world.ledger()
+    }
+
+    /// Requests that did not end well, from the fall on.
+    fn failed(&self) -> usize {
+        let endings = [Ending::Error, Ending::Failed, Ending::Refused];
+        endings
+            .map(|e| self.ledger().count(FALL, END, e))
+            .iter()
+            .sum()
+    }
+
+    fn left(&self) -> Duration {
+        let left = self.ledger().left(&self.ill, FALL, RECOVERY);
+        left.expect("it is left before the recovery")
+    }
+
+    /// Requests that waited for more than 400 ms while the fault lasted.
+    fn waited(&self) -> usize {
+        let ended = self.ledger().ended.iter();
+        let late = |e: &&bascule_sim::ledger::Ended| {
+            FALL <= e.began && e.began < RECOVERY && e.took > Duration::from_millis(400)
+        };
+        ended.filter(late).count()
+    }
+
+    /// The most that the ill got in any second after they were left.
+    fn trials(&self) -> usize {
+        let from = FALL + self.left();
+        let second = Duration::from_secs(1);
+        let starts = self.ledger().tries.iter().map(|t| t.at);
+        let starts = starts.filter(|at| *at > from && *at + second <= RECOVERY);
+        let trials = starts.map(|at| self.ledger().tries_at(&self.ill, at, at + second));
+        trials.max().unwrap_or(0)
+    }
+
+    /// Their part of what all got in this time, as a multiple of their share.
+    fn part(&self, from: Instant, length: Duration) -> f64 {
+        let all: Vec<usize> = (0..self.world.layout().places.len()).collect();
+        let count = |places: &[usize]| self.ledger().tries_at(places, from, from + length) as f64;
+        count(&self.ill) / count(&all).max(1.0) * 2.0
+    }
+
+    /// After the recovery: the first request, and until they had nine tenths of their share in half a second.
+    fn back(&self) -> (Duration, Duration) {
+        let tries = self.ledger().tries.iter();
+        let mut after = tries.filter(|t| t.at >= RECOVERY && self.ill.contains(&t.place));
+        let first = after.next().expect("they come back").at;
+        let looks = (0..500).map(|n| RECOVERY + Duration::from_millis(20) * n);
+        let half = Duration::from_millis(500);
+        let most = looks.into_iter().find(|at| self.part(*at, half) >= 0.9);
+        let most = most.expect("they get their share again") + half;
+        (first.since(RECOVERY), most.since(RECOVERY))
+    }
+}
+
+#[track_caller]
+fn at_most(what: &str, value: Duration, limit: u64) {
+    assert!(
+        value <= Duration::from_millis(limit),
+        "{what}: {value:?}, at most {limit} ms"
+    );
+}
+
+#[test]
+fn what_refuses_resets_or_answers_503_is_left_at_once_and_no_get_fails() {
+    for check in [QUICK, BUILT_IN] {
+        for fault in [Fault::Refuse, Fault::Reset, Fault::Unavailable] {
+            let played = play(fault, check, 2);
+            assert_eq!(played.failed(), 0, "{fault}");
+            at_most(fault.name(), played.left(), 150);
+            assert!(
+                played.trials() <= 2,
+                "{fault}: {} trials a second at two endpoints",
+                played.trials()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_silence_is_left_soon_and_no_get_fails() {
+    for (fault, waited) in [(Fault::Blackhole, 60), (Fault::DataPathLoss, 100)] {
+        let played = play(fault, QUICK, 2);
+        assert_eq!(played.failed(), 0, "{fault}");
+        at_most(fault.name(), played.left(), 700);
+        assert!(
+            played.waited() <= waited,
+            "{fault}: {} waited",
+            played.waited()
+        );
+        let played = play(fault, BUILT_IN, 2);
+        assert_eq!(played.failed(), 0, "{fault}");
+        at_most(fault.name(), played.left(), 1_500);
+    }
+}
+
+#[test]
+fn what_returns_is_let_in_soon_and_slowly() {
+    let played = play(Fault::Refuse, QUICK, 2);
+    let (first, most) = played.back();
+    // Two checks that pass: the interval, then the fast one; then a second.
+    at_most("the first request", first, 2_000);
+    let at_first = played.part(RECOVERY + first, Duration::from_millis(500));
+    assert!(at_first <= 0.15, "{at_first} of the share at first");
+    at_most("nine tenths of the share", most, 6_500);
+    let second = Duration::from_secs(1);
+    let peak = (0..400).map(|n| played.part(RECOVERY + Duration::from_millis(20) * n, second));
+    assert!(peak.fold(0.0, f64::max) <= 1.03, "an overshoot");
+}

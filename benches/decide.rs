@@ -17,14 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{Instant, Rng, Scheme, Shares};
+use bascule_traffic::hash::Key;
+use bascule_traffic::maglev;
 use bascule_traffic::retry::{self, Body, Budget, Cause, Failure, RequestFacts, Written};
 use bascule_traffic::route::{ListenerTable, Table};
 use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::{
-    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPattern,
-    HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
+    Algorithm, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
+    HostPattern, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
-use bascule_traffic::{Assembler, Input, Look, Picker, admit, schedule::Schedule};
+use bascule_traffic::{Assembler, Gate, Input, Look, Picker, admit, schedule::Schedule};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -51,6 +53,19 @@ fn main() -> Fallible<()> {
     }
     for endpoints in [3, 50] {
         pick_endpoint(&bench, endpoints)?;
+    }
+    for algorithm in [
+        Algorithm::PeakEwma,
+        Algorithm::Maglev,
+        Algorithm::Rendezvous,
+    ] {
+        for endpoints in [3, 50] {
+            pick_by(&bench, algorithm, endpoints)?;
+        }
+    }
+    spill(&bench)?;
+    for endpoints in [3, 50, 1_000] {
+        fill_table(&bench, endpoints)?;
     }
     decide_retry(&bench);
     whole(&bench)
@@ -88,6 +103,46 @@ fn pick_endpoint(bench: &Bench, endpoints: usize) -> Fallible<()> {
         &format!("pick::first, 2 backends of {endpoints} endpoints"),
         || picker.first(&service, |_, endpoint| load(&loads, endpoint)),
     );
+    Ok(())
+}
+
+/// As before by another algorithm: every request has a key, and every endpoint a latency.
+fn pick_by(bench: &Bench, algorithm: Algorithm, endpoints: usize) -> Fallible<()> {
+    let service = service_by(algorithm, 2, endpoints)?;
+    let loads = loads(endpoints);
+    let mut picker = Picker::new(1, &service);
+    let mut number = 0_u64;
+    let name = format!("pick::first, {}, 2 × {endpoints}", algorithm.as_str());
+    bench.row(&name, || {
+        number += 1;
+        let key = Some(Key::of(&number.to_le_bytes()));
+        picker.first_by(&service, key, |_, endpoint| Look {
+            latency: Some(1_000_000),
+            ..load(&loads, endpoint)
+        })
+    });
+    Ok(())
+}
+
+/// A turn of a backend that has nothing open: half of them.
+fn spill(bench: &Bench) -> Fallible<()> {
+    let service = service(3, 3)?;
+    let mut picker = Picker::new(1, &service);
+    bench.row("pick::first, 3 × 3, the largest is full", || {
+        picker.first(&service, |backend, _| {
+            Look::open(0).with_gate(if backend == 2 { Gate::Full } else { Gate::Open })
+        })
+    });
+    Ok(())
+}
+
+/// The table of a backend, which is made when its endpoints change.
+fn fill_table(bench: &Bench, endpoints: usize) -> Fallible<()> {
+    let number = u32::try_from(endpoints)?;
+    let members: Vec<(u64, u32)> = (0..number).map(|n| (u64::from(n), 10_000)).collect();
+    bench.row(&format!("maglev::Table, {endpoints} endpoints"), || {
+        maglev::Table::new(members.clone())
+    });
     Ok(())
 }
 
@@ -234,7 +289,13 @@ fn load(loads: &[u32], endpoint: usize) -> Look {
 
 /// A service that serves, with `backends` of weights 1, 2, 3 … and `endpoints` each, all up.
 fn service(backends: usize, endpoints: usize) -> Fallible<Arc<Service>> {
-    let spec = Arc::new(spec("meet", Vec::new(), backends, endpoints)?);
+    service_by(Algorithm::default(), backends, endpoints)
+}
+
+fn service_by(algorithm: Algorithm, backends: usize, endpoints: usize) -> Fallible<Arc<Service>> {
+    let mut spec = spec("meet", Vec::new(), backends, endpoints)?;
+    spec.balance.algorithm = algorithm;
+    let spec = Arc::new(spec);
     let mut assembler = Assembler::new();
     assembler.handle(Instant::ZERO, Input::Services(vec![spec]))?;
     let snapshot = assembler.poll_snapshot().ok_or("no snapshot")?;

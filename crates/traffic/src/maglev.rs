@@ -16,7 +16,7 @@ const START: u64 = 0x6f66_6673_6574_0000;
 const STEP: u64 = 0x736b_6970_0000_0000;
 
 /// An endpoint, by its hash, and its weight relative to the others.
-pub(crate) type Member = (u64, u32);
+pub type Member = (u64, u32);
 
 /// The table of one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,8 @@ struct Walk {
 
 impl Table {
     /// The table of these endpoints. Of more than 65 535 the others have no place; then there would be none for most anyway.
-    pub(crate) fn new(members: Vec<Member>) -> Self {
+    #[must_use]
+    pub fn new(members: Vec<Member>) -> Self {
         let greatest = members.iter().map(|(_, weight)| *weight).max().unwrap_or(1);
         let cost = u64::from(greatest.max(1));
         let mut walks: Vec<Walk> = members.iter().map(Walk::new).collect();

@@ -5,23 +5,32 @@ use std::time::Duration;
 
 use bascule_telemetry::clock;
 use bascule_traffic::latency::PeakEwma;
-use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
+use bascule_traffic::retry::Answered;
 
 use crate::http::record::Exchange;
 
 /// The endpoint answered. A status that says that it cannot, or not now, is a failure as far as choosing goes, however
 /// fast it came: else an endpoint that refuses at once would draw everything.
-pub(crate) fn answered(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) {
+pub(crate) fn answered(exchange: &Exchange, answered: &Answered) {
     tell(exchange, |ewma, took| {
         let now = clock::now();
         let ewma = ewma.answered(now, took);
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            ewma.penalised(now, retry_after(headers))
+        if refuses(answered) {
+            ewma.penalised(now, answered.retry_after)
         } else {
             ewma
         }
     });
+}
+
+/// Whether it says that the endpoint cannot, or not now: a status, or that of a gRPC call (unknown, deadline exceeded,
+/// resource exhausted, internal, unavailable, data loss).
+fn refuses(answered: &Answered) -> bool {
+    let by_status = answered.status >= 500 || answered.status == 429;
+    by_status
+        || answered
+            .grpc
+            .is_some_and(|code| matches!(code, 2 | 4 | 8 | 13 | 14 | 15))
 }
 
 /// The try failed for the endpoint's fault.
@@ -43,30 +52,29 @@ fn tell(exchange: &Exchange, how: impl Fn(PeakEwma, Duration) -> PeakEwma) {
     }
 }
 
-/// For how long it wants to be left alone, where it says so in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    seconds.parse().ok().map(Duration::from_secs)
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
-    fn seconds_are_heard_and_anything_else_is_a_failure_like_others() {
-        for (text, seconds) in [
-            ("7", Some(7)),
-            (" 120 ", Some(120)),
-            ("-1", None),
-            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
-            ("", None),
+    fn what_says_that_it_cannot_refuses_and_what_says_no_does_not() {
+        for (status, grpc, expected) in [
+            (200, None, false),
+            (404, None, false),
+            (429, None, true),
+            (500, None, true),
+            (503, None, true),
+            (200, Some(0), false),
+            (200, Some(5), false),
+            (200, Some(8), true),
+            (200, Some(14), true),
         ] {
-            let headers = [(RETRY_AFTER, HeaderValue::from_str(text).unwrap())];
-            let got = retry_after(&HeaderMap::from_iter(headers));
-            assert_eq!(got, seconds.map(Duration::from_secs), "{text}");
+            let answered = Answered {
+                status,
+                grpc,
+                retry_after: None,
+            };
+            assert_eq!(refuses(&answered), expected, "{status} {grpc:?}");
         }
     }
 }

@@ -73,8 +73,8 @@ impl Exchange {
     ) -> Answered {
         let now = clock::now();
         self.heard_at = Some(now);
-        latency::answered(self, response.status(), response.headers());
         let answered = answered(response, outgoing);
+        latency::answered(self, &answered);
         if let Some(lease) = &self.lease {
             let watch = &lease.endpoint.watch;
             let outcome = answered.outcome(policy.when);

@@ -17,7 +17,7 @@ pub use histogram::Histogram;
 pub use name::{BackendName, ListenerName, NameError, ProviderName, ServiceName};
 pub use rng::Rng;
 pub use share::{BasisPoints, ShareError, Shares};
-pub use signal::BackendSignal;
+pub use signal::{BackendSignal, EndpointTotals, FailureClass, TrafficFailure, TrialTotals};
 pub use state::{AdminState, ObservedState, Revision};
 pub use targets::{AdminTarget, TargetRow, Targets};
 pub use time::{Instant, Timestamp};

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use bascule_health::{
     Action, CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, Judge, Report, Target,
 };
-use bascule_model::{AdminState, EndpointId, Instant, ProviderName};
+use bascule_model::{AdminState, EndpointId, FailureClass, Instant, ProviderName, TrafficFailure};
 use bascule_telemetry::{Registry, clock, events::Bus, spawn};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -53,8 +53,8 @@ pub struct ProbeTarget {
 pub struct Settings {
     /// Decides the jitter.
     pub seed: u64,
-    /// Endpoints that traffic failed to connect to. Senders should drop what does not fit: one is enough.
-    pub failures: mpsc::Receiver<EndpointId>,
+    /// Failures of endpoints that traffic saw. Senders should drop what does not fit: one is enough.
+    pub failures: mpsc::Receiver<TrafficFailure>,
     /// Where transitions are told.
     pub bus: Bus,
     /// Where they are counted.
@@ -151,7 +151,7 @@ impl Task {
     async fn run(
         mut self,
         mut targets: watch::Receiver<Vec<ProbeTarget>>,
-        mut failures: mpsc::Receiver<EndpointId>,
+        mut failures: mpsc::Receiver<TrafficFailure>,
     ) {
         let mut failed = Vec::with_capacity(FAILURES_MAX);
         let mut failures_open = true;
@@ -211,10 +211,15 @@ impl Task {
         }
     }
 
-    fn take_failures(&mut self, failed: &mut Vec<EndpointId>) {
-        let distinct: BTreeSet<EndpointId> = failed.drain(..).collect();
+    /// Checks what traffic could not use. That a request failed inside the endpoint is no reason to.
+    fn take_failures(&mut self, failed: &mut Vec<TrafficFailure>) {
+        let broken = failed
+            .drain(..)
+            .filter(|failure| failure.class != FailureClass::Error);
+        let distinct: BTreeSet<Arc<EndpointId>> = broken.map(|failure| failure.endpoint).collect();
         let now = clock::now();
         for id in distinct {
+            let id = EndpointId::clone(&id);
             self.judge.handle(now, Input::TrafficFailed { id });
         }
     }

@@ -84,7 +84,11 @@ impl<'a> Attempt<'a> {
         self.service.budget().borrow_mut().request(clock::now());
         let kept = self.exchange.client.worker.kept();
         self.outgoing.keep(policy, kept);
-        let first = self.service.first(self.key, self.outgoing.repeatable());
+        let repeatable = self.outgoing.repeatable();
+        let first = match self.service.trial(repeatable) {
+            Some(trial) => Ok(trial),
+            None => self.service.first(self.key, repeatable),
+        };
         let mut lease = first.map_err(|e| Rejection::of_pick(e, &self.service.service))?;
         let mut source = Source::Any;
         loop {

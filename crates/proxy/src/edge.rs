@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use arc_swap::ArcSwap;
-use bascule_model::{BackendSignal, EndpointId, Instant, Revision};
+use bascule_model::{BackendSignal, EndpointId, EndpointTotals, Instant, Revision, TrafficFailure};
 use bascule_net::tcp::Connections;
 use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, names, spawn};
@@ -109,8 +109,8 @@ impl fmt::Debug for Edge {
 }
 
 impl Edge {
-    /// Starts the workers and gives the edge once all of them accept. Failures to connect to an endpoint are sent to
-    /// `failures`, or dropped when nobody takes them fast enough. Blocks for a moment.
+    /// Starts the workers and gives the edge once all of them accept. Failures of endpoints are sent to `failures`
+    /// as they happen, or dropped when nobody takes them fast enough. Blocks for a moment.
     ///
     /// # Errors
     /// [`StartError`].
@@ -119,7 +119,7 @@ impl Edge {
         snapshot: Arc<Snapshot>,
         registry: &Registry,
         access: Option<&AccessLog>,
-        failures: &mpsc::Sender<EndpointId>,
+        failures: &mpsc::Sender<TrafficFailure>,
     ) -> Result<Self, StartError> {
         let workers = settings.workers;
         if workers == 0 {
@@ -241,6 +241,18 @@ impl Edge {
                 }
             };
         backends.map(signal).collect()
+    }
+
+    /// What the judge is told: totals of every endpoint that a worker knows, over all workers.
+    #[must_use]
+    pub fn endpoint_totals(&self) -> Vec<(Arc<EndpointId>, EndpointTotals)> {
+        self.0.shared.endpoint_totals()
+    }
+
+    /// Lets the next request that fits go to this endpoint, though it is not usable: to see whether it works again. One at a
+    /// time; how it ended is in the totals. Never to what a person took out.
+    pub fn grant_trial(&self, endpoint: &EndpointId, now: Instant) {
+        self.0.shared.grant_trial(endpoint, now);
     }
 
     /// Requests running now.

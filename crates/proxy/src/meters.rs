@@ -28,6 +28,7 @@ pub(crate) struct Meters {
     by_retry: Counter,
     by_fail_open: Counter,
     by_spill: Counter,
+    by_trial: Counter,
     errors: Counter,
 }
 
@@ -73,6 +74,7 @@ impl Meters {
             by_retry: picks(PickReason::Retry.as_str()),
             by_fail_open: picks(PickReason::FailOpen.as_str()),
             by_spill: picks(PickReason::SPILL),
+            by_trial: picks(PickReason::Trial.as_str()),
             errors: counter!(names::BACKEND_ERRORS, &labels()),
         }
     }
@@ -94,6 +96,7 @@ impl Meters {
             PickReason::Retry => self.by_retry.increment(1),
             PickReason::FailOpen => self.by_fail_open.increment(1),
             PickReason::Spill { .. } => self.by_spill.increment(1),
+            PickReason::Trial => self.by_trial.increment(1),
         }
         self.active.increment(1.0);
     }

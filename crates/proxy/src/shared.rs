@@ -1,16 +1,22 @@
-//! What all workers must see, keyed by stable ids and never rebuilt with a snapshot: requests in flight by endpoint, which
-//! picks sum, and totals by backend, which signals sum. Each number has one padded cell a worker, written by that worker
-//! alone, so that no cache line moves between cores for a request. What is no longer used by any view goes with it.
+//! What all workers must see, keyed by stable ids and never rebuilt with a snapshot: by endpoint what is in flight, which
+//! picks sum, and how tries ended, which the judge sums; totals by backend, which signals sum. Each number has one padded
+//! cell a worker, written by that worker alone, so that no cache line moves between cores for a request. What is no longer
+//! used by any view goes with it. Next: [`endpoint`], then [`trials`].
+
+mod endpoint;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bascule_model::{BackendName, EndpointId, ServiceName};
+use bascule_model::{BackendName, EndpointId, EndpointTotals, Instant, ServiceName};
 use bascule_traffic::retry::Ledger;
 use crossbeam_utils::CachePadded;
 
 use crate::upstream::Trust;
+pub(crate) use endpoint::{EndpointCells, EndpointTally};
+pub(crate) use trials::Trials;
 
 /// A number that one thread writes and others read.
 #[derive(Debug, Default)]
@@ -30,6 +36,11 @@ impl Cell {
     /// Becomes this; only by the thread that owns the cell.
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
+    }
+
+    /// So much more; as [`increment`](Self::increment).
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.store(self.get().saturating_add(amount), Relaxed);
     }
 
     /// One less; as [`increment`](Self::increment).
@@ -59,15 +70,6 @@ impl<T: Default> PerWorker<T> {
     }
 }
 
-/// Requests in flight to one endpoint.
-pub(crate) type EndpointCells = PerWorker<Cell>;
-
-/// The requests in flight to one endpoint, of all workers.
-pub(crate) fn load(cells: &EndpointCells) -> u32 {
-    let sum: u64 = cells.all().map(Cell::get).sum();
-    u32::try_from(sum).unwrap_or(u32::MAX)
-}
-
 /// What one worker counts of one backend.
 #[derive(Debug, Default)]
 pub(crate) struct BackendTotals {
@@ -91,7 +93,8 @@ pub(crate) type BackendKey = (ServiceName, BackendName);
 #[derive(Debug)]
 pub(crate) struct Shared {
     workers: usize,
-    endpoints: Mutex<BTreeMap<EndpointId, Weak<EndpointCells>>>,
+    endpoints: Mutex<BTreeMap<Arc<EndpointId>, Weak<EndpointCells>>>,
+    trials: Mutex<BTreeMap<ServiceName, Weak<Trials>>>,
     trust: Mutex<BTreeMap<EndpointId, Weak<Trust>>>,
     ledgers: Mutex<BTreeMap<ServiceName, Weak<Ledger>>>,
     /// Totals only grow while the process lives, also of a backend that is away for a while: kept for ever.
@@ -104,6 +107,7 @@ impl Shared {
         Self {
             workers,
             endpoints: Mutex::default(),
+            trials: Mutex::default(),
             trust: Mutex::default(),
             ledgers: Mutex::default(),
             backends: Mutex::default(),
@@ -111,7 +115,7 @@ impl Shared {
     }
 
     /// The cells of an endpoint. Locks: only for building views.
-    pub(crate) fn endpoint(&self, id: &EndpointId) -> Arc<EndpointCells> {
+    pub(crate) fn endpoint(&self, id: &Arc<EndpointId>) -> Arc<EndpointCells> {
         find_or_make(&self.endpoints, id, || EndpointCells::new(self.workers))
     }
 
@@ -123,6 +127,28 @@ impl Shared {
     /// What the workers count of a service's retries. Locks: only for building views.
     pub(crate) fn ledger(&self, service: &ServiceName) -> Arc<Ledger> {
         find_or_make(&self.ledgers, service, || Ledger::new(self.workers))
+    }
+
+    /// What all workers have counted of every endpoint that a view uses. Locks: only for the judge.
+    pub(crate) fn endpoint_totals(&self) -> Vec<(Arc<EndpointId>, EndpointTotals)> {
+        let endpoints = lock(&self.endpoints);
+        let totals = |(id, cells): (&Arc<EndpointId>, &Weak<EndpointCells>)| {
+            Some((Arc::clone(id), cells.upgrade()?.totals()))
+        };
+        endpoints.iter().filter_map(totals).collect()
+    }
+
+    /// The trials of a service. Locks: only for building views and granting one.
+    pub(crate) fn trials(&self, service: &ServiceName) -> Arc<Trials> {
+        find_or_make(&self.trials, service, Trials::default)
+    }
+
+    /// Grants a trial of an endpoint, for the next request that fits. Nothing when no view knows the endpoint.
+    pub(crate) fn grant_trial(&self, id: &EndpointId, now: Instant) {
+        let cells = lock(&self.endpoints).get(id).and_then(Weak::upgrade);
+        if let Some(cells) = cells {
+            self.trials(&id.service).grant(&cells, now);
+        }
     }
 
     /// The cells of a backend. Locks: only for building views and reading signals.
@@ -164,19 +190,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::time::Duration;
 
-    use bascule_model::Scheme;
+    use bascule_model::{FailureClass, Scheme};
+    use bascule_traffic::suspect::Repeatable;
 
     use super::*;
 
-    fn id(port: u16) -> EndpointId {
-        EndpointId {
+    fn id(port: u16) -> Arc<EndpointId> {
+        Arc::new(EndpointId {
             service: "s".parse().unwrap(),
             backend: "b".parse().unwrap(),
             scheme: Scheme::Http,
             host: None,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
-        }
+        })
     }
 
     #[test]
@@ -184,17 +212,51 @@ mod tests {
         let shared = Shared::new(3);
         let cells = shared.endpoint(&id(1));
         for worker in [0, 1, 1, 2] {
-            shared.endpoint(&id(1)).of(worker).unwrap().increment();
+            let tally = shared.endpoint(&id(1));
+            tally.of(worker).unwrap().in_flight.increment();
         }
-        assert_eq!(load(&cells), 4);
-        cells.of(1).unwrap().decrement();
-        assert_eq!((load(&cells), load(&shared.endpoint(&id(2)))), (3, 0));
+        assert_eq!(cells.load(), 4);
+        cells.of(1).unwrap().in_flight.decrement();
+        assert_eq!((cells.load(), shared.endpoint(&id(2)).load()), (3, 0));
+    }
+
+    #[test]
+    fn totals_are_the_sum_over_workers_of_how_tries_ended() {
+        let shared = Shared::new(2);
+        let cells = shared.endpoint(&id(1));
+        for worker in [0, 1] {
+            let tally = cells.of(worker).unwrap();
+            tally.answered(Duration::from_micros(1));
+            tally.failed(FailureClass::Reset);
+            tally.trial_begun();
+            tally.trial_passed(Duration::from_nanos(5));
+        }
+        cells.of(1).unwrap().failed(FailureClass::Connect);
+        let totals = shared.endpoint_totals();
+        let (known, totals) = totals.first().unwrap();
+        assert_eq!((known, totals.answers), (&id(1), 2));
+        assert_eq!(totals.failures, [1, 2, 0, 0, 0]);
+        assert_eq!(totals.latency.first(), Some(&2));
+        assert_eq!((totals.trials.begun, totals.trials.passed), (2, 2));
+        assert_eq!(totals.trials.latency_nanos, 10);
+    }
+
+    #[test]
+    fn a_trial_is_granted_to_an_endpoint_that_a_view_knows() {
+        let shared = Shared::new(1);
+        let (cells, trials) = (shared.endpoint(&id(1)), shared.trials(&id(1).service));
+        shared.grant_trial(&id(2), Instant::ZERO);
+        assert!(!trials.any());
+        shared.grant_trial(&id(1), Instant::ZERO);
+        assert!(trials.take(&cells, Instant::ZERO, Repeatable::Yes));
     }
 
     #[test]
     fn cells_that_no_view_uses_go() {
         let shared = Shared::new(1);
-        shared.endpoint(&id(1)).of(0).unwrap().increment();
-        assert_eq!(load(&shared.endpoint(&id(1))), 0);
+        let cells = shared.endpoint(&id(1));
+        cells.of(0).unwrap().in_flight.increment();
+        drop(cells);
+        assert_eq!(shared.endpoint(&id(1)).load(), 0);
     }
 }

@@ -2,12 +2,13 @@
 //! the view before; whatever keeps its id keeps its credits, connections and numbers. A request holds the view it began
 //! with for its whole life, by an `Rc` of this thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
+use bascule_model::{AdminState, EndpointId, FailureClass, Instant, ListenerName, ServiceName};
 use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::hash::Key;
@@ -18,7 +19,7 @@ use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::meters::Meters;
-use crate::shared::{self, BackendCells, BackendTotals, Shared};
+use crate::shared::{BackendCells, BackendTotals, EndpointTally, Shared, Trials};
 use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
 
@@ -54,6 +55,7 @@ pub(crate) struct ServiceView {
     budget: Rc<RefCell<Budget>>,
     spills: Spills,
     backends: Vec<Rc<BackendView>>,
+    trials: Arc<Trials>,
     worker: usize,
 }
 
@@ -168,6 +170,7 @@ impl ServiceView {
             picker: RefCell::new(picker),
             budget,
             spills: Spills::new(&ground.recorder),
+            trials: ground.shared.trials(service.name()),
             worker,
         })
     }
@@ -205,6 +208,32 @@ impl ServiceView {
         Ok(lease)
     }
 
+    /// **pick**: a trial, where one is granted that this request may be: of an endpoint that was taken out for what traffic
+    /// saw, to see whether it works again. Never one that a person took out.
+    pub(crate) fn trial(&self, repeatable: Repeatable) -> Option<Lease> {
+        if !self.trials.any() {
+            return None;
+        }
+        let now = clock::now();
+        let backends = self.service.backends.iter().zip(&self.backends).enumerate();
+        for (index, (backend, view)) in backends {
+            let endpoints = backend.endpoints.iter().zip(&view.endpoints).enumerate();
+            for (place, (endpoint, known)) in endpoints {
+                if self.trials.take(&known.cells, now, repeatable)
+                    && !backend.off
+                    && endpoint.admin.takes_new()
+                {
+                    return self.lease(Choice {
+                        backend: index,
+                        endpoint: place,
+                        why: PickReason::Trial,
+                    });
+                }
+            }
+        }
+        None
+    }
+
     /// **pick**: for a further try.
     pub(crate) fn other(&self, tried: &[Choice]) -> Option<Choice> {
         let mut picker = self.picker.borrow_mut();
@@ -237,7 +266,7 @@ impl ServiceView {
         let backend = self.backends.get(backend);
         let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
         Look {
-            in_flight: endpoint.map_or(0, |endpoint| shared::load(&endpoint.cells)),
+            in_flight: endpoint.map_or(0, |endpoint| endpoint.cells.load()),
             latency: endpoint
                 .zip(now)
                 .and_then(|(e, now)| e.latency.get().latency(now)),
@@ -333,6 +362,8 @@ pub(crate) struct Lease {
     /// The endpoint.
     pub(crate) endpoint: Rc<Endpoint>,
     worker: usize,
+    /// How the try ended is counted.
+    settled: Cell<bool>,
 }
 
 impl Lease {
@@ -347,14 +378,18 @@ impl Lease {
             backend,
             endpoint,
             worker,
+            settled: Cell::new(false),
         };
         lease.backend.meters.pick(choice.why);
-        if let Some(in_flight) = lease.endpoint.cells.of(worker) {
-            in_flight.increment();
+        if let Some(tally) = lease.tally() {
+            tally.in_flight.increment();
+            if lease.is_trial() {
+                tally.trial_begun();
+            }
         }
         if let Some(totals) = lease.totals() {
             totals.in_flight.increment();
-            if choice.why != PickReason::Retry {
+            if matches!(choice.why, PickReason::Weight | PickReason::FailOpen) {
                 totals.picks.increment();
             }
         }
@@ -363,6 +398,34 @@ impl Lease {
 
     fn totals(&self) -> Option<&BackendTotals> {
         self.backend.cells.of(self.worker)
+    }
+
+    fn tally(&self) -> Option<&EndpointTally> {
+        self.endpoint.cells.of(self.worker)
+    }
+
+    fn is_trial(&self) -> bool {
+        self.choice.why == PickReason::Trial
+    }
+
+    /// The endpoint answered, and not with a failure.
+    pub(crate) fn succeeded(&self, took: Duration) {
+        self.settled.set(true);
+        match self.tally() {
+            Some(tally) if self.is_trial() => tally.trial_passed(took),
+            Some(tally) => tally.answered(took),
+            None => {}
+        }
+    }
+
+    /// The endpoint failed: at once, by its answer, or in the middle of one that had begun well.
+    pub(crate) fn failed(&self, class: FailureClass) {
+        let settled = self.settled.replace(true);
+        match self.tally() {
+            Some(tally) if self.is_trial() && !settled => tally.trial_failed(),
+            Some(tally) => tally.failed(class),
+            None => {}
+        }
     }
 
     /// The try has ended. `failed`: for the backend's fault.
@@ -380,8 +443,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.backend.meters.release();
-        if let Some(in_flight) = self.endpoint.cells.of(self.worker) {
-            in_flight.decrement();
+        if let Some(tally) = self.tally() {
+            tally.in_flight.decrement();
+            if self.is_trial() && !self.settled.get() {
+                // Its client did not wait for the answer: that shows nothing good.
+                tally.trial_failed();
+            }
         }
         if let Some(totals) = self.totals() {
             totals.in_flight.decrement();

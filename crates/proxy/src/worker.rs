@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use bascule_config::Listener;
 use bascule_guard::http2::Unheard;
-use bascule_model::EndpointId;
+use bascule_model::TrafficFailure;
 use bascule_net::tcp::Connections;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_telemetry::{access, clock, names, spawn};
 use http::{HeaderValue, StatusCode, Uri};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::edge::Hub;
@@ -68,8 +69,8 @@ pub(crate) struct Start {
     pub(crate) access: Option<access::Worker>,
     /// The limit on connections.
     pub(crate) connections: Connections,
-    /// Where failures to connect are reported.
-    pub(crate) failures: mpsc::Sender<EndpointId>,
+    /// Where failures of endpoints are told.
+    pub(crate) failures: mpsc::Sender<TrafficFailure>,
     /// See [`Settings`](crate::Settings).
     pub(crate) redact_query: bool,
     /// See [`Settings`](crate::Settings).
@@ -84,7 +85,7 @@ pub(crate) struct Worker {
     view: RefCell<Rc<WorkerView>>,
     drain: watch::Receiver<bool>,
     connections: Connections,
-    failures: mpsc::Sender<EndpointId>,
+    failures: mpsc::Sender<TrafficFailure>,
     overhead: metrics::Histogram,
     backlog: Rc<Backlog>,
     kept: Rc<Kept>,
@@ -201,10 +202,11 @@ impl Worker {
             .confirm(self.ground.worker, &self.view.borrow().snapshot);
     }
 
-    /// An endpoint could not be connected to: it is checked at once. Where that cannot be said, its next check says it.
-    pub(crate) fn report_failure(&self, endpoint: &EndpointId) {
-        if let Err(error) = self.failures.try_send(endpoint.clone()) {
-            tracing::debug!(%error, %endpoint, "a failure is not reported");
+    /// An endpoint failed: it is judged at once. Where that cannot be said, the judge's next look at the totals sees it.
+    pub(crate) fn report_failure(&self, failure: TrafficFailure) {
+        if let Err(error) = self.failures.try_send(failure) {
+            let (TrySendError::Full(lost) | TrySendError::Closed(lost)) = &error;
+            tracing::debug!(%error, endpoint = %lost.endpoint, "a failure is not told");
         }
     }
 

@@ -136,7 +136,7 @@ metrics! {
         "Time spent with an endpoint, by phase of the attempt.";
     PROXY_OVERHEAD, Histogram, "bascule_proxy_overhead_seconds", "seconds", &[], OVERHEAD,
         "Time the proxy itself added to requests.";
-    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open", "spill"])], &[],
+    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open", "spill", "trial"])], &[],
         "Picks of a backend, by reason; those by weight are what the share decides.";
     BACKEND_ERRORS, Counter, "bascule_backend_errors_total", "", HOLDER, &[],
         "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";

@@ -47,6 +47,8 @@ pub enum PickReason {
     Retry,
     /// The target share, although no backend is up.
     FailOpen,
+    /// To see whether an endpoint that was taken out works again. Not of a picker: the judge grants it.
+    Trial,
     /// The backend whose turn it was had nothing open.
     Spill {
         /// That backend: an index into [`Service::backends`].
@@ -97,6 +99,7 @@ impl PickReason {
             Self::Retry => "retry",
             Self::FailOpen => "fail_open",
             Self::Spill { .. } => Self::SPILL,
+            Self::Trial => "trial",
         }
     }
 }

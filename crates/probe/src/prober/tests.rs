@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bascule_health::{CheckKind, Reason, StatusRange, Verdict};
-use bascule_model::{BasisPoints, ObservedState, Scheme};
+use bascule_model::{BasisPoints, FailureClass, ObservedState, Scheme};
 use bascule_telemetry::events::Event;
 use bascule_telemetry::names;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,7 +107,7 @@ impl Endpoint {
 /// The task and all that surrounds it.
 struct Bench {
     handle: ProberHandle,
-    failures: mpsc::Sender<EndpointId>,
+    failures: mpsc::Sender<TrafficFailure>,
     registry: Registry,
     bus: Bus,
 }
@@ -251,7 +251,11 @@ async fn failing_traffic_finds_a_dead_endpoint_long_before_its_next_check() {
         bench.handle.set_targets(vec![endpoint.target(HOUR)]);
         bench.until_state(&endpoint.id(), ObservedState::Up).await;
         endpoint.status.set(500);
-        bench.failures.send(endpoint.id()).await.unwrap();
+        let refused = TrafficFailure {
+            endpoint: Arc::new(endpoint.id()),
+            class: FailureClass::Connect,
+        };
+        bench.failures.send(refused).await.unwrap();
         let down = bench.until_state(&endpoint.id(), ObservedState::Down).await;
         assert_eq!(
             down.reasons,

@@ -384,7 +384,17 @@ async fn an_endpoint_that_falls_silent_is_suspected_and_who_waits_there_is_asked
     assert_eq!(counter("bascule_retries_total", &labels), 1);
     let labels = [("backend", "aws"), ("reason", "silent")];
     assert_eq!(counter("bascule_suspicions_total", &labels), 1);
-    assert_eq!(world.failures.recv().await.unwrap().backend.as_str(), "aws");
+    assert_eq!(
+        world
+            .failures
+            .recv()
+            .await
+            .unwrap()
+            .endpoint
+            .backend
+            .as_str(),
+        "aws"
+    );
     // A request that may not be asked twice goes elsewhere from the first try on.
     let response = send(&world, Method::POST, "hello").await;
     assert_eq!(text(response).await, "oci");

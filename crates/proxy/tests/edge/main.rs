@@ -15,6 +15,7 @@ mod floods;
 mod frames;
 mod headers;
 mod hygiene;
+mod judged;
 mod lifecycle;
 mod limits;
 mod names;

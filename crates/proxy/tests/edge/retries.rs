@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bascule_model::Scheme;
+use bascule_model::{FailureClass, Scheme};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,7 +25,9 @@ async fn a_refused_connection_is_tried_at_the_other_provider_and_reported() {
     for _ in 0..10 {
         assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
     }
-    assert_eq!(world.failures.recv().await.unwrap().backend.as_str(), "aws");
+    let told = world.failures.recv().await.unwrap();
+    assert_eq!(told.endpoint.backend.as_str(), "aws");
+    assert_eq!(told.class, FailureClass::Connect);
     let lines = world.logged(10).await;
     assert!(lines.iter().all(|line| line["backend"] == "oci"));
     let picked = |why: &str| lines.iter().filter(|line| line["pick"] == why).count() as u64;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bascule_config::Listener;
-use bascule_model::{EndpointId, ObservedState, Scheme, Shares, Targets};
+use bascule_model::{EndpointId, ObservedState, Scheme, Shares, Targets, TrafficFailure};
 use bascule_net::listen::{self, ListenAddress};
 use bascule_net::tls::{CertificateMaterial, ClientTls, Protocols, Roots, ServerTls, TlsOptions};
 use bascule_proxy::{Edge, ListenerSetup, Settings};
@@ -142,7 +142,7 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) registry: Registry,
     pub(crate) assembler: Assembler,
-    pub(crate) failures: mpsc::Receiver<EndpointId>,
+    pub(crate) failures: mpsc::Receiver<TrafficFailure>,
     pub(crate) listener: Arc<Listener>,
     told: bascule_model::Instant,
     log: Lines,

@@ -4,10 +4,18 @@
 
 use std::time::Duration;
 
+use bascule_model::FailureClass;
+
 use crate::retry::Cause;
 use crate::spec::RetryWhen;
 use crate::suspect::Outcome;
 
+/// gRPC: something failed, and nothing is known of it.
+const UNKNOWN: u8 = 2;
+/// gRPC: something in the service is broken.
+const INTERNAL: u8 = 13;
+/// gRPC: data is lost.
+const DATA_LOSS: u8 = 15;
 /// gRPC: there is too much to do.
 const RESOURCE_EXHAUSTED: u8 = 8;
 /// gRPC: the service cannot be reached now.
@@ -41,6 +49,16 @@ impl Answered {
             Outcome::Failed { retry_after }
         } else {
             Outcome::Good
+        }
+    }
+
+    /// What it says against the endpoint, for the judge, who compares it with what others answer: so a 500 counts too.
+    #[must_use]
+    pub const fn against_endpoint(&self) -> Option<FailureClass> {
+        match self.grpc {
+            Some(UNAVAILABLE) => Some(FailureClass::Unavailable),
+            Some(UNKNOWN | INTERNAL | DATA_LOSS) => Some(FailureClass::Error),
+            _ => FailureClass::of_status(self.status),
         }
     }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use bascule_model::EndpointId;
+use bascule_model::{EndpointId, FailureClass};
 
 use crate::suspect::Outcome;
 
@@ -163,6 +163,30 @@ impl Cause {
         }
     }
 
+    /// What it says against the endpoint, for the judge. Nothing where a server may do it any day, to any request: it closes
+    /// connections that wait, and refuses streams while it restarts. What an answer says is counted when it is heard.
+    #[must_use]
+    pub const fn against_endpoint(self) -> Option<FailureClass> {
+        match self {
+            Self::Connect | Self::Tls => Some(FailureClass::Connect),
+            Self::ConnectTimeout
+            | Self::TryTimeout
+            | Self::Silent
+            | Self::ResponseTimeout
+            | Self::Idle => Some(FailureClass::Timeout),
+            Self::Died | Self::ResponseMalformed | Self::ResponseCut => Some(FailureClass::Reset),
+            Self::Exhausted
+            | Self::ClosedUnsent
+            | Self::StreamRefused
+            | Self::Status
+            | Self::GrpcStatus
+            | Self::Deadline
+            | Self::ClientGone
+            | Self::ClientMalformed
+            | Self::Internal => None,
+        }
+    }
+
     /// The word used in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -311,11 +335,5 @@ impl Failure {
             | Cause::ClientMalformed
             | Cause::Internal => None,
         }
-    }
-
-    /// Whether it speaks against the endpoint's health at once: it could not be connected to.
-    #[must_use]
-    pub fn speaks_against_endpoint(&self) -> bool {
-        self.phase == Phase::Connect && self.side == Side::Upstream
     }
 }

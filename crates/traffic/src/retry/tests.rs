@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bascule_model::BasisPoints;
+use bascule_model::{BasisPoints, FailureClass};
 use proptest::prelude::*;
 
 use super::*;
@@ -105,8 +105,9 @@ fn the_chain_of_a_failure_ends_with_what_was_beneath() {
         "the endpoint could not be connected to (connect)"
     );
     assert_eq!(failure.source().unwrap().to_string(), "connection refused");
-    assert!(failure.speaks_against_endpoint());
-    assert!(!Failure::new(Cause::Exhausted, None).speaks_against_endpoint());
+    let connect = failure.cause.against_endpoint();
+    assert_eq!(connect, Some(FailureClass::Connect));
+    assert_eq!(Cause::Exhausted.against_endpoint(), None);
 }
 
 #[test]

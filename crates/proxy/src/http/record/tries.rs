@@ -1,11 +1,11 @@
 //! The tries of an exchange: where each goes, how long it takes, how it ends, and what that says of the endpoint. What it
-//! says is told to the endpoint's watch, and where the endpoint becomes suspected by it, to the judge. Nothing here decides
+//! says is told to the endpoint's watch, and counted for the judge, who hears of failures at once. Nothing here decides
 //! whether there is another try.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bascule_model::Instant;
+use bascule_model::{FailureClass, Instant, TrafficFailure};
 use bascule_telemetry::{clock, names};
 use bascule_traffic::retry::{Answered, Cause, Failure, Phase, Side};
 use bascule_traffic::spec::{HostPolicy, RetryPolicy};
@@ -76,6 +76,10 @@ impl Exchange {
         let answered = answered(response, outgoing);
         latency::answered(self, &answered);
         if let Some(lease) = &self.lease {
+            match answered.against_endpoint() {
+                Some(class) => self.count_failure(lease, class),
+                None => lease.succeeded(now.since(self.try_started)),
+            }
             let watch = &lease.endpoint.watch;
             let outcome = answered.outcome(policy.when);
             if watch.answered(now, self.try_started, outcome) {
@@ -100,11 +104,6 @@ impl Exchange {
             && failure.endpoint.is_some()
         {
             self.tell(lease, self.try_started, outcome, failure.cause);
-        }
-        if failure.speaks_against_endpoint()
-            && let Some(endpoint) = &failure.endpoint
-        {
-            self.client.worker.report_failure(endpoint);
         }
     }
 
@@ -182,14 +181,25 @@ impl Exchange {
         });
     }
 
-    /// Tells the endpoint's watch.
+    /// An endpoint failed: counted for the judge, who is told at once.
+    fn count_failure(&self, lease: &Lease, class: FailureClass) {
+        lease.failed(class);
+        let endpoint = lease.endpoint.id();
+        let worker = &self.client.worker;
+        worker.report_failure(TrafficFailure { endpoint, class });
+    }
+
+    /// Tells the judge, and the endpoint's watch.
     fn tell(&self, lease: &Lease, asked: Instant, outcome: Outcome, cause: Cause) {
+        if let Some(class) = cause.against_endpoint() {
+            self.count_failure(lease, class);
+        }
         if lease.endpoint.watch.failed(clock::now(), asked, outcome) {
             self.suspected(lease, cause.as_str());
         }
     }
 
-    /// An endpoint is suspected from now on: it is counted, and checked at once.
+    /// An endpoint is suspected from now on: it is counted. The failure has it checked at once.
     #[cold]
     fn suspected(&self, lease: &Lease, reason: &'static str) {
         let endpoint = lease.endpoint.id();
@@ -205,7 +215,6 @@ impl Exchange {
         metrics::with_local_recorder(self.client.worker.recorder(), || {
             metrics::counter!(names::SUSPICIONS, &labels).increment(1);
         });
-        self.client.worker.report_failure(&endpoint);
     }
 
     /// The current try is over. Its place is given back with the exchange: the name of the last backend is recorded.

@@ -1,0 +1,128 @@
+//! What the judge is told of endpoints, and the trials it grants.
+
+use std::time::Duration;
+
+use bascule_model::{EndpointTotals, FailureClass, ObservedState};
+use bascule_telemetry::clock;
+use http::{Method, Request};
+
+use crate::client::{ask, boxed, http1, text};
+use crate::origin::{Speaks, answer, named, nobody, origin};
+use crate::world::{World, backend, plan};
+
+fn totals(world: &World, backend: &str) -> EndpointTotals {
+    let all = world.edge.endpoint_totals();
+    let of_backend = |(id, _): &&(_, _)| {
+        let id: &std::sync::Arc<bascule_model::EndpointId> = id;
+        id.backend.as_str() == backend
+    };
+    all.iter().find(of_backend).unwrap().1
+}
+
+/// Grants a trial of the only endpoint of a backend.
+fn grant(world: &World, backend: &str) {
+    let all = world.edge.endpoint_totals();
+    let id = all
+        .iter()
+        .map(|(id, _)| id)
+        .find(|id| id.backend.as_str() == backend);
+    world.edge.grant_trial(id.unwrap(), clock::now());
+}
+
+#[tokio::test]
+async fn how_each_try_ended_is_counted_at_its_endpoint() {
+    let broken = origin(Speaks::Http1, |_| async { answer(503, "no") }).await;
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, broken),
+    ])
+    .start();
+    for _ in 0..10 {
+        ask(world.address, "/").await;
+    }
+    let (well, ill) = (totals(&world, "aws"), totals(&world, "oci"));
+    assert_eq!((well.answers, well.failures), (5, [0; 5]));
+    assert_eq!(well.latency.iter().sum::<u64>(), 5);
+    assert_eq!((ill.answers, ill.failures), (0, [0, 0, 0, 5, 0]));
+    let told = world.failures.recv().await.unwrap();
+    assert_eq!(told.class, FailureClass::Unavailable);
+}
+
+#[tokio::test]
+async fn a_trial_is_one_request_to_an_endpoint_that_is_down() {
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, named("oci").await),
+    ])
+    .start();
+    world.change(world.seen_of("oci", ObservedState::Down));
+    world.confirmed().await;
+    grant(&world, "oci");
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(ask(world.address, "/").await.1);
+    }
+    assert_eq!(answers, ["oci", "aws", "aws", "aws"]);
+    let (well, tried) = (totals(&world, "aws"), totals(&world, "oci"));
+    assert_eq!((well.answers, tried.answers), (3, 0));
+    assert_eq!((tried.trials.begun, tried.trials.passed), (1, 1));
+    let lines = world.logged(4).await;
+    assert!(lines.iter().any(|line| line["pick"] == "trial"));
+}
+
+#[tokio::test]
+async fn a_trial_that_fails_is_repeated_elsewhere_and_its_client_sees_nothing() {
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, nobody().await),
+    ])
+    .start();
+    world.change(world.seen_of("oci", ObservedState::Down));
+    world.confirmed().await;
+    grant(&world, "oci");
+    assert_eq!(ask(world.address, "/").await, (200, "aws".into()));
+    let tried = totals(&world, "oci");
+    assert_eq!((tried.trials.begun, tried.trials.failed), (1, 1));
+    assert_eq!(tried.failures, [0; 5]);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_repeated_is_no_trial_while_others_may_come() {
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, named("oci").await),
+    ])
+    .start();
+    world.change(world.seen_of("oci", ObservedState::Down));
+    world.confirmed().await;
+    // Granted in a second from now, as far as this test will ever come.
+    let all = world.edge.endpoint_totals();
+    for (id, _) in all.iter().filter(|(id, _)| id.backend.as_str() == "oci") {
+        let later = clock::now() + Duration::from_secs(3600);
+        world.edge.grant_trial(id, later);
+    }
+    let mut client = http1(world.address).await;
+    let post = Request::builder()
+        .method(Method::POST)
+        .uri("/")
+        .header("host", "meet.example.org")
+        .body(boxed("once"))
+        .unwrap();
+    let response = client.send_request(post).await.unwrap();
+    assert_eq!(text(response).await, "aws");
+    assert_eq!(ask(world.address, "/").await.1, "oci");
+}
+
+#[tokio::test]
+async fn off_gets_no_trial() {
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, named("oci").await),
+    ])
+    .start();
+    world.change(World::targets(1, &[("aws", 100), ("oci", 0)], &["oci"]));
+    world.confirmed().await;
+    grant(&world, "oci");
+    assert_eq!(ask(world.address, "/").await.1, "aws");
+    assert_eq!(totals(&world, "oci").trials.begun, 0);
+}

@@ -19,7 +19,7 @@ use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 pub use entry::INTERVAL_MIN;
 use entry::{Entry, Queue};
 
-use crate::{CheckPolicy, CheckResult, Reason, Report};
+use crate::{CheckPolicy, CheckResult, Reason, Report, Verdict};
 
 /// The longest time between the first checks of two new endpoints. Four endpoints are all known within 30 ms; many
 /// share their interval instead, so that the first round is as wide as every later one.
@@ -86,6 +86,8 @@ pub struct Transition {
     pub to: ObservedState,
     /// What the last result said.
     pub reason: Reason,
+    /// When the results began that led to it.
+    pub began: Instant,
     /// How long it was in the old state.
     pub after: Duration,
     /// When.
@@ -197,6 +199,13 @@ impl Judge {
         }
     }
 
+    /// The verdict on one endpoint now.
+    #[must_use]
+    pub fn verdict(&self, id: &EndpointId) -> Option<Verdict> {
+        let entry = self.entries.get(id)?;
+        Some(entry.opinion.verdict(entry.checked))
+    }
+
     /// Gives the first checks of endpoints that begin to be checked their times: evenly over the interval, or closer.
     fn start(&mut self, now: Instant, ids: &[Arc<EndpointId>]) {
         let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
@@ -225,6 +234,7 @@ impl Judge {
                 from: left.state,
                 to: entry.opinion.state(),
                 reason: result.into(),
+                began: left.began,
                 after: left.after,
                 at: now,
             }));

@@ -65,6 +65,8 @@ impl From<CheckResult> for Reason {
 pub(crate) struct Left {
     pub(crate) state: ObservedState,
     pub(crate) after: Duration,
+    /// When the results began that led out of it.
+    pub(crate) began: Instant,
 }
 
 /// What is thought of one endpoint.
@@ -75,6 +77,8 @@ pub(crate) struct Opinion {
     returned_at: Option<Instant>,
     /// Results in a row that speak against the state; always below the number that would change it.
     against: u32,
+    /// When the first of them came.
+    against_since: Instant,
     /// What spoke for the state, latest first.
     reasons: Vec<Reason>,
     /// The failures of the run that may take it down, latest first.
@@ -90,6 +94,7 @@ impl Opinion {
             since: now,
             returned_at: None,
             against: 0,
+            against_since: now,
             reasons: Vec::new(),
             doubts: Vec::new(),
             last: None,
@@ -116,6 +121,9 @@ impl Opinion {
         let reason = Reason::from(result);
         self.last = Some(reason);
         self.checked_at = Some(now);
+        if self.against == 0 {
+            self.against_since = now;
+        }
         match (result, self.state) {
             (CheckResult::Passed, ObservedState::Down) => {
                 self.against = self.against.saturating_add(1);
@@ -173,6 +181,7 @@ impl Opinion {
         let left = Left {
             state: self.state,
             after: now.since(self.since),
+            began: self.against_since,
         };
         self.state = state;
         self.since = now;
@@ -185,6 +194,9 @@ impl Opinion {
     pub(crate) fn verdict(&self, checked: bool) -> Verdict {
         Verdict {
             state: self.state,
+            by_checks: self.state,
+            ejection: None,
+            held: false,
             since: self.since,
             reasons: self.reasons.clone(),
             last: self.last,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bascule_model::{EndpointId, Instant, ObservedState};
+use bascule_model::{EndpointId, FailureClass, Instant, ObservedState};
+
+use crate::passive::Ejection;
 
 /// The verdicts on all endpoints at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,9 +16,15 @@ pub struct Report {
 /// What the judge says of one endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The state.
+    /// The state, of all that is seen: what the checks say, unless traffic took it out, or shows that they cannot be right.
     pub state: ObservedState,
-    /// Since when.
+    /// What the checks alone say.
+    pub by_checks: ObservedState,
+    /// Traffic took it out.
+    pub ejection: Option<Ejection>,
+    /// Its checks fail and are not believed: those of all the service's endpoints do, while its traffic succeeds.
+    pub held: bool,
+    /// Since when it is in this state.
     pub since: Instant,
     /// Why it is in this state, the latest reason first, at most `opinion::REASONS_MAX`; empty while nothing has been seen.
     pub reasons: Vec<Reason>,
@@ -24,7 +32,7 @@ pub struct Verdict {
     pub last: Option<Reason>,
     /// When it came back up after having been down: its ramp starts here. `None` when it never was down.
     pub returned_at: Option<Instant>,
-    /// Results in a row that speak against the state.
+    /// Results of checks in a row that speak against what they said before.
     pub against: u32,
     /// The last check: when it ended.
     pub checked_at: Option<Instant>,
@@ -51,8 +59,21 @@ pub enum Reason {
     },
     /// An answer that is not HTTP, or broke off.
     Protocol,
-    /// Traffic failed to connect.
+    /// Traffic could not use it: no connection, one that broke, or no answer.
     Traffic,
+    /// Tries of traffic failed, more than is usual: it was taken out.
+    Failing {
+        /// As most of them did.
+        class: FailureClass,
+    },
+    /// Answers to traffic took far longer than is usual: it was taken out.
+    Slow,
+    /// Trials passed: it was put back.
+    TrialsPassed,
+    /// It was put back without trials: no other is left, or a person said so.
+    PutBack,
+    /// All checks fail while traffic succeeds: they are not believed.
+    ChecksDoubted,
 }
 
 impl Reason {
@@ -67,15 +88,25 @@ impl Reason {
             Self::Status { .. } => "status",
             Self::Protocol => "protocol",
             Self::Traffic => "traffic",
+            Self::Failing { .. } => "failing",
+            Self::Slow => "slow",
+            Self::TrialsPassed => "trials_passed",
+            Self::PutBack => "put_back",
+            Self::ChecksDoubted => "checks_doubted",
         }
     }
 }
 
 impl std::fmt::Display for Reason {
-    /// The word, with the status where there is one: `timeout`, `status 503`.
+    /// The word, with the status where there is one: `timeout`, `status 503`; of what traffic says, a few words.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Status { status } => write!(f, "{} {status}", self.as_str()),
+            Self::Failing { class } => write!(f, "traffic fails: {}", class.as_str()),
+            Self::Slow => f.write_str("traffic is slow"),
+            Self::TrialsPassed => f.write_str("trials passed"),
+            Self::PutBack => f.write_str("put back"),
+            Self::ChecksDoubted => f.write_str("checks doubted"),
             _ => f.write_str(self.as_str()),
         }
     }

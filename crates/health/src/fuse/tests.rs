@@ -11,6 +11,9 @@ use ObservedState::{Degraded, Down, Unknown, Up};
 fn verdict(state: ObservedState, reason: Reason) -> Verdict {
     Verdict {
         state,
+        by_checks: state,
+        ejection: None,
+        held: false,
         since: Instant::ZERO,
         reasons: vec![reason],
         last: None,

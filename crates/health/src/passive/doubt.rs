@@ -1,0 +1,53 @@
+//! Whether the checks of a service are believed. When those of all its endpoints fail while its traffic succeeds, that says
+//! more about the checks, or about the way they take, than about the endpoints: those that were good last stay good.
+//! Where a single endpoint's checks fail, they are believed whatever traffic says: a server asks to be left by them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::{Instant, ObservedState};
+
+use super::Action;
+use super::service::ServiceWatch;
+use super::subject::Subject;
+
+/// Endpoints from which on "all" means something.
+const ALL_MIN: usize = 2;
+/// Endpoints whose checks came to fail so shortly before are held too, though they have no traffic that speaks for them.
+const TOGETHER: Duration = Duration::from_secs(10);
+
+impl ServiceWatch {
+    /// Holds endpoints against their checks, or lets them go.
+    pub(super) fn believe(&mut self, now: Instant, actions: &mut VecDeque<Action>) {
+        let doubted = self.is_doubtful(now);
+        let began = doubted && !self.doubted;
+        for member in self.members.values_mut() {
+            let lost_now = began && now.since(member.checks.since) < TOGETHER;
+            let stays = member.held || lost_now || member.answers_against_checks(now);
+            let held = doubted && is_lost(member) && stays && !member.is_failing(now);
+            if held != member.held {
+                member.held = held;
+                let id = Arc::clone(&member.id);
+                actions.push_back(Action::Held { id, held });
+            }
+        }
+        if doubted != self.doubted
+            && let Some(service) = self.members.keys().next().map(|id| id.service.clone())
+        {
+            actions.push_back(Action::ChecksDoubted { service, doubted });
+        }
+        self.doubted = doubted;
+    }
+
+    fn is_doubtful(&self, now: Instant) -> bool {
+        let members = || self.members.values().filter(|m| m.watched.takes_new);
+        members().count() >= ALL_MIN
+            && members().all(is_lost)
+            && members().any(|m| m.policy().enabled && m.answers_against_checks(now))
+    }
+}
+
+fn is_lost(member: &Subject) -> bool {
+    member.watched.takes_new && member.checks.state == ObservedState::Down
+}

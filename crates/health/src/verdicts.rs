@@ -1,0 +1,221 @@
+//! Active and passive together: what the checks say ([`Judge`]) and what traffic says ([`Passive`]) becomes one verdict for
+//! each endpoint, with reasons. Traffic can take out an endpoint whose checks pass, and it stays out while its data path fails,
+//! whatever they say; it can hold one up whose checks fail only where those of all fail. This is the machine that the shell
+//! drives and the simulator plays. It decides nothing beyond how the two are put together, and never lets worse input
+//! about an endpoint give that endpoint a better verdict.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::{EndpointId, EndpointTotals, Instant, ObservedState};
+
+use crate::judge::{self, Judge, Target, Transition};
+use crate::passive::{self, Passive, Watched};
+use crate::{Reason, Report, Verdict};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// To checks.
+    Check(judge::Input),
+    /// What all workers have counted by now, of all endpoints.
+    Traffic(Vec<(Arc<EndpointId>, EndpointTotals)>),
+}
+
+/// What is to be done, or told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// As [`judge::Action::Check`] says.
+    Check(judge::Action),
+    /// Let one request of traffic go to an endpoint that is out.
+    Trial {
+        /// To which.
+        id: Arc<EndpointId>,
+    },
+    /// A state changed: tell people and edges.
+    Transition(Transition),
+    /// Something else that people should know, after the transitions that come of it.
+    Told(passive::Action),
+}
+
+/// The two machines and what was said of their verdicts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdicts {
+    judge: Judge,
+    passive: Passive,
+    shown: BTreeMap<Arc<EndpointId>, Shown>,
+    actions: VecDeque<Action>,
+}
+
+/// The state that was last told of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shown {
+    state: ObservedState,
+    since: Instant,
+}
+
+impl Verdicts {
+    /// They watch nothing yet. The seed decides the jitter of checks.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            judge: Judge::new(seed),
+            passive: Passive::new(),
+            shown: BTreeMap::new(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Checks and watches these endpoints and no others. What is known of an endpoint stays with its id.
+    pub fn set_targets(&mut self, now: Instant, targets: Vec<Target>, watched: Vec<Watched>) {
+        let ids: Vec<Arc<EndpointId>> = targets.iter().map(|t| Arc::clone(&t.id)).collect();
+        self.judge.set_targets(now, targets);
+        let mut known = std::mem::take(&mut self.shown);
+        for id in ids {
+            let new = || Shown {
+                state: self.judge.verdict(&id).map(|v| v.state).unwrap_or_default(),
+                since: now,
+            };
+            let shown = known.remove(&id).unwrap_or_else(new);
+            self.shown.insert(id, shown);
+        }
+        self.passive.set_targets(now, watched);
+        self.collect(now);
+    }
+
+    /// Takes what happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Check(input) => self.judge.handle(now, input),
+            Input::Traffic(totals) => self.passive.handle(now, passive::Input::Traffic(totals)),
+        }
+        self.collect(now);
+    }
+
+    /// Does what is due. Nothing happens when nothing is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.judge.handle_timeout(now);
+        self.passive.handle_timeout(now);
+        self.collect(now);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let both = [self.judge.poll_timeout(), self.passive.poll_timeout()];
+        both.into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// All verdicts now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut report = self.judge.report();
+        for (id, verdict) in &mut report.endpoints {
+            self.complete(id, verdict);
+        }
+        report
+    }
+
+    /// Whether traffic judges any endpoint: else nobody needs to look at totals.
+    #[must_use]
+    pub fn watches_traffic(&self) -> bool {
+        self.passive.watches()
+    }
+
+    /// Makes of what the checks say what is said in all.
+    fn complete(&self, id: &EndpointId, verdict: &mut Verdict) {
+        let sight = self.passive.sight(id);
+        if sight.held {
+            verdict.state = ObservedState::Up;
+            verdict.reasons.insert(0, Reason::ChecksDoubted);
+        }
+        if let Some(ejection) = sight.ejection {
+            // The reasons for being up are none for being down.
+            if verdict.state != ObservedState::Down {
+                verdict.reasons.clear();
+            }
+            verdict.state = ObservedState::Down;
+            verdict.reasons.insert(0, ejection.offence.reason());
+        }
+        verdict.reasons.truncate(crate::opinion::REASONS_MAX);
+        verdict.held = sight.held;
+        verdict.ejection = sight.ejection;
+        verdict.returned_at = verdict.returned_at.max(sight.returned_at);
+        if let Some(shown) = self.shown.get(id) {
+            verdict.since = shown.since;
+        }
+    }
+
+    /// Puts together what the two machines said.
+    fn collect(&mut self, now: Instant) {
+        while let Some(action) = self.judge.poll_action() {
+            match action {
+                judge::Action::Check { .. } => self.actions.push_back(Action::Check(action)),
+                judge::Action::Transition(moved) => {
+                    let input = passive::Input::Checks {
+                        id: Arc::clone(&moved.id),
+                        state: moved.to,
+                        began: moved.began,
+                    };
+                    self.passive.handle(now, input);
+                    self.show(&moved.id, moved.began, now, moved.reason);
+                }
+            }
+        }
+        while let Some(action) = self.passive.poll_action() {
+            let (id, reason) = match &action {
+                passive::Action::Trial { id } => {
+                    self.actions.push_back(Action::Trial { id: Arc::clone(id) });
+                    continue;
+                }
+                passive::Action::Ejected { id, ejection } => (id, ejection.offence.reason()),
+                passive::Action::Returned { id, trials: 0, .. } => (id, Reason::PutBack),
+                passive::Action::Returned { id, .. } => (id, Reason::TrialsPassed),
+                passive::Action::Held { id, .. } => (id, Reason::ChecksDoubted),
+                passive::Action::Tried { .. }
+                | passive::Action::ProviderFails(_)
+                | passive::Action::ChecksDoubted { .. } => {
+                    self.actions.push_back(Action::Told(action));
+                    continue;
+                }
+            };
+            self.show(&Arc::clone(id), now, now, reason);
+            self.actions.push_back(Action::Told(action));
+        }
+    }
+
+    /// Tells of an endpoint's state, if it is another than was told last.
+    fn show(&mut self, id: &Arc<EndpointId>, began: Instant, now: Instant, reason: Reason) {
+        let Some(mut verdict) = self.judge.verdict(id) else {
+            return;
+        };
+        self.complete(id, &mut verdict);
+        let Some(shown) = self.shown.get_mut(id) else {
+            return;
+        };
+        if shown.state == verdict.state {
+            return;
+        }
+        let after: Duration = now.since(shown.since);
+        let from = std::mem::replace(&mut shown.state, verdict.state);
+        shown.since = now;
+        self.actions.push_back(Action::Transition(Transition {
+            id: Arc::clone(id),
+            from,
+            to: verdict.state,
+            reason,
+            began,
+            after,
+            at: now,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Both together in virtual time.

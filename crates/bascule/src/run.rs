@@ -124,6 +124,7 @@ async fn serve(
     let judge = probe::Prober::start(probe::Settings {
         seed: started_at.as_millis(),
         failures: failures_receiver,
+        traffic: Box::new(edge::Seen(edge.clone())),
         bus: bus.clone(),
         registry: registry.clone(),
     });

@@ -60,11 +60,13 @@ impl Builder<'_> {
             .map(|field| self.service(field, defaults, &listeners, zone.as_ref()))
             .collect();
         let mut services = Vec::new();
-        let (mut checks, mut facts) = (BTreeMap::new(), BTreeMap::new());
+        let (mut checks, mut outliers, mut facts) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for service in built {
             let service = service?;
             let name = service.spec.name.clone();
             checks.insert(name.clone(), Arc::new(service.check));
+            outliers.insert(name.clone(), Arc::new(service.outlier));
             facts.insert(name, service.facts);
             services.push(Arc::new(service.spec));
         }
@@ -76,6 +78,7 @@ impl Builder<'_> {
             listeners: listeners.into_iter().map(by_name).collect(),
             services,
             checks,
+            outliers,
             facts,
             roots: std::mem::take(&mut self.roots),
             admin,

@@ -280,6 +280,11 @@ pub const CODES: &[Code] = &[
         "A path is matched by `prefix` or by `exact`. For both write two entries of `match`.",
     ),
     entry(
+        "E0321",
+        "a hold that is longer than the longest",
+        "`outlier.hold` is how long an endpoint that traffic took out for the first time gets nothing, and `outlier.hold_max` the longest of these times, so it cannot be shorter.",
+    ),
+    entry(
         "E0325",
         "a retry budget of nothing",
         "`retry.attempts` asks for more than one try, and `retry.budget` grants none: neither a part of the requests nor a number a second. A budget keeps retries from becoming the load that kills what is left; without any there are no retries.",

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_health::CheckPolicy;
+use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::{ListenerName, ServiceName};
 use bascule_plan::ServiceFacts;
 use bascule_traffic::spec::ServiceSpec;
@@ -33,6 +33,8 @@ pub struct Config {
     pub services: Vec<Arc<ServiceSpec>>,
     /// How the endpoints of each service are checked; one for every service.
     pub checks: BTreeMap<ServiceName, Arc<CheckPolicy>>,
+    /// How the endpoints of each service are judged by traffic; one for every service.
+    pub outliers: BTreeMap<ServiceName, Arc<OutlierPolicy>>,
     /// What the control plane knows of each service; one for every service.
     pub facts: BTreeMap<ServiceName, ServiceFacts>,
     /// The PEM text of every `ca_file` a backend names, by that path as written.
@@ -60,6 +62,7 @@ impl PartialEq for Config {
             && self.listeners == other.listeners
             && self.services == other.services
             && self.checks == other.checks
+            && self.outliers == other.outliers
             && self.facts == other.facts
             && self.roots == other.roots
             && self.admin == other.admin

@@ -6,8 +6,8 @@ mod tries;
 
 use std::time::Duration;
 
-use bascule_health::CheckPolicy;
 use bascule_health::policy::CheckKind;
+use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
@@ -65,9 +65,10 @@ pub fn render(config: &Config) -> String {
     out.map("services", |out| {
         for spec in &config.services {
             let check = config.checks.get(&spec.name).map(|check| &**check);
+            let outlier = config.outliers.get(&spec.name).map(|outlier| &**outlier);
             let policy = config.facts.get(&spec.name).map(|facts| &facts.policy);
             out.map(&literal(spec.name.as_str()), |out| {
-                service(out, spec, check, policy)
+                service(out, spec, (check, outlier), policy)
             });
         }
     });
@@ -228,7 +229,7 @@ fn limits(out: &mut Lines, connections: Option<usize>, limits: Limits) {
 fn service(
     out: &mut Lines,
     spec: &ServiceSpec,
-    checks: Option<&CheckPolicy>,
+    (checks, traffic): (Option<&CheckPolicy>, Option<&OutlierPolicy>),
     policy: Option<&ServicePolicy>,
 ) {
     out.list(
@@ -241,6 +242,9 @@ fn service(
     out.map("balance", |out| balance::balance(out, &spec.balance));
     if let Some(policy) = checks {
         out.map("check", |out| check(out, policy));
+    }
+    if let Some(policy) = traffic {
+        out.map("outlier", |out| outlier(out, policy));
     }
     out.map("ramp", |out| out.time("duration", spec.ramp));
     out.map("timeouts", |out| tries::timeouts(out, spec.timeouts));
@@ -290,6 +294,18 @@ fn check(out: &mut Lines, check: &CheckPolicy) {
         };
         out.map("expect", |out| out.list("status", expect.iter().map(range)));
     }
+}
+
+fn outlier(out: &mut Lines, outlier: &OutlierPolicy) {
+    out.key("enabled", outlier.enabled.to_string());
+    out.key("consecutive", outlier.consecutive.to_string());
+    out.key("error_ratio", format!("{}%", outlier.error_ratio));
+    out.time("slow_min", outlier.slow_min);
+    out.time("hold", outlier.hold);
+    out.time("hold_max", outlier.hold_max);
+    out.time("trial_every", outlier.trial_every);
+    out.time("forget", outlier.forget);
+    out.key("share_max", format!("{}%", outlier.share_max));
 }
 
 fn backend(out: &mut Lines, spec: &BackendSpec) {

@@ -421,6 +421,13 @@ static DEFAULTS: Shape = shape(
             "How endpoints are checked.",
         ),
         optional(
+            "outlier",
+            Type::Map(&service::OUTLIER),
+            "",
+            Live,
+            service::OUTLIER_DOC,
+        ),
+        optional(
             "ramp",
             Type::Map(&service::RAMP),
             "",

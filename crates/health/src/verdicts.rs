@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bascule_model::{EndpointId, EndpointTotals, Instant, ObservedState};
 
-use crate::judge::{self, Judge, Target, Transition};
+use crate::judge::{self, CheckNumber, Judge, Target, Transition};
 use crate::passive::{self, Passive, Watched};
-use crate::{Reason, Report, Verdict};
+use crate::{CheckPolicy, Reason, Report, Verdict};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,14 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// As [`judge::Action::Check`] says.
-    Check(judge::Action),
+    Check {
+        /// Which.
+        id: Arc<EndpointId>,
+        /// The number to give back.
+        check: CheckNumber,
+        /// How.
+        policy: Arc<CheckPolicy>,
+    },
     /// Let one request of traffic go to an endpoint that is out.
     Trial {
         /// To which.
@@ -156,7 +163,9 @@ impl Verdicts {
     fn collect(&mut self, now: Instant) {
         while let Some(action) = self.judge.poll_action() {
             match action {
-                judge::Action::Check { .. } => self.actions.push_back(Action::Check(action)),
+                judge::Action::Check { id, check, policy } => {
+                    self.actions.push_back(Action::Check { id, check, policy });
+                }
                 judge::Action::Transition(moved) => {
                     let input = passive::Input::Checks {
                         id: Arc::clone(&moved.id),

@@ -3,7 +3,9 @@
 //! traffic is `traffic`'s. Read [`prober`] (the task), then [`check`] (one check).
 
 pub mod check;
+mod looks;
 mod meter;
 pub mod prober;
 
+pub use looks::Traffic;
 pub use prober::{ProbeTarget, Prober, ProberHandle, Settings};

@@ -1,5 +1,7 @@
 //! What people and programs are told of checks: metrics for each, one event (and so one log line) for each transition.
-//! Never one line per check.
+//! Never one line per check. What traffic says is told by [`traffic`].
+
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,10 +59,11 @@ impl Meter {
     /// Sets the gauges of all endpoints, and of the groups they form.
     pub(crate) fn states<'a>(
         &self,
-        targets: impl Iterator<Item = &'a ProbeTarget>,
+        targets: impl Iterator<Item = &'a ProbeTarget> + Clone,
         report: &Report,
     ) {
         let placed: Vec<Placed> = targets
+            .clone()
             .map(|target| Placed {
                 id: target.id.clone(),
                 provider: target.provider.clone(),
@@ -72,6 +75,7 @@ impl Meter {
                 set_up(place, report);
             }
             set_groups(&placed, report);
+            traffic::set_ejected(targets, report);
         });
     }
 

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bascule_health::passive;
+use bascule_health::verdicts::{self, Action};
 use bascule_health::{
-    Action, CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, Judge, Report, Target,
+    CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, OutlierPolicy, Report, Target,
+    Verdicts, Watched,
 };
 use bascule_model::{AdminState, EndpointId, FailureClass, Instant, ProviderName, TrafficFailure};
 use bascule_telemetry::{Registry, clock, events::Bus, spawn};
@@ -19,6 +22,7 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 
 use crate::check::check;
+use crate::looks::{Looks, Traffic};
 use crate::meter::Meter;
 
 /// Checks on the wire at once; each is one socket. What is due beyond waits its turn. With the default time-out, 512
@@ -42,8 +46,12 @@ pub struct ProbeTarget {
     /// What people want of it: the strictest of its own state, its backend's and its provider's. Decides whether it is
     /// checked.
     pub admin: AdminState,
+    /// Its backend is off: it gets no traffic, whatever else fails.
+    pub off: bool,
     /// How it is checked.
     pub policy: Arc<CheckPolicy>,
+    /// How traffic judges it.
+    pub outlier: Arc<OutlierPolicy>,
     /// How TLS is spoken to `https` endpoints: the configuration that traffic uses, so that a check sees what it sees.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -55,6 +63,8 @@ pub struct Settings {
     pub seed: u64,
     /// Failures of endpoints that traffic saw. Senders should drop what does not fit: one is enough.
     pub failures: mpsc::Receiver<TrafficFailure>,
+    /// The data plane.
+    pub traffic: Box<dyn Traffic>,
     /// Where transitions are told.
     pub bus: Bus,
     /// Where they are counted.
@@ -99,7 +109,9 @@ fn start(settings: Settings, checks_max: usize) -> ProberHandle {
     let (changed, changed_receiver) = watch::channel(0);
     let (targets, targets_receiver) = watch::channel(Vec::new());
     let task = Task {
-        judge: Judge::new(settings.seed),
+        verdicts: Verdicts::new(settings.seed),
+        traffic: settings.traffic,
+        looks: Looks::default(),
         known: BTreeMap::new(),
         waiting: VecDeque::new(),
         running: FuturesUnordered::new(),
@@ -133,7 +145,9 @@ struct Waiting {
 }
 
 struct Task {
-    judge: Judge,
+    verdicts: Verdicts,
+    traffic: Box<dyn Traffic>,
+    looks: Looks,
     known: BTreeMap<Arc<EndpointId>, ProbeTarget>,
     waiting: VecDeque<Waiting>,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>,
@@ -170,9 +184,10 @@ impl Task {
                     self.take_failures(&mut failed);
                 }
                 Some(done) = self.running.next() => self.take(done),
-                () = clock::sleep_until_some(self.judge.poll_timeout()) => {
-                    self.judge.handle_timeout(clock::now());
+                () = clock::sleep_until_some(self.verdicts.poll_timeout()) => {
+                    self.verdicts.handle_timeout(clock::now());
                 }
+                () = clock::sleep_until_some(self.looks.due()) => self.look(),
                 () = clock::sleep_until_some(self.report_due) => self.publish(),
             }
             self.act();
@@ -184,6 +199,7 @@ impl Task {
             .iter()
             .map(|target| (Arc::new(target.id.clone()), target));
         let mut targets = Vec::with_capacity(wanted.len());
+        let mut watched = Vec::with_capacity(wanted.len());
         let mut known = BTreeMap::new();
         for (id, target) in judged {
             targets.push(Target {
@@ -191,15 +207,23 @@ impl Task {
                 policy: Arc::clone(&target.policy),
                 checked: target.admin.is_checked(),
             });
+            watched.push(Watched {
+                id: Arc::clone(&id),
+                provider: target.provider.clone(),
+                takes_new: target.admin.takes_new() && !target.off,
+                policy: Arc::clone(&target.outlier),
+            });
             known.insert(id, target.clone());
         }
-        self.judge.set_targets(clock::now(), targets);
+        let now = clock::now();
+        self.verdicts.set_targets(now, targets, watched);
+        self.looks.set(now, self.verdicts.watches_traffic());
         for (id, target) in &self.known {
             if !known.contains_key(id) {
                 self.meter.forget(target);
             }
         }
-        let placed_as = |target: &ProbeTarget| (target.admin, target.provider.clone());
+        let placed_as = |target: &ProbeTarget| (target.admin, target.off, target.provider.clone());
         let same = known.len() == self.known.len()
             && known.iter().all(|(id, target)| {
                 let before = self.known.get(id).map(placed_as);
@@ -211,16 +235,19 @@ impl Task {
         }
     }
 
-    /// Checks what traffic could not use. That a request failed inside the endpoint is no reason to.
+    /// Looks soon at what failed, and checks what traffic could not use. That a request failed inside the endpoint is no reason
+    /// to check it.
     fn take_failures(&mut self, failed: &mut Vec<TrafficFailure>) {
         let broken = failed
             .drain(..)
             .filter(|failure| failure.class != FailureClass::Error);
         let distinct: BTreeSet<Arc<EndpointId>> = broken.map(|failure| failure.endpoint).collect();
         let now = clock::now();
+        self.looks.hurry(now);
         for id in distinct {
             let id = EndpointId::clone(&id);
-            self.judge.handle(now, Input::TrafficFailed { id });
+            let failed = Input::TrafficFailed { id };
+            self.verdicts.handle(now, verdicts::Input::Check(failed));
         }
     }
 
@@ -230,28 +257,45 @@ impl Task {
             self.meter.checked(target, result);
         }
         let now = clock::now();
-        self.judge.handle(now, Input::Checked { id, check, result });
+        let checked = Input::Checked { id, check, result };
+        self.verdicts.handle(now, verdicts::Input::Check(checked));
         self.report_due.get_or_insert(now + REPORT_EVERY);
+    }
+
+    /// Shows the judge what traffic saw.
+    fn look(&mut self) {
+        let now = clock::now();
+        let totals = self.traffic.totals();
+        self.verdicts.handle(now, verdicts::Input::Traffic(totals));
+        self.looks.made(now);
     }
 
     /// Does what the judge says, and starts checks as far as the limit lets it.
     fn act(&mut self) {
-        let mut moved = Vec::new();
-        while let Some(action) = self.judge.poll_action() {
+        let (mut moved, mut told) = (Vec::new(), Vec::new());
+        while let Some(action) = self.verdicts.poll_action() {
             match action {
                 Action::Check { id, check, policy } => {
                     self.waiting.push_back(Waiting { id, check, policy });
                 }
+                Action::Trial { id } => self.traffic.grant_trial(&id, clock::now()),
                 Action::Transition(transition) => moved.push(transition),
+                Action::Told(what) => told.push(what),
             }
         }
-        if !moved.is_empty() {
+        let is_trial = |what: &passive::Action| matches!(what, passive::Action::Tried { .. });
+        if !moved.is_empty() || !told.iter().all(is_trial) {
             self.announce(); // Edges first, then people.
+        } else if !told.is_empty() {
+            self.report_due.get_or_insert(clock::now() + REPORT_EVERY);
         }
         for transition in moved {
             if let Some(target) = self.known.get(&transition.id) {
                 self.meter.moved(target, &transition);
             }
+        }
+        for what in told {
+            self.meter.told(&what, |id| self.known.get(id));
         }
         while self.running.len() < self.checks_max {
             let Some(next) = self.waiting.pop_front() else {
@@ -267,7 +311,7 @@ impl Task {
 
     /// Publishes the report and says that it differs in more than times.
     fn announce(&mut self) {
-        self.report.store(Arc::new(self.judge.report()));
+        self.report.store(Arc::new(self.verdicts.report()));
         self.changed
             .send_modify(|count| *count = count.wrapping_add(1));
         self.gauges_stale = true;
@@ -277,7 +321,7 @@ impl Task {
     /// Publishes what did not need to be known at once.
     fn publish(&mut self) {
         self.report_due = None;
-        let report = Arc::new(self.judge.report());
+        let report = Arc::new(self.verdicts.report());
         if std::mem::take(&mut self.gauges_stale) {
             self.meter.states(self.known.values(), &report);
         }

@@ -172,6 +172,14 @@ metrics! {
         "Health checks by result; failed ones with their reason.";
     HEALTH_TRANSITIONS, Counter, "bascule_health_transitions_total", "", &[SERVICE, BACKEND, PROVIDER, closed("to", &["up", "degraded", "down", "unknown"])], &[],
         "Changes of an endpoint's observed state.";
+    EJECTIONS, Counter, "bascule_ejections_total", "", &[SERVICE, BACKEND, PROVIDER, closed("reason", &["connect", "reset", "timeout", "unavailable", "error", "slow"])], &[],
+        "Endpoints taken out for what traffic saw of them, by what most of it was.";
+    ENDPOINTS_EJECTED, Gauge, "bascule_endpoints_ejected", "", HOLDER, &[],
+        "Endpoints that are out for what traffic saw of them.";
+    TRIALS, Counter, "bascule_trials_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["passed", "failed"])], &[],
+        "Requests sent to endpoints that are out, to see whether they work again.";
+    CHECKS_DOUBTED, Gauge, "bascule_checks_doubted", "", &[SERVICE], &[],
+        "1 while the checks of all endpoints fail and are not believed, because traffic succeeds.";
     FAIL_OPEN, Gauge, "bascule_fail_open", "", &[SERVICE], &[],
         "1 while traffic is sent to endpoints that are down, as configured, because none is up.";
     SHIFT_PROGRESS, Gauge, "bascule_shift_progress_ratio", "ratio", &[SERVICE], &[],

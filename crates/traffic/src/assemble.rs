@@ -77,6 +77,8 @@ pub struct CheckTarget {
     pub provider: ProviderName,
     /// What people want of it: the strictest of its own state, its backend's and its provider's.
     pub admin: AdminState,
+    /// Its backend is off: it gets nothing, whatever else fails.
+    pub off: bool,
 }
 
 /// Builds snapshots.
@@ -193,11 +195,15 @@ impl Assembler {
     pub fn check_targets(&self) -> Vec<CheckTarget> {
         let mut targets = Vec::new();
         for service in self.services.iter().flatten() {
-            for (backend, spec) in service.backends.iter().zip(service.spec.backends.values()) {
+            let target = self.known.target(&service.spec);
+            for (backend, (name, spec)) in service.backends.iter().zip(&service.spec.backends) {
+                let share = target.get(name).unwrap_or_default();
+                let off = build::is_off(&service.spec, name, spec, share, &self.known);
                 targets.extend(backend.endpoints().map(|(id, endpoint)| CheckTarget {
                     id: EndpointId::clone(id),
                     provider: spec.provider.clone(),
                     admin: endpoint.admin,
+                    off,
                 }));
             }
         }

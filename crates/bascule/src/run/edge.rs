@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bascule_config::Config;
 use bascule_health::Report;
-use bascule_model::{EndpointId, Targets};
+use bascule_model::{EndpointId, EndpointTotals, Instant, Targets};
 use bascule_net::resolve::{Resolved, Resolver};
-use bascule_probe::{ProbeTarget, ProberHandle};
+use bascule_probe::{ProbeTarget, ProberHandle, Traffic};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
@@ -158,16 +158,34 @@ impl EdgeState {
             id,
             provider,
             admin,
+            off,
         } = target;
         let policy = Arc::clone(self.config.checks.get(&id.service)?);
+        let outlier = Arc::clone(self.config.outliers.get(&id.service)?);
         let tls = self.trust.of(&id);
         Some(ProbeTarget {
             id,
             provider,
             admin,
+            off,
             policy,
+            outlier,
             tls,
         })
+    }
+}
+
+/// What the judge sees of the edge, and grants it.
+#[derive(Debug)]
+pub(super) struct Seen(pub(super) Edge);
+
+impl Traffic for Seen {
+    fn totals(&self) -> Vec<(Arc<EndpointId>, EndpointTotals)> {
+        self.0.endpoint_totals()
+    }
+
+    fn grant_trial(&self, endpoint: &EndpointId, now: Instant) {
+        self.0.grant_trial(endpoint, now);
     }
 }
 

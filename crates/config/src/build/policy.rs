@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bascule_health::OutlierPolicy;
 use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
@@ -38,6 +39,27 @@ pub(super) fn check(check: Layers<'_>) -> CheckPolicy {
         fall: check.integer("fall").unwrap_or(built_in.fall),
         rise: check.integer("rise").unwrap_or(built_in.rise),
         jitter: check.percent("jitter").unwrap_or(built_in.jitter),
+    }
+}
+
+pub(super) fn outlier(outlier: Layers<'_>) -> OutlierPolicy {
+    let built_in = OutlierPolicy::default();
+    OutlierPolicy {
+        enabled: outlier.boolean("enabled").unwrap_or(built_in.enabled),
+        consecutive: outlier
+            .integer("consecutive")
+            .unwrap_or(built_in.consecutive),
+        error_ratio: outlier
+            .percent("error_ratio")
+            .unwrap_or(built_in.error_ratio),
+        slow_min: outlier.duration("slow_min").unwrap_or(built_in.slow_min),
+        hold: outlier.duration("hold").unwrap_or(built_in.hold),
+        hold_max: outlier.duration("hold_max").unwrap_or(built_in.hold_max),
+        trial_every: outlier
+            .duration("trial_every")
+            .unwrap_or(built_in.trial_every),
+        forget: outlier.duration("forget").unwrap_or(built_in.forget),
+        share_max: outlier.percent("share_max").unwrap_or(built_in.share_max),
     }
 }
 

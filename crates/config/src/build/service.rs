@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bascule_health::CheckPolicy;
+use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::{BackendName, ListenerName, ProviderName, ServiceName, Shares};
 use bascule_plan::ServiceFacts;
 use bascule_plan::policy::BackendFacts;
@@ -21,6 +21,7 @@ use crate::read::Layers;
 pub(super) struct Service {
     pub(super) spec: ServiceSpec,
     pub(super) check: CheckPolicy,
+    pub(super) outlier: OutlierPolicy,
     pub(super) facts: ServiceFacts,
 }
 
@@ -76,7 +77,13 @@ impl Builder<'_> {
             fail_open: policy::fail_open(own),
             retry_after: policy::retry_after(&check),
         };
-        Some(Service { spec, check, facts })
+        let outlier = policy::outlier(layers.inside("outlier"));
+        Some(Service {
+            spec,
+            check,
+            outlier,
+            facts,
+        })
     }
 
     fn backend(&mut self, field: &Field) -> Option<BackendSpec> {

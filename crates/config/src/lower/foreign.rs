@@ -165,6 +165,18 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     (
         "services.NAME",
         &[
+            "outlier_detection",
+            "outliers",
+            "passive_health_check",
+            "observe",
+            "max_fails",
+            "circuit_breaking",
+        ],
+        "that is `outlier`; it is on by default",
+    ),
+    (
+        "services.NAME",
+        &[
             "routes",
             "route",
             "rule",

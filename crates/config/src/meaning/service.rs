@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bascule_health::OutlierPolicy;
 use bascule_model::{BackendName, BasisPoints, Shares};
 use bascule_plan::Bounds;
 
@@ -31,6 +32,31 @@ pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec
         only_with_path(own, problems);
     }
     check_times(layers, problems);
+    let own = service.item.get("outlier");
+    holds(
+        Layers::new(own, defaults.and_then(|d| d.get("outlier"))),
+        problems,
+    );
+}
+
+/// The longest hold is no shorter than the first.
+fn holds(outlier: Layers<'_>, problems: &mut Vec<Diagnostic>) {
+    let built_in = OutlierPolicy::default();
+    let hold = outlier.duration("hold").unwrap_or(built_in.hold);
+    let hold_max = outlier.duration("hold_max").unwrap_or(built_in.hold_max);
+    let place = outlier.get("hold_max").or_else(|| outlier.get("hold"));
+    let Some(item) = place.filter(|_| hold > hold_max) else {
+        return;
+    };
+    let (first, longest) = (show_duration(hold), show_duration(hold_max));
+    let message = "the first hold is longer than the longest";
+    let mut problem = Diagnostic::error("E0321", item.span, &item.pointer, message)
+        .label(format!("{first} is above {longest}"));
+    problem = match outlier.get("hold_max") {
+        Some(max) => problem.fix(max.span, first),
+        None => problem.help(format!("hold_max: {first}")),
+    };
+    problems.push(problem);
 }
 
 /// What `defaults` alone can be wrong about.

@@ -106,6 +106,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0209"],
     ),
     file(
+        "E0321",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    outlier: { hold: 60s }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Give `hold_max` at least the length of `hold`, or leave `hold` as it is.",
+        &["E0315"],
+    ),
+    file(
         "E0325",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    retry: { attempts: 3, budget: { ratio: 0%, min: 0/s } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Give a budget, or write `attempts: 1`.",

@@ -73,6 +73,9 @@ impl Maker {
                 return None;
             }
             ("services.NAME.backends.NAME", "role" | "weight") => return None,
+            // A hold is no longer than the longest.
+            ("defaults.outlier, services.NAME.outlier", "hold") => self.one_of(&["1ms", "29s"]),
+            ("defaults.outlier, services.NAME.outlier", "hold_max") => self.one_of(&["30s", "1h"]),
             ("services.NAME.safety.override_ttl", "default") => self.one_of(&["1s", "23h", "24h"]),
             ("services.NAME.safety.override_ttl", "max") => self.one_of(&["72h", "365d", "24h"]),
             _ => self.holds(&key.holds),

@@ -21,6 +21,8 @@ pub(crate) const UPSTREAM_IDLE: &str =
 pub(crate) const STREAM_IDLE: &str =
     "A request on which no byte moves in either direction is cut after it.";
 
+pub(crate) const OUTLIER_DOC: &str = "When traffic takes endpoints out, beside their checks.";
+
 pub(crate) static SERVICE: Shape = Shape {
     later: &[
         later("affinity", "affinity of clients to a backend"),
@@ -62,6 +64,7 @@ pub(crate) static SERVICE: Shape = Shape {
                 Live,
                 "How its endpoints are checked.",
             ),
+            optional("outlier", Type::Map(&OUTLIER), "", Live, OUTLIER_DOC),
             optional(
                 "ramp",
                 Type::Map(&RAMP),
@@ -292,6 +295,76 @@ static EXPECT: Shape = shape(
         Live,
         "Statuses that pass: `200`, or `200-299`.",
     )],
+);
+
+pub(crate) static OUTLIER: Shape = shape(
+    "`outlier`",
+    "defaults.outlier, services.NAME.outlier",
+    &[
+        optional(
+            "enabled",
+            super::BOOL,
+            "true",
+            Live,
+            "Whether traffic takes endpoints out.",
+        ),
+        optional(
+            "consecutive",
+            Type::Value(Form::Integer(2, 100)),
+            "3",
+            Live,
+            "Failures in a row that are enough where an endpoint, and its peers, hardly ever fail; more where they do.",
+        ),
+        optional(
+            "error_ratio",
+            SOME_PERCENT,
+            "20%",
+            Live,
+            "Below this part of failed tries their rate takes nobody out.",
+        ),
+        optional(
+            "slow_min",
+            WAIT,
+            "250ms",
+            Live,
+            "Answers below it are never slow; above, they are where half of them take more than four times as long as usual, and as those of the others.",
+        ),
+        optional(
+            "hold",
+            WAIT,
+            "1s",
+            Live,
+            "How long an endpoint that was taken out gets nothing, times how often that was lately.",
+        ),
+        optional(
+            "hold_max",
+            WAIT,
+            "30s",
+            Live,
+            "The longest of these times; at least `hold`.",
+        ),
+        optional(
+            "trial_every",
+            WAIT,
+            "1s",
+            Live,
+            "After it, one request finds out whether the endpoints of a provider that are out work again; after half of it where the last did.",
+        ),
+        optional(
+            "forget",
+            WAIT,
+            "60s",
+            Live,
+            "For each such time without being taken out one time less is counted.",
+        ),
+        optional(
+            "share_max",
+            SOME_PERCENT,
+            "90%",
+            Live,
+            "The largest part of the service's endpoints that may be out at once; always at least one, and never all.",
+        ),
+    ],
 );
 
 pub(crate) static RAMP: Shape = shape(

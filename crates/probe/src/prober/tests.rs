@@ -1,5 +1,7 @@
 //! The task against real sockets on loopback. Everything is awaited by condition; nothing depends on how fast.
 
+mod traffic;
+
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -91,6 +93,8 @@ impl Endpoint {
             id: self.id(),
             provider: "aws".parse().unwrap(),
             admin: AdminState::Ready,
+            off: false,
+            outlier: Arc::default(),
             policy: Arc::new(CheckPolicy {
                 kind,
                 interval,
@@ -114,11 +118,16 @@ struct Bench {
 
 impl Bench {
     fn start(checks_max: usize) -> Self {
+        Self::with_traffic(checks_max, traffic::Seen::default())
+    }
+
+    fn with_traffic(checks_max: usize, seen: traffic::Seen) -> Self {
         let (failures, failed) = mpsc::channel(16);
         let (registry, bus) = (Registry::new(), Bus::new());
         let settings = Settings {
             seed: 7,
             failures: failed,
+            traffic: Box::new(seen),
             bus: bus.clone(),
             registry: registry.clone(),
         };

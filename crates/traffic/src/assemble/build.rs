@@ -80,7 +80,7 @@ pub(super) fn service(
 }
 
 /// A person set it to off, here or in the file, and its ramp to nothing has ended; or an admin state takes it out.
-fn is_off(
+pub(super) fn is_off(
     spec: &ServiceSpec,
     name: &BackendName,
     backend: &BackendSpec,

@@ -1,1 +1,259 @@
-//! Both together in virtual time.
+//! Checks and traffic together in virtual time.
+
+use bascule_model::{BasisPoints, FailureClass, Scheme};
+
+use super::*;
+use crate::passive::{LOOK_EVERY, Offence, OutlierPolicy};
+use crate::{CheckFailure, CheckResult};
+use ObservedState::{Down, Up};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Two endpoints of two providers, each of which answers checks and traffic as it is set to.
+struct World {
+    verdicts: Verdicts,
+    now: Instant,
+    ids: [Arc<EndpointId>; 2],
+    totals: [EndpointTotals; 2],
+    checks_pass: [bool; 2],
+    traffic_fails: [bool; 2],
+    moved: Vec<Transition>,
+    open: Vec<(Arc<EndpointId>, CheckNumber)>,
+    trials: Vec<Arc<EndpointId>>,
+}
+
+fn id(backend: &str) -> Arc<EndpointId> {
+    Arc::new(EndpointId {
+        service: "meet".parse().unwrap(),
+        backend: backend.parse().unwrap(),
+        scheme: Scheme::Http,
+        host: None,
+        address: "10.0.0.1:80".parse().unwrap(),
+    })
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            verdicts: Verdicts::new(7),
+            now: Instant::from_millis(1_000_000),
+            ids: [id("aws"), id("oci")],
+            totals: [EndpointTotals::default(); 2],
+            checks_pass: [true; 2],
+            traffic_fails: [false; 2],
+            moved: Vec::new(),
+            open: Vec::new(),
+            trials: Vec::new(),
+        };
+        world.aim(OutlierPolicy::default());
+        world.run(20 * SECOND);
+        world.moved.clear();
+        world
+    }
+
+    fn aim(&mut self, policy: OutlierPolicy) {
+        let check = Arc::new(CheckPolicy {
+            interval: SECOND,
+            jitter: BasisPoints::ZERO,
+            ..CheckPolicy::default()
+        });
+        let target = |id: &Arc<EndpointId>| Target {
+            id: Arc::clone(id),
+            policy: Arc::clone(&check),
+            checked: true,
+        };
+        let watched = |id: &Arc<EndpointId>| Watched {
+            id: Arc::clone(id),
+            provider: id.backend.as_str().parse().unwrap(),
+            takes_new: true,
+            policy: Arc::new(policy),
+        };
+        let targets = self.ids.iter().map(target).collect();
+        let watched = self.ids.iter().map(watched).collect();
+        self.verdicts.set_targets(self.now, targets, watched);
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        while let Some(action) = self.verdicts.poll_action() {
+            match action {
+                Action::Check { id, check, .. } => self.open.push((id, check)),
+                Action::Trial { id } => self.trials.push(id),
+                Action::Transition(transition) => self.moved.push(transition),
+                Action::Told(_) => {}
+            }
+        }
+    }
+
+    fn place(&self, id: &EndpointId) -> usize {
+        self.ids.iter().position(|known| **known == *id).unwrap()
+    }
+
+    /// Answers the checks that are under way.
+    fn answer_checks(&mut self) {
+        for (id, check) in std::mem::take(&mut self.open) {
+            let result = if self.checks_pass[self.place(&id)] {
+                CheckResult::Passed
+            } else {
+                CheckResult::Failed(CheckFailure::Timeout)
+            };
+            let checked = judge::Input::Checked { id, check, result };
+            self.verdicts.handle(self.now, Input::Check(checked));
+            self.collect();
+        }
+    }
+
+    /// A hundred requests a second, at those that are up; trials where they are granted.
+    fn run(&mut self, length: Duration) {
+        let end = self.now + length;
+        let mut look_at = self.now;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(10);
+            self.verdicts.handle_timeout(self.now);
+            self.collect();
+            self.answer_checks();
+            for id in std::mem::take(&mut self.trials) {
+                let place = self.place(&id);
+                let trials = &mut self.totals[place].trials;
+                trials.begun += 1;
+                if self.traffic_fails[place] {
+                    trials.failed += 1;
+                } else {
+                    trials.passed += 1;
+                }
+            }
+            for place in 0..2 {
+                if self.verdict(place).state == Down {
+                    continue;
+                }
+                if self.traffic_fails[place] {
+                    self.totals[place].failures[FailureClass::Reset.index()] += 1;
+                } else {
+                    self.totals[place].answers += 1;
+                }
+            }
+            if self.now >= look_at {
+                look_at = self.now + LOOK_EVERY;
+                let totals = self.ids.iter().cloned().zip(self.totals).collect();
+                self.verdicts.handle(self.now, Input::Traffic(totals));
+                self.collect();
+            }
+        }
+    }
+
+    fn verdict(&self, place: usize) -> Verdict {
+        let report = self.verdicts.report();
+        report.endpoints[&self.ids[place]].clone()
+    }
+
+    fn states(&self) -> [ObservedState; 2] {
+        [0, 1].map(|place| self.verdict(place).state)
+    }
+}
+
+#[test]
+fn what_traffic_takes_out_is_down_though_its_checks_pass_and_says_why() {
+    let mut world = World::new();
+    world.traffic_fails[1] = true;
+    world.run(SECOND);
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.by_checks), (Down, Up));
+    let class = FailureClass::Reset;
+    assert_eq!(verdict.reasons, [Reason::Failing { class }]);
+    let offence = verdict.ejection.unwrap().offence;
+    assert!(matches!(
+        offence,
+        Offence::Failing {
+            class: FailureClass::Reset,
+            ..
+        }
+    ));
+    let moved: Vec<_> = world
+        .moved
+        .iter()
+        .map(|m| (m.from, m.to, m.reason))
+        .collect();
+    assert_eq!(moved, [(Up, Down, Reason::Failing { class })]);
+    assert_eq!(verdict.since, world.moved[0].at);
+    world.run(60 * SECOND);
+    assert_eq!(world.states(), [Up, Down], "for as long as it fails");
+    assert_eq!(world.moved.len(), 1);
+}
+
+#[test]
+fn once_trials_pass_it_is_up_again_and_its_ramp_begins_with_the_first_of_them() {
+    let mut world = World::new();
+    world.traffic_fails[1] = true;
+    world.run(5 * SECOND);
+    world.traffic_fails[1] = false;
+    let mended = world.now;
+    world.run(5 * SECOND);
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.ejection), (Up, None));
+    assert_eq!(world.moved[1].reason, Reason::TrialsPassed);
+    let returned = verdict.returned_at.unwrap();
+    assert!(returned >= mended && returned < verdict.since);
+}
+
+#[test]
+fn one_that_is_out_and_whose_checks_fail_too_is_up_only_when_both_are_well() {
+    let mut world = World::new();
+    (world.traffic_fails[1], world.checks_pass[1]) = (true, false);
+    world.run(10 * SECOND);
+    let verdict = world.verdict(1);
+    assert_eq!((verdict.state, verdict.by_checks), (Down, Down));
+    assert_eq!(
+        verdict.reasons.first(),
+        Some(&Reason::Failing {
+            class: FailureClass::Reset
+        })
+    );
+    assert!(verdict.reasons.contains(&Reason::Timeout));
+    world.checks_pass[1] = true;
+    world.run(10 * SECOND);
+    assert_eq!(world.verdict(1).by_checks, Up);
+    assert_eq!(world.states(), [Up, Down]);
+    world.traffic_fails[1] = false;
+    world.run(10 * SECOND);
+    assert_eq!(world.states(), [Up, Up]);
+    assert_eq!(
+        world.moved.len(),
+        2,
+        "one way down and one up: {:?}",
+        world.moved
+    );
+}
+
+#[test]
+fn checks_that_fail_everywhere_while_traffic_succeeds_move_nothing_and_it_is_said() {
+    let mut world = World::new();
+    world.checks_pass = [false; 2];
+    world.run(60 * SECOND);
+    assert_eq!(world.states(), [Up, Up]);
+    for place in 0..2 {
+        let verdict = world.verdict(place);
+        assert!(verdict.held);
+        assert_eq!(verdict.reasons, [Reason::ChecksDoubted, Reason::Timeout]);
+    }
+    // The first of the two that went was believed until the other followed.
+    assert!(world.moved.len() <= 2, "{:?}", world.moved);
+    world.traffic_fails = [true; 2];
+    world.run(5 * SECOND);
+    assert_eq!(world.states(), [Down, Down], "they were right after all");
+}
+
+#[test]
+fn a_service_that_traffic_does_not_judge_goes_by_its_checks() {
+    let mut world = World::new();
+    world.aim(OutlierPolicy {
+        enabled: false,
+        ..OutlierPolicy::default()
+    });
+    assert!(!world.verdicts.watches_traffic());
+    world.traffic_fails[1] = true;
+    world.run(10 * SECOND);
+    assert_eq!(world.states(), [Up, Up]);
+    world.checks_pass[1] = false;
+    world.run(10 * SECOND);
+    assert_eq!(world.states(), [Up, Down]);
+}

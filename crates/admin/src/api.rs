@@ -62,8 +62,8 @@ pub use explain::{Explanation, Factor, NotInPlay};
 pub use history::{History, HistoryEntry};
 pub use problem::{FieldError, Problem};
 pub use service::{
-    Backend, BackendShares, Endpoint, Load, Mode, Provider, ProviderBackend, ProviderList, Reason,
-    Role, Service, ServiceList,
+    Backend, BackendShares, Ejection, Endpoint, Load, Mode, Provider, ProviderBackend,
+    ProviderList, Reason, Role, Service, ServiceList,
 };
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};
 pub use state::{AdminEntry, AdminState, ObservedState};

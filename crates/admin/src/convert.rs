@@ -39,6 +39,18 @@ pub(crate) fn past(at: Instant) -> jiff::Timestamp {
     ))
 }
 
+/// Why and since when traffic took an endpoint out.
+pub(crate) fn ejection(ejection: bascule_health::Ejection) -> api::Ejection {
+    api::Ejection {
+        reason: ejection.offence.as_str().to_owned(),
+        details: ejection.offence.to_string(),
+        with_provider: ejection.with_provider,
+        since: past(ejection.since),
+        times: ejection.times,
+        trials_passed: ejection.trials_passed,
+    }
+}
+
 /// Percent of a request as a share.
 ///
 /// # Errors

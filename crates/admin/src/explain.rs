@@ -1,7 +1,7 @@
 //! Why a backend has its share: the chain from the declared share to the effective one, every number from the snapshot
 //! that the edge really uses. Recomputes nothing: what it cannot find there it does not say.
 
-use bascule_traffic::snapshot::{Backend, Mode, Service};
+use bascule_traffic::snapshot::{Backend, Endpoint, Mode, Service};
 use bascule_traffic::spec::Role;
 
 use crate::api::{self, Explanation, Factor, NotInPlay};
@@ -33,7 +33,10 @@ pub(crate) fn explain(picture: &Picture<'_>, service: &Service, backend: &Backen
             Factor {
                 name: "health".to_owned(),
                 value: factors.health,
-                why: format!("{up} of {total} endpoints up: min(1, {HEALTH_SLACK} × {up}/{total})"),
+                why: format!(
+                    "{up} of {total} endpoints up: min(1, {HEALTH_SLACK} × {up}/{total}){}",
+                    taken_out(picture, backend)
+                ),
             },
             Factor {
                 name: "slow_start".to_owned(),
@@ -101,27 +104,63 @@ fn slow_start_why(value: f64) -> String {
     }
 }
 
+/// The endpoints that traffic took out, and why; or that checks are not believed.
+fn taken_out(picture: &Picture<'_>, backend: &Backend) -> String {
+    let mut words = String::new();
+    for endpoint in &backend.endpoints {
+        let Some(verdict) = picture.report.endpoints.get(&*endpoint.id) else {
+            continue;
+        };
+        let label = endpoint.id.label();
+        if let Some(ejection) = verdict.ejection {
+            words.push_str(&format!("; traffic took {label} out: {}", ejection.offence));
+        } else if verdict.held {
+            words.push_str(&format!("; {label} is up against its checks"));
+        }
+    }
+    words
+}
+
 fn would_return(picture: &Picture<'_>, service: &Service, backend: &Backend) -> String {
     if backend.off {
         return String::new();
     }
-    let down: Vec<String> = backend
-        .endpoints
-        .iter()
-        .filter(|e| !e.observed.is_usable() && e.admin.is_checked())
-        .map(|e| e.id.label())
-        .collect();
+    let is_down = |e: &&Endpoint| !e.observed.is_usable() && e.admin.is_checked();
+    let down: Vec<&Endpoint> = backend.endpoints.iter().filter(is_down).collect();
     let target = backend.factors.target;
     if down.is_empty() {
         let back = backend.factors.slow_start < 1.0;
         let words = format!("Comes back to {target} % when its ramp is done.");
         return if back { words } else { String::new() };
     }
-    let check = picture.running.config.checks.get(service.name());
-    let rise = check.map_or(0, |check| check.rise);
-    let passes = if down.len() == 1 { "passes" } else { "pass" };
-    let them = down.join(" and ");
-    format!("Would return to {target} % when {them} {passes} {rise} checks in a row.")
+    let (out, failing): (Vec<&Endpoint>, Vec<&Endpoint>) = down
+        .into_iter()
+        .partition(|endpoint| is_checked_up(picture, endpoint));
+    let names = |endpoints: &[&Endpoint]| {
+        let labels: Vec<String> = endpoints.iter().map(|e| e.id.label()).collect();
+        labels.join(" and ")
+    };
+    let mut conditions = Vec::new();
+    if !failing.is_empty() {
+        let check = picture.running.config.checks.get(service.name());
+        let rise = check.map_or(0, |check| check.rise);
+        let passes = if failing.len() == 1 { "passes" } else { "pass" };
+        conditions.push(format!(
+            "{} {passes} {rise} checks in a row",
+            names(&failing)
+        ));
+    }
+    if !out.is_empty() {
+        conditions.push(format!("trial requests to {} pass", names(&out)));
+    }
+    let conditions = conditions.join(" and ");
+    format!("Would return to {target} % when {conditions}.")
+}
+
+/// Whether it is its traffic alone that keeps an endpoint out.
+fn is_checked_up(picture: &Picture<'_>, endpoint: &Endpoint) -> bool {
+    let verdict = picture.report.endpoints.get(&*endpoint.id);
+    verdict.is_some_and(|v| v.ejection.is_some() && v.by_checks.is_usable())
 }
 
 fn not_in_play(explanation: &Explanation, service: &Service) -> Vec<NotInPlay> {

@@ -234,6 +234,7 @@ impl<'a> Picture<'a> {
             admin_state: admin.map_or_else(Default::default, |a| convert::admin_state(a.state)),
             admin: admin.map(convert::admin_entry),
             observed_state: convert::observed(group.state),
+            finding: group.finding.map(|finding| finding.to_string()),
             backends: backends.collect(),
             evacuation: self
                 .state

@@ -156,15 +156,21 @@ pub struct Endpoint {
     pub admin_state: AdminState,
     /// Its own admin state, where a person set one.
     pub admin: Option<AdminEntry>,
-    /// What is seen of it.
+    /// What is seen of it, by checks and by traffic.
     pub observed_state: ObservedState,
-    /// Since when.
+    /// What its checks alone say.
+    pub by_checks: ObservedState,
+    /// Traffic took it out; it stays out while its data path fails, whatever its checks say.
+    pub ejection: Option<Ejection>,
+    /// Its checks fail and are not believed, as those of all endpoints of the service do while its traffic succeeds.
+    pub held: bool,
+    /// Since when it is in its state.
     pub since: Option<Timestamp>,
     /// Why, the strongest reason first; empty while nothing has been seen.
     pub reasons: Vec<Reason>,
     /// What the last check said; it may speak against the state.
     pub last: Option<Reason>,
-    /// Results in a row that speak against the state.
+    /// Results of checks in a row that speak against what they said before.
     pub against: u32,
     /// Whether it is checked now; if not, what is said of it is what was last seen.
     pub checked: bool,
@@ -176,10 +182,27 @@ pub struct Endpoint {
     pub weight_ratio: f64,
 }
 
+/// Why and since when traffic took an endpoint out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ejection {
+    /// What most of it was: `connect`, `reset`, `timeout`, `unavailable` (502, 503, 504), `error` (another 5xx), `slow`.
+    pub reason: String,
+    /// In words and numbers: `5 of 5 tries failed (unavailable)`.
+    pub details: String,
+    /// Others of its provider were taken out with it, for the same.
+    pub with_provider: bool,
+    /// Since when.
+    pub since: Timestamp,
+    /// How often lately, this time included.
+    pub times: u32,
+    /// Trials in a row that passed.
+    pub trials_passed: u32,
+}
+
 /// One observation that speaks for a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
-    /// `passed`, `connect`, `timeout`, `tls`, `status`, `protocol`, `traffic`.
+    /// `passed`, `connect`, `timeout`, `tls`, `status`, `protocol`, `traffic`, `failing`, `slow`, `checks_doubted`.
     pub reason: String,
     /// The HTTP status, where the reason is one.
     pub status: Option<u16>,
@@ -207,6 +230,8 @@ pub struct Provider {
     pub admin: Option<AdminEntry>,
     /// The worst of its backends.
     pub observed_state: ObservedState,
+    /// What stands out, where many of its endpoints are down: that points at the provider.
+    pub finding: Option<String>,
     /// Its backends over all services.
     pub backends: Vec<ProviderBackend>,
     /// The evacuation that is in force, if one is.

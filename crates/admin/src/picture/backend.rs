@@ -117,6 +117,9 @@ impl Picture<'_> {
             // The judge's own word, not the edge's, which may be a moment older.
             observed_state: verdict
                 .map_or_else(Default::default, |verdict| convert::observed(verdict.state)),
+            by_checks: verdict.map_or_else(Default::default, |v| convert::observed(v.by_checks)),
+            ejection: verdict.and_then(|v| v.ejection).map(convert::ejection),
+            held: verdict.is_some_and(|v| v.held),
             since: verdict
                 .filter(|v| !v.reasons.is_empty())
                 .map(|v| convert::past(v.since)),

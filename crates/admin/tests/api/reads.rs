@@ -98,6 +98,36 @@ fn measured_shares_are_of_what_really_happened() {
 }
 
 #[test]
+fn what_traffic_took_out_is_shown_with_its_numbers_and_what_brings_it_back() {
+    with_site(async |site| {
+        site.world.eject_endpoints("oci", 2);
+        let path = "/v1/services/meet/backends/oci";
+        let backend = site.get(To::Tcp, path).await.json();
+        let endpoint = &backend["endpoints"][0];
+        assert_eq!(endpoint["observed_state"], "down");
+        assert_eq!(endpoint["by_checks"], "up");
+        let ejection = &endpoint["ejection"];
+        assert_eq!(ejection["details"], "5 of 6 tries failed (unavailable)");
+        assert_eq!(
+            (&ejection["times"], &ejection["trials_passed"]),
+            (&json!(2), &json!(1))
+        );
+        let path = "/v1/services/meet/explain/oci";
+        let explained = site.get(To::Tcp, path).await.json();
+        let why = explained["factors"][0]["why"].as_str().unwrap();
+        assert!(
+            why.contains("took 10.2.4.10:8080 out: 5 of 6 tries failed"),
+            "{why}"
+        );
+        let back = explained["would_return"].as_str().unwrap();
+        assert!(
+            back.contains("when trial requests to 10.2.4.10:8080 and"),
+            "{back}"
+        );
+    });
+}
+
+#[test]
 fn explain_says_where_each_number_comes_from() {
     with_site(async |site| {
         site.world.break_endpoints("oci", 2);

@@ -13,10 +13,11 @@ use bascule_admin::{
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Severity, Span};
 use bascule_control::{Confirmed, Recorded, StoreError};
-use bascule_health::{CheckPolicy, Reason, Report, Verdict};
+use bascule_health::{CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
-    AdminTarget, BackendName, BackendSignal, EndpointId, Histogram, ListenerName, ObservedState,
-    ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow, Targets, Timestamp,
+    AdminTarget, BackendName, BackendSignal, EndpointId, FailureClass, Histogram, ListenerName,
+    ObservedState, ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow, Targets,
+    Timestamp,
 };
 use bascule_plan::view::{
     Accepted, EvacuationPhase, EvacuationView, HistoryEntry, OverrideView, Proof, ReceiverView,
@@ -96,8 +97,29 @@ impl World {
         }
     }
 
-    /// One endpoint of oci has failed its checks.
+    /// So many endpoints of a backend have failed their checks.
     pub(crate) fn break_endpoints(&self, backend_name: &str, count: usize) {
+        self.take_down(backend_name, count, None);
+    }
+
+    /// Traffic has taken so many endpoints of a backend out, together.
+    pub(crate) fn eject_endpoints(&self, backend_name: &str, count: usize) {
+        let class = FailureClass::Unavailable;
+        let ejection = Ejection {
+            offence: Offence::Failing {
+                class,
+                failed: 5,
+                tries: 6,
+            },
+            with_provider: true,
+            since: clock::now(),
+            times: 2,
+            trials_passed: 1,
+        };
+        self.take_down(backend_name, count, Some(ejection));
+    }
+
+    fn take_down(&self, backend_name: &str, count: usize, ejection: Option<Ejection>) {
         let snapshot = self.edge.snapshot();
         let endpoints = snapshot.services.iter().flat_map(|s| &s.backends);
         let endpoints = endpoints
@@ -114,11 +136,18 @@ impl World {
                 } else {
                     ObservedState::Up
                 },
-                since: clock::now(),
-                reasons: vec![if down {
-                    Reason::Status { status: 503 }
+                by_checks: if down && ejection.is_none() {
+                    ObservedState::Down
                 } else {
-                    Reason::CheckPassed
+                    ObservedState::Up
+                },
+                ejection: ejection.filter(|_| down),
+                held: false,
+                since: clock::now(),
+                reasons: vec![match ejection {
+                    Some(ejection) if down => ejection.offence.reason(),
+                    None if down => Reason::Status { status: 503 },
+                    _ => Reason::CheckPassed,
                 }],
                 last: None,
                 checked: true,
@@ -423,12 +452,17 @@ impl FakeConfig {
             .iter()
             .map(|s| (s.name.clone(), Arc::clone(&check)))
             .collect();
+        let outliers = services
+            .iter()
+            .map(|s| (s.name.clone(), Arc::default()))
+            .collect();
         let config = Config {
             state_dir: None,
             zone: None,
             listeners: BTreeMap::new(),
             services,
             checks,
+            outliers,
             facts: BTreeMap::new(),
             roots: BTreeMap::new(),
             admin: bascule_config::Admin::default(),

@@ -78,6 +78,9 @@ fn endpoint(name: &str, state: ObservedState) -> Endpoint {
         admin_state: AdminState::Ready,
         admin: None,
         observed_state: state,
+        by_checks: state,
+        ejection: None,
+        held: false,
         since: Some(at("18:02:00")),
         reasons: vec![Reason {
             reason: reason.to_owned(),

@@ -233,12 +233,17 @@ fn reasons(endpoint: &Endpoint) -> String {
         Some(status) => format!("{} {status}", reason.reason),
         None => reason.reason.clone(),
     };
-    endpoint
-        .reasons
-        .iter()
-        .map(one)
-        .collect::<Vec<_>>()
-        .join(", ")
+    // What traffic holds against it is said with its numbers; that is the first of the reasons.
+    let details = endpoint.ejection.iter().map(|ejection| {
+        let passed = match ejection.trials_passed {
+            0 => String::new(),
+            trials => format!("; {trials} trials passed"),
+        };
+        format!("traffic: {}{passed}", ejection.details)
+    });
+    let reasons = endpoint.reasons.iter().map(one);
+    let rest = reasons.skip(details.len());
+    details.chain(rest).collect::<Vec<_>>().join(", ")
 }
 
 /// The running shift, and the last changes.

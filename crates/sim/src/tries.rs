@@ -270,7 +270,9 @@ impl World {
         if let Some(outcome) = failure.outcome() {
             self.tell_outcome(number, at, outcome)?;
         }
-        if let (true, Some(id)) = (failure.speaks_against_endpoint(), &failure.endpoint) {
+        let unreached =
+            failure.phase == retry::Phase::Connect && failure.side == retry::Side::Upstream;
+        if let (true, Some(id)) = (unreached, &failure.endpoint) {
             let id = EndpointId::clone(id);
             self.tell(edge, |edge, now| edge.traffic_failed(now, id))?;
         }

@@ -1,13 +1,15 @@
 //! The handle on the data plane: starts the workers, publishes snapshots to them, knows what they have confirmed, and stops
 //! them. Any thread may hold it; nothing here is on a request's path.
 
+mod judged;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
 use std::{fmt, io};
 
 use arc_swap::ArcSwap;
-use bascule_model::{BackendSignal, EndpointId, EndpointTotals, Instant, Revision, TrafficFailure};
+use bascule_model::{BackendSignal, Instant, Revision, TrafficFailure};
 use bascule_net::tcp::Connections;
 use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, names, spawn};
@@ -241,18 +243,6 @@ impl Edge {
                 }
             };
         backends.map(signal).collect()
-    }
-
-    /// What the judge is told: totals of every endpoint that a worker knows, over all workers.
-    #[must_use]
-    pub fn endpoint_totals(&self) -> Vec<(Arc<EndpointId>, EndpointTotals)> {
-        self.0.shared.endpoint_totals()
-    }
-
-    /// Lets the next request that fits go to this endpoint, though it is not usable: to see whether it works again. One at a
-    /// time; how it ended is in the totals. Never to what a person took out.
-    pub fn grant_trial(&self, endpoint: &EndpointId, now: Instant) {
-        self.0.shared.grant_trial(endpoint, now);
     }
 
     /// Requests running now.

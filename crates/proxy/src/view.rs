@@ -2,13 +2,14 @@
 //! the view before; whatever keeps its id keeps its credits, connections and numbers. A request holds the view it began
 //! with for its whole life, by an `Rc` of this thread.
 
-use std::cell::{Cell, RefCell};
+mod lease;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bascule_model::{AdminState, EndpointId, FailureClass, Instant, ListenerName, ServiceName};
+use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
 use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::hash::Key;
@@ -19,9 +20,11 @@ use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::meters::Meters;
-use crate::shared::{BackendCells, BackendTotals, EndpointTally, Shared, Trials};
+use crate::shared::{BackendCells, Shared, Trials};
 use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
+
+pub(crate) use lease::Lease;
 
 /// What a view is made with, the same for all views of a worker.
 #[derive(Debug)]
@@ -349,109 +352,5 @@ impl BackendView {
     /// Its state in the snapshot.
     pub(crate) fn backend(&self) -> Option<&Backend> {
         self.service.backends.get(self.index)
-    }
-}
-
-/// A request's place at an endpoint. Counted in flight until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    /// What was chosen.
-    pub(crate) choice: Choice,
-    /// The backend.
-    pub(crate) backend: Rc<BackendView>,
-    /// The endpoint.
-    pub(crate) endpoint: Rc<Endpoint>,
-    worker: usize,
-    /// How the try ended is counted.
-    settled: Cell<bool>,
-}
-
-impl Lease {
-    fn take(
-        choice: Choice,
-        backend: Rc<BackendView>,
-        endpoint: Rc<Endpoint>,
-        worker: usize,
-    ) -> Self {
-        let lease = Self {
-            choice,
-            backend,
-            endpoint,
-            worker,
-            settled: Cell::new(false),
-        };
-        lease.backend.meters.pick(choice.why);
-        if let Some(tally) = lease.tally() {
-            tally.in_flight.increment();
-            if lease.is_trial() {
-                tally.trial_begun();
-            }
-        }
-        if let Some(totals) = lease.totals() {
-            totals.in_flight.increment();
-            if matches!(choice.why, PickReason::Weight | PickReason::FailOpen) {
-                totals.picks.increment();
-            }
-        }
-        lease
-    }
-
-    fn totals(&self) -> Option<&BackendTotals> {
-        self.backend.cells.of(self.worker)
-    }
-
-    fn tally(&self) -> Option<&EndpointTally> {
-        self.endpoint.cells.of(self.worker)
-    }
-
-    fn is_trial(&self) -> bool {
-        self.choice.why == PickReason::Trial
-    }
-
-    /// The endpoint answered, and not with a failure.
-    pub(crate) fn succeeded(&self, took: Duration) {
-        self.settled.set(true);
-        match self.tally() {
-            Some(tally) if self.is_trial() => tally.trial_passed(took),
-            Some(tally) => tally.answered(took),
-            None => {}
-        }
-    }
-
-    /// The endpoint failed: at once, by its answer, or in the middle of one that had begun well.
-    pub(crate) fn failed(&self, class: FailureClass) {
-        let settled = self.settled.replace(true);
-        match self.tally() {
-            Some(tally) if self.is_trial() && !settled => tally.trial_failed(),
-            Some(tally) => tally.failed(class),
-            None => {}
-        }
-    }
-
-    /// The try has ended. `failed`: for the backend's fault.
-    pub(crate) fn count(&self, failed: bool) {
-        if let Some(totals) = self.totals() {
-            totals.requests.increment();
-            if failed {
-                totals.errors.increment();
-                self.backend.meters.error();
-            }
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.backend.meters.release();
-        if let Some(tally) = self.tally() {
-            tally.in_flight.decrement();
-            if self.is_trial() && !self.settled.get() {
-                // Its client did not wait for the answer: that shows nothing good.
-                tally.trial_failed();
-            }
-        }
-        if let Some(totals) = self.totals() {
-            totals.in_flight.decrement();
-        }
     }
 }

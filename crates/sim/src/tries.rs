@@ -270,8 +270,7 @@ impl World {
         if let Some(outcome) = failure.outcome() {
             self.tell_outcome(number, at, outcome)?;
         }
-        let unreached =
-            failure.phase == retry::Phase::Connect && failure.side == retry::Side::Upstream;
+        let unreached = failure.phase == retry::Phase::Connect && cause != Cause::Exhausted;
         if let (true, Some(id)) = (unreached, &failure.endpoint) {
             let id = EndpointId::clone(id);
             self.tell(edge, |edge, now| edge.traffic_failed(now, id))?;

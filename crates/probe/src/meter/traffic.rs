@@ -28,8 +28,7 @@ impl Meter {
             }
             Action::Tried { id, passed } => {
                 if let Some(target) = target(id) {
-                    let result = if *passed { "passed" } else { "failed" };
-                    self.count(names::TRIALS, target, ("result", result));
+                    self.tried(target, *passed);
                 }
             }
             Action::ProviderFails(fails) => {
@@ -50,6 +49,11 @@ impl Meter {
         if !ejection.with_provider {
             self.bus.publish(ejected(target, ejection));
         }
+    }
+
+    fn tried(&self, target: &ProbeTarget, passed: bool) {
+        let result = if passed { "passed" } else { "failed" };
+        self.count(names::TRIALS, target, ("result", result));
     }
 
     fn count(&self, name: &'static str, target: &ProbeTarget, label: (&'static str, &'static str)) {

@@ -343,5 +343,6 @@ fn spec(
         ramp: Duration::ZERO,
         fail_open: FailOpen::default(),
         retry_after: Duration::from_secs(1),
+        affinity: None,
     })
 }

@@ -2,6 +2,7 @@
 //! randomness. Pure: no clock, no socket, no file, no global randomness. Every other crate builds on this one, so it
 //! holds only what two of them need. Read [`share`] first: that a row sums to exactly 10 000 is decided there.
 
+pub mod buckets;
 pub mod endpoint;
 pub mod histogram;
 pub mod name;
@@ -12,6 +13,7 @@ pub mod state;
 pub mod targets;
 pub mod time;
 
+pub use buckets::{BUCKETS, BucketMap};
 pub use endpoint::{EndpointId, Scheme};
 pub use histogram::Histogram;
 pub use name::{BackendName, ListenerName, NameError, ProviderName, ServiceName};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{AdminState, BackendName, ProviderName, Revision, ServiceName, Shares};
+use crate::{AdminState, BackendName, BucketMap, ProviderName, Revision, ServiceName, Shares};
 
 /// What the control plane wants of an edge. Services that are not named use their declared row.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -14,6 +14,9 @@ pub struct Targets {
     pub services: BTreeMap<ServiceName, TargetRow>,
     /// Admin states that are not `ready`.
     pub admin: BTreeMap<AdminTarget, AdminState>,
+    /// Which backend owns which bucket, of each service whose requests have keys; always of the service's target row.
+    #[serde(default)]
+    pub buckets: BTreeMap<ServiceName, BucketMap>,
 }
 
 /// The target row of one service.

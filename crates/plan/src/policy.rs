@@ -49,6 +49,9 @@ pub struct ServicePolicy {
     pub override_ttl_max: Duration,
     /// How long running requests of a drained backend are waited for (`session.drain_deadline`). Default 30 min.
     pub drain_deadline: Duration,
+    /// Whether requests find their backend by a key (`affinity`), so that the target row is kept as a bucket map as well.
+    /// Default false.
+    pub keyed: bool,
 }
 
 /// What stops a ramp: measured at the receivers, the backends whose share grows.
@@ -84,6 +87,7 @@ impl Default for ServicePolicy {
             override_ttl: Duration::from_secs(24 * HOUR),
             override_ttl_max: Duration::from_secs(72 * HOUR),
             drain_deadline: Duration::from_secs(1800),
+            keyed: false,
         }
     }
 }

@@ -5,13 +5,14 @@
 //!
 //! Read [`draft`] for what a change is, [`request`] for what people may ask, [`advance`] for what time brings, [`shift`]
 //! and [`evacuation`] for the two lives it leads, [`watch`] for what lets a step pass, [`record`] for how a change comes to
-//! hold, [`drive`] for what lives only in memory.
+//! hold, [`keys`] for the bucket maps that every change carries, [`drive`] for what lives only in memory.
 
 mod advance;
 mod draft;
 mod drive;
 mod evacuation;
 mod event;
+mod keys;
 mod meter;
 mod notice;
 mod persisted;
@@ -257,6 +258,8 @@ impl Steer {
             });
             debug_assert!(!rests || off_has_none || self.store_again.is_some());
         }
+        let rests = self.pending.is_none() && self.store_again.is_none();
+        debug_assert!(!rests || keys::changed(&self.persisted, &self.facts).is_empty());
         debug_assert!(self.persisted.shifts.values().all(|shift| {
             let ended = shift.view.phase.is_ended();
             ended == shift.view.ended_at.is_some()

@@ -80,6 +80,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
+        affinity: None,
     }
 }
 
@@ -148,6 +149,7 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
         mode: Mode::Serve,
         retry_after: spec.retry_after,
         spec: Arc::new(spec),
+        placement: None,
     }
 }
 
@@ -163,6 +165,7 @@ fn endpoint(backend: usize, endpoint: usize, weight: Option<u16>) -> Endpoint {
         admin: AdminState::Ready,
         observed: ObservedState::Up,
         usable: weight.is_some(),
+        keeps: weight.is_some(),
         weight: points(weight.unwrap_or(10_000)),
         declared: 10_000,
         is_near: true,

@@ -17,6 +17,20 @@ impl Key {
         Self(Hasher::new().write(bytes).finish())
     }
 
+    /// Of some bytes that come one by one: the same as of all of them.
+    pub fn of_each(bytes: impl IntoIterator<Item = u8>) -> Self {
+        let hasher = bytes
+            .into_iter()
+            .fold(Hasher::new(), |hasher, byte| hasher.write(&[byte]));
+        Self(hasher.finish())
+    }
+
+    /// A key with this number, where a test needs one.
+    #[cfg(test)]
+    pub(crate) const fn from_value(value: u64) -> Self {
+        Self(value)
+    }
+
     /// Of an address. An IPv6 client has the /64 to itself and may change within it: it is one.
     #[must_use]
     pub fn of_ip(ip: IpAddr) -> Self {
@@ -42,7 +56,8 @@ impl Key {
 }
 
 /// Of what an endpoint is to its clients: scheme, name, address. Not of the service, whose name may change.
-pub(crate) fn of_endpoint(id: &EndpointId) -> u64 {
+#[must_use]
+pub fn of_endpoint(id: &EndpointId) -> u64 {
     let hasher = Hasher::new()
         .write(id.scheme.as_str().as_bytes())
         .write(b"://")

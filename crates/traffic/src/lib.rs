@@ -1,5 +1,5 @@
 //! All an edge decides per request, as plain calls on immutable data: which service ([`route`]), whether at all
-//! ([`admit`]), which backend and endpoint ([`pick`]), whether once more ([`retry`]); and the state these decisions
+//! ([`admit`]), which backend and endpoint ([`pick`], for a request with a key [`keys`]), whether once more ([`retry`]); and the state these decisions
 //! read, a [`Snapshot`], which [`assemble`] builds from what is wanted and what is seen. Pure: no socket, no clock, no
 //! global randomness. Read [`schedule`] first: that shares are exact is decided there.
 
@@ -9,6 +9,7 @@ pub mod effective;
 pub mod hash;
 pub mod latency;
 pub mod maglev;
+pub mod keys;
 pub mod pick;
 pub mod retry;
 pub mod route;

@@ -11,6 +11,7 @@ use bascule_model::{
 };
 
 use crate::maglev::Table;
+use crate::keys::Placement;
 use crate::spec::{FailOpen, HostPolicy, ServiceSpec};
 
 /// What an edge serves, at one moment.
@@ -39,6 +40,8 @@ pub struct Service {
     pub mode: Mode,
     /// When a refused client should come back, where the mode refuses.
     pub retry_after: Duration,
+    /// Where keys belong; `None` where requests have none that is mapped.
+    pub placement: Option<Arc<Placement>>,
 }
 
 impl Service {
@@ -131,6 +134,9 @@ pub struct Endpoint {
     pub observed: ObservedState,
     /// Whether new work may go there; in fail-open mode what is observed does not count.
     pub usable: bool,
+    /// Whether what is there already may go on there: as `usable`, and while it is drained. Nothing stays with a backend
+    /// that is off by its share.
+    pub keeps: bool,
     /// Where its ramp stands, 1 to 10 000: below full while it returns.
     pub weight: BasisPoints,
     /// Its weight by configuration relative to the others of its backend, above zero; 10 000 where nothing is written.

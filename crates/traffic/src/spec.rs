@@ -40,6 +40,90 @@ pub struct ServiceSpec {
     /// When a refused client should come back: the soonest a backend can be up again, which is `rise` checks at the fast
     /// interval, rounded up to a second.
     pub retry_after: Duration,
+    /// What keeps requests together; `None`: nothing, each goes by the shares.
+    pub affinity: Option<AffinitySpec>,
+}
+
+/// What keeps requests together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AffinitySpec {
+    /// What is the same in requests that belong together.
+    pub by: KeySource,
+    /// How long a key or a cookie counts after it was used last. Default 12 h: a working day.
+    pub ttl: Duration,
+    /// What becomes of those of an endpoint that is drained.
+    pub on_drain: OnDrain,
+}
+
+/// What is the same in requests that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A cookie of ours, which names the endpoint.
+    Cookie(CookieSpec),
+    /// The value of a header; its name is in lower case.
+    Header(String),
+    /// The value of a parameter of the query.
+    Query(String),
+    /// A segment of the path, from 1.
+    PathSegment(u8),
+    /// The client's address.
+    SourceIp,
+    /// The name that the client asked for with SNI.
+    Sni,
+}
+
+impl KeySource {
+    /// Whether it gives a key that finds its backend by the bucket map. A cookie names its backend itself.
+    #[must_use]
+    pub const fn is_mapped(&self) -> bool {
+        !matches!(self, Self::Cookie(_))
+    }
+
+    /// As people read it: `header x-room`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Cookie(cookie) => format!("cookie {}", cookie.name),
+            Self::Header(name) => format!("header {name}"),
+            Self::Query(name) => format!("query {name}"),
+            Self::PathSegment(number) => format!("path segment {number}"),
+            Self::SourceIp => "source ip".to_owned(),
+            Self::Sni => "sni".to_owned(),
+        }
+    }
+}
+
+/// A cookie of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookieSpec {
+    /// Its name.
+    pub name: String,
+    /// The file of the secrets that seal it, as written.
+    pub secret_file: String,
+    /// When a browser sends it from another site.
+    pub same_site: SameSite,
+}
+
+/// When a browser sends a cookie from another site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SameSite {
+    /// When somebody follows a link there. Default, as it is the browsers'.
+    #[default]
+    Lax,
+    /// Never.
+    Strict,
+    /// Always, for pages that are embedded elsewhere. Browsers want HTTPS for it.
+    None,
+}
+
+/// What becomes of the keys and cookies of an endpoint that is drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDrain {
+    /// They stay until they end; new ones go elsewhere.
+    #[default]
+    KeepRunning,
+    /// They go elsewhere with their next request.
+    Move,
 }
 
 /// What a request must look like; all that is given must fit.

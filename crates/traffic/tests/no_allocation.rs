@@ -98,6 +98,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
+        affinity: None,
     }
 }
 

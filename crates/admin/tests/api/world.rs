@@ -201,6 +201,7 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
+        affinity: None,
     }
 }
 
@@ -390,6 +391,7 @@ fn assembled(specs: &[Arc<ServiceSpec>], state: &State, report: &Report) -> Arc<
         revision: state.revision,
         services: rows.collect(),
         admin: admin.collect(),
+        buckets: BTreeMap::new(),
     };
     let seen = report.endpoints.iter().map(|(id, verdict)| {
         let health = EndpointHealth {

@@ -8,7 +8,7 @@ use super::meter::Meter;
 use super::shift::{Begin, Tempo, gate, urgent};
 use super::wanted::fit;
 use super::watch::{Verdict, Watch, is_down};
-use super::{Health, Now, ShiftRecord, ramp};
+use super::{Health, Now, ShiftRecord, keys, ramp};
 use crate::policy::{ServiceFacts, ServicePolicy};
 use crate::view::{ShiftCause, ShiftPhase, TurnedBy};
 
@@ -139,6 +139,7 @@ impl Draft<'_> {
         self.end_overrides();
         self.advance_evacuations();
         self.advance_shifts();
+        self.follow_keys();
         self.prune();
     }
 
@@ -260,6 +261,18 @@ impl Draft<'_> {
                 self.tell_row(service, told.cloned(), &facts.declared, mover);
                 self.log(&who, "config", service.as_str());
             }
+        }
+    }
+
+    /// Where nothing else moves a row, its map is brought to it: a service has its first key, or the file changed while
+    /// the process was away.
+    fn follow_keys(&mut self) {
+        if !self.is_empty() {
+            return;
+        }
+        let who = Who::own("keys follow the target row");
+        for service in keys::changed(&self.state, self.world.facts) {
+            self.log(&who, "affinity", service.as_str());
         }
     }
 

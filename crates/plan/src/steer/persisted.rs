@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bascule_model::{AdminTarget, BackendName, BasisPoints, Revision, ServiceName, Shares};
+use bascule_model::{
+    AdminTarget, BackendName, BasisPoints, BucketMap, Revision, ServiceName, Shares,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{AdminEntry, EvacuationView, OverrideView, ShiftView};
@@ -35,6 +37,10 @@ pub struct Persisted {
     pub shifts_begun: u64,
     /// Evacuations ever begun.
     pub evacuations_begun: u64,
+    /// Which backend owns which bucket, of each service whose requests have keys. A state that an earlier version wrote
+    /// has none.
+    #[serde(default)]
+    pub buckets: BTreeMap<ServiceName, BucketMap>,
 }
 
 /// A service whose target does not simply follow what is declared.

@@ -8,7 +8,7 @@ use bascule_model::Revision;
 
 use super::draft::{Change, Draft};
 use super::watch::Watch;
-use super::{Effect, Notice, Now, Pending, Persisted, Record, Steer, declared, is_proving};
+use super::{Effect, Notice, Now, Pending, Persisted, Record, Steer, declared, is_proving, keys};
 use crate::command::{Refusal, Request};
 use crate::view::{Accepted, HistoryEntry};
 
@@ -92,11 +92,12 @@ impl Steer {
     pub(super) fn store(
         &mut self,
         now: Now,
-        state: Persisted,
+        mut state: Persisted,
         change: Change,
         request: Option<(Request, Accepted)>,
     ) {
         self.numbered += 1;
+        keys::follow(&mut state, &self.facts);
         let history: Vec<HistoryEntry> = self
             .backlog
             .iter()

@@ -134,5 +134,6 @@ pub(super) fn targets(persisted: &Persisted, facts: &Facts) -> Targets {
             .iter()
             .map(|(target, entry)| (target.clone(), entry.state))
             .collect(),
+        buckets: persisted.buckets.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the control loop does, as examples.
 
 pub(super) mod fixture;
+mod keys;
 mod laws;
 
 use std::time::Duration;

@@ -279,6 +279,7 @@ impl Plan {
             ramp: Duration::ZERO,
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),
+            affinity: None,
         }
     }
 }
@@ -334,6 +335,7 @@ impl World {
             revision: bascule_model::Revision(revision),
             services: BTreeMap::from([("meet".parse().unwrap(), row)]),
             admin: BTreeMap::new(),
+            buckets: BTreeMap::new(),
         })
     }
 

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{BackendName, BasisPoints, Instant};
+use bascule_model::{AdminState, BackendName, BasisPoints, Instant};
 
 use super::known::Known;
 use super::returns::{BackendState, EndpointState, Ramp};
 use crate::effective::{self, Standing};
 use crate::hash;
 use crate::maglev::Table;
+use crate::keys::Placement;
 use crate::snapshot::{Backend, Endpoint, Mode, Service};
 use crate::spec::{Algorithm, BackendSpec, Role, ServiceSpec};
 use crate::zones::{self, Side};
@@ -55,7 +56,8 @@ pub(super) fn service(
     let mut backends = Vec::with_capacity(standings.len());
     let rows = standings.iter().zip(row.effective).zip(row.factors);
     for (((name, backend), state), ((standing, effective), factors)) in members().zip(rows) {
-        let (endpoints, step) = endpoints(state, row.mode, spec.ramp, now);
+        let is_set_off = is_set_off(spec, name, backend, standing.target, known);
+        let (endpoints, step) = endpoints(state, row.mode, is_set_off, spec.ramp, now);
         step_at = step_at.into_iter().chain(step).min();
         backends.push(Backend {
             name: name.clone(),
@@ -69,8 +71,10 @@ pub(super) fn service(
             endpoints,
         });
     }
+    let map = known.map(spec, &target);
     let service = Service {
         spec: Arc::clone(spec),
+        placement: map.map(|map| Arc::new(Placement::new(&map, &backends))),
         target,
         backends,
         mode: row.mode,
@@ -87,15 +91,26 @@ pub(super) fn is_off(
     target: BasisPoints,
     known: &Known,
 ) -> bool {
-    let in_file = backend.role == Role::Weighted(0);
-    let set_off = in_file || known.is_set_off(&spec.name, name);
     let admin = known.admin_of_backend(&spec.name, name, backend);
-    (set_off && target.is_zero()) || !admin.takes_new()
+    is_set_off(spec, name, backend, target, known) || !admin.takes_new()
+}
+
+/// A person set its share to off.
+fn is_set_off(
+    spec: &ServiceSpec,
+    name: &BackendName,
+    backend: &BackendSpec,
+    target: BasisPoints,
+    known: &Known,
+) -> bool {
+    let in_file = backend.role == Role::Weighted(0);
+    (in_file || known.is_set_off(&spec.name, name)) && target.is_zero()
 }
 
 fn endpoints(
     state: &BackendState,
     mode: Mode,
+    is_set_off: bool,
     ramp: Duration,
     now: Instant,
 ) -> (Vec<Endpoint>, Option<Instant>) {
@@ -114,7 +129,9 @@ fn endpoints(
                 (endpoint.is_up(), ramp.factor.max(least))
             }
         };
+        let is_seen = endpoint.observed.is_usable() || mode == Mode::FailOpen;
         endpoints.push(Endpoint {
+            keeps: is_seen && !is_set_off && endpoint.admin <= AdminState::Drain,
             id: Arc::clone(id),
             admin: endpoint.admin,
             observed: endpoint.observed,

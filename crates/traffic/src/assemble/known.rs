@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bascule_model::{
-    AdminState, AdminTarget, BackendName, EndpointId, ServiceName, Shares, Targets,
+    AdminState, AdminTarget, BackendName, BucketMap, EndpointId, ServiceName, Shares, Targets,
 };
 
 use super::EndpointHealth;
@@ -160,6 +160,16 @@ impl Known {
         }
     }
 
+    /// The bucket map of a service whose requests have keys that are mapped. It is brought to the target row: the map and
+    /// a configuration come apart from each other, and the map that comes next will be this one.
+    pub(super) fn map(&self, spec: &ServiceSpec, target: &Shares) -> Option<BucketMap> {
+        spec.affinity.as_ref().filter(|a| a.by.is_mapped())?;
+        Some(match self.targets.buckets.get(&spec.name) {
+            Some(map) => map.follow(target),
+            None => BucketMap::canonical(target),
+        })
+    }
+
     /// Whether a person set the backend to off in what the control plane wants.
     pub(super) fn is_set_off(&self, service: &ServiceName, backend: &BackendName) -> bool {
         let row = self.targets.services.get(service);
@@ -198,5 +208,7 @@ pub(super) fn differs(before: &Targets, after: &Targets, spec: &ServiceSpec) -> 
         .keys()
         .chain(after.admin.keys())
         .filter(differs);
-    before.services.get(&spec.name) != after.services.get(&spec.name) || changed.any(concerns)
+    before.services.get(&spec.name) != after.services.get(&spec.name)
+        || before.buckets.get(&spec.name) != after.buckets.get(&spec.name)
+        || changed.any(concerns)
 }

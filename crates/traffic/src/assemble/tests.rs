@@ -10,6 +10,7 @@ use crate::snapshot::{Mode, Refusal};
 use crate::spec::{EndpointHost, EndpointUrl, FailOpen, Role};
 
 mod edge;
+mod keys;
 mod laws;
 mod places;
 

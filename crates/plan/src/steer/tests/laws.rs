@@ -125,6 +125,7 @@ fn configuration(variant: usize) -> Facts {
     };
     meet.policy.bounds.insert(name("aws"), bounds);
     meet.policy.bake = Duration::from_secs(30);
+    meet.policy.keyed = true;
     let mut chat = facts(&[("gcp", 50), ("oci", 50)]);
     chat.policy.bake = Duration::from_secs(30);
     let mut all = Facts::from([("meet".parse().unwrap(), meet)]);
@@ -250,6 +251,10 @@ impl Chaos {
                 "off has a share: {row:?}"
             );
         }
+        assert_eq!(
+            targets.buckets, self.disk.buckets,
+            "a map that is not on disk"
+        );
         self.highest = targets.revision;
         self.published = Some(targets);
     }

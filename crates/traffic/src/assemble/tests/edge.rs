@@ -70,6 +70,7 @@ pub(super) fn targets(revision: u64, weights: &[(&str, u64)], off: &[&str]) -> T
         revision: Revision(revision),
         services: [("meet".parse().unwrap(), row)].into(),
         admin: BTreeMap::new(),
+        buckets: BTreeMap::new(),
     }
 }
 

@@ -1,0 +1,193 @@
+//! The laws of bucket maps, and a naive map that knows each bucket's owner by name.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn name(index: usize) -> BackendName {
+    BackendName::parse(&format!("b{index:02}")).unwrap()
+}
+
+/// A row over as many backends as there are weights.
+fn row(weights: &[u64]) -> Shares {
+    Shares::from_weights((0..).zip(weights).map(|(i, w)| (name(i), *w))).unwrap()
+}
+
+/// Owners by name, moved one by one: of the highest number first, to the first backend that lacks one.
+fn naive(owners: &[BackendName], row: &Shares) -> Vec<BackendName> {
+    let mut owners = owners.to_vec();
+    let mut lacks: BTreeMap<BackendName, i32> = row
+        .iter()
+        .map(|(name, share)| (name.clone(), i32::from(share.get())))
+        .collect();
+    for owner in &owners {
+        *lacks.entry(owner.clone()).or_default() -= 1;
+    }
+    for owner in owners.iter_mut().rev() {
+        if lacks[owner] < 0 {
+            *lacks.get_mut(owner).unwrap() += 1;
+            let to = lacks.iter().find(|(_, lack)| **lack > 0).unwrap();
+            *owner = to.0.clone();
+            *lacks.get_mut(owner).unwrap() -= 1;
+        }
+    }
+    owners
+}
+
+fn counts(map: &BucketMap, backends: usize) -> Vec<usize> {
+    (0..backends)
+        .map(|index| map.iter().filter(|owner| **owner == name(index)).count())
+        .collect()
+}
+
+fn weights() -> impl Strategy<Value = Vec<u64>> {
+    let weight = prop_oneof![1 => Just(0_u64), 4 => 1_u64..1000];
+    prop::collection::vec(weight, 6).prop_filter("someone", |w| w.iter().any(|w| *w > 0))
+}
+
+#[test]
+fn a_row_alone_gives_backends_their_buckets_in_the_order_of_names() {
+    let map = BucketMap::canonical(&row(&[1, 0, 3]));
+    assert_eq!(map.owner(0), Some(&name(0)));
+    assert_eq!(map.owner(2_499), Some(&name(0)));
+    assert_eq!(map.owner(2_500), Some(&name(2)));
+    assert_eq!(map.owner(9_999), Some(&name(2)));
+    assert_eq!(map.owner(10_000), None);
+}
+
+#[test]
+fn hashes_are_fixed_for_ever() {
+    let map = BucketMap::canonical(&row(&[50, 50]));
+    assert_eq!(format!("{:012x}", map.hash()), HASH_50_50);
+    let moved = map.follow(&row(&[70, 30]));
+    assert_eq!(format!("{:012x}", moved.hash()), HASH_70_30);
+}
+
+/// Computed apart: FNV-1a of `b00\0` 5000 `b01\0` 5000, lengths as 16 bits with the low byte first, without its low 16
+/// bits; and of 7000 and 3000.
+const HASH_50_50: &str = "bf8662d0866c";
+const HASH_70_30: &str = "aef2179563d8";
+
+#[test]
+fn a_backend_that_left_gives_all_it_had() {
+    let before = BucketMap::canonical(&row(&[1, 1]));
+    let after = before.follow(&Shares::from_weights([(name(7), 1)]).unwrap());
+    assert_eq!(after.moved(&before), 10_000);
+    assert!(after.iter().all(|owner| *owner == name(7)));
+}
+
+#[test]
+fn what_is_down_is_spread_over_those_that_are_up() {
+    let map = BucketMap::canonical(&row(&[1, 1, 1]));
+    let overlaid = map.overlaid(&row(&[0, 1, 1]));
+    // The first tenth of what the first backend had is divided as all of it is.
+    let tenth = overlaid.iter().take(334).filter(|owner| **owner == name(1));
+    assert!((162..=172).contains(&tenth.count()));
+}
+
+#[test]
+fn damaged_maps_are_refused() {
+    let read = |text: &str| serde_json::from_str::<BucketMap>(text);
+    assert!(read(r#"{"backends":["a","b"],"runs":[[0,5000],[1,5000]]}"#).is_ok());
+    for text in [
+        r#"{"backends":["a"],"runs":[[0,9999]]}"#,
+        r#"{"backends":["a","a"],"runs":[[0,5000],[1,5000]]}"#,
+        r#"{"backends":["b","a"],"runs":[[0,5000],[1,5000]]}"#,
+        r#"{"backends":["a","b"],"runs":[[0,10000]]}"#,
+        r#"{"backends":["a"],"runs":[[0,5000],[1,5000]]}"#,
+        r#"{"backends":[],"runs":[]}"#,
+        r#"{"backends":["a","b"],"runs":[[0,10000],[1,0]]}"#,
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_change_moves_exactly_what_the_row_moves(rows in prop::collection::vec(weights(), 1..12)) {
+        let mut before = row(&rows[0]);
+        let mut map = BucketMap::canonical(&before);
+        for weights in &rows {
+            let next = row(weights);
+            let moved = map.follow(&next);
+            prop_assert_eq!(moved.moved(&map), before.distance(&next).get());
+            prop_assert!(moved.is_of(&next));
+            prop_assert_eq!(map.is_of(&next), before == next);
+            for (name, share) in next.iter() {
+                let owned = moved.iter().filter(|owner| *owner == name).count();
+                prop_assert_eq!(owned, usize::from(share.get()));
+            }
+            // Only what loses share loses buckets.
+            for (was, is) in map.iter().zip(moved.iter()).filter(|(was, is)| was != is) {
+                prop_assert!(next.get(was).unwrap_or_default() < before.get(was).unwrap_or_default());
+                prop_assert!(next.get(is).unwrap_or_default() > before.get(is).unwrap_or_default());
+            }
+            (map, before) = (moved, next);
+        }
+    }
+
+    #[test]
+    fn a_change_and_its_reverse_come_back_to_the_map(a in weights(), b in weights()) {
+        let map = BucketMap::canonical(&row(&a));
+        prop_assert_eq!(map.follow(&row(&b)).follow(&row(&a)), map);
+    }
+
+    #[test]
+    fn what_a_backend_gives_is_as_the_naive_map_says(a in weights(), b in weights(), c in weights()) {
+        let map = BucketMap::canonical(&row(&a)).follow(&row(&b));
+        let owners: Vec<BackendName> = map.iter().cloned().collect();
+        let model = naive(&owners, &row(&c));
+        let overlaid = map.overlaid(&row(&c));
+        prop_assert_eq!(counts(&overlaid, 6), counts_of(&model, 6));
+        // Which bucket moves is the same; who of the receivers gets it is spread.
+        for ((was, model), is) in owners.iter().zip(&model).zip(overlaid.iter()) {
+            prop_assert_eq!(model == was, is == was);
+        }
+    }
+
+    #[test]
+    fn while_one_returns_what_is_home_stays_home_and_others_keep_theirs(
+        weights in prop::collection::vec(1_u64..1000, 3..6),
+        steps in prop::collection::vec(0_u64..=100, 2..10),
+    ) {
+        let map = BucketMap::canonical(&row(&weights));
+        let mut steps = steps;
+        steps.sort_unstable();
+        let at = |step: u64| {
+            let risen = (0..).zip(&weights).map(|(i, w)| if i == 0 { w * step } else { w * 100 });
+            map.overlaid(&row(&risen.collect::<Vec<_>>()))
+        };
+        let mut last = at(0);
+        for step in steps {
+            let now = at(step);
+            let mut astray = 0;
+            for ((home, was), is) in map.iter().zip(last.iter()).zip(now.iter()) {
+                prop_assert!(was != home || is == home, "what was home left it");
+                astray += u32::from(was != is && is != home);
+            }
+            // The ends of the ranges move by rounding alone.
+            prop_assert!(astray <= 60, "{} moved between others", astray);
+            last = now;
+        }
+        prop_assert_eq!(at(100), map);
+    }
+
+    #[test]
+    fn a_map_survives_the_wire(a in weights(), b in weights(), c in weights()) {
+        let map = BucketMap::canonical(&row(&a)).follow(&row(&b)).overlaid(&row(&c));
+        let text = serde_json::to_string(&map).unwrap();
+        let read: BucketMap = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&read, &map);
+        prop_assert_eq!(read.hash(), map.hash());
+    }
+}
+
+fn counts_of(owners: &[BackendName], backends: usize) -> Vec<usize> {
+    (0..backends)
+        .map(|index| owners.iter().filter(|owner| **owner == name(index)).count())
+        .collect()
+}

@@ -6,6 +6,8 @@
 //! by their shares ([`spill`]). Where nobody has one that is open, suspicion is ignored, as a suspect is better than an
 //! answer of ours; what is full stays full.
 //!
+//! A request that belongs somewhere, by its key or its cookie, goes there ([`Picker::placed`]), and consumes no turn either.
+//!
 //! A second try ([`Picker::other`]) looks elsewhere ([`elsewhere`]): by default at another provider first, then another
 //! backend, then another endpoint. Neither it nor a spill consumes a turn of the schedule. None ever gives what is off,
 //! not usable, full or, for a second try, was tried. A picker belongs to one worker and one service and is rebuilt, by
@@ -16,6 +18,7 @@ mod elsewhere;
 mod endpoints;
 mod group;
 mod look;
+mod place;
 mod spill;
 
 use bascule_model::Rng;
@@ -25,6 +28,7 @@ use crate::schedule::Schedule;
 use crate::snapshot::{Backend, Mode, Service};
 use endpoints::{Endpoints, How};
 pub use look::{Gate, Look};
+pub use place::Place;
 use spill::Spills;
 
 /// An endpoint that was picked, as indexes into the snapshot's service.
@@ -43,6 +47,8 @@ pub struct Choice {
 pub enum PickReason {
     /// The backend's share.
     Weight,
+    /// It belongs there by its key or its cookie.
+    Affinity,
     /// A try before it failed.
     Retry,
     /// The target share, although no backend is up.
@@ -96,6 +102,7 @@ impl PickReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Weight => "weight",
+            Self::Affinity => "affinity",
             Self::Retry => "retry",
             Self::FailOpen => "fail_open",
             Self::Spill { .. } => Self::SPILL,

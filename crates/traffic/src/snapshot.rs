@@ -10,8 +10,8 @@ use bascule_model::{
     ServiceName, Shares,
 };
 
-use crate::maglev::Table;
 use crate::keys::Placement;
+use crate::maglev::Table;
 use crate::spec::{FailOpen, HostPolicy, ServiceSpec};
 
 /// What an edge serves, at one moment.

@@ -134,8 +134,14 @@ mod tests {
 
     #[test]
     fn a_server_name_is_one_key_however_it_is_written() {
-        assert_eq!(server_name("Meet.example.ORG"), server_name("meet.example.org"));
-        assert_ne!(server_name("meet.example.org"), server_name("chat.example.org"));
+        assert_eq!(
+            server_name("Meet.example.ORG"),
+            server_name("meet.example.org")
+        );
+        assert_ne!(
+            server_name("meet.example.org"),
+            server_name("chat.example.org")
+        );
     }
 
     proptest! {

@@ -140,12 +140,12 @@ impl Endpoints {
     }
 }
 
-/// How the key is followed, where there is one and the algorithm follows it.
+/// How the key is followed, where there is one. Whoever gives one means it to be followed: where the algorithm is another,
+/// as for requests that are kept together, all endpoints are compared.
 fn by_key<'a>(how: How<'_>, table: Option<&'a Table>) -> Option<ByKey<'a>> {
     let table = match how.balance.algorithm {
         Algorithm::Maglev => table,
-        Algorithm::Rendezvous => None,
-        _ => return None,
+        _ => None,
     };
     Some(ByKey {
         key: how.key?,

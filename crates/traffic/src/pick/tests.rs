@@ -3,6 +3,7 @@
 mod gates;
 mod keys;
 mod loads;
+mod places;
 
 use std::collections::BTreeSet;
 

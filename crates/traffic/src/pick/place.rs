@@ -1,0 +1,48 @@
+//! A request that belongs somewhere: to a backend by its key, to an endpoint by its cookie or because it is in use there. It
+//! goes where it belongs while the gate there is open; else to another endpoint of the backend, then it spills as others
+//! do. It takes no turn of the schedule: the shares of requests that belong nowhere stay exact, whatever these do. That it
+//! spilled changes nothing about where it belongs.
+
+use super::{Choice, Gate, Look, PickReason, PickRefused, Picker};
+use crate::hash::Key;
+use crate::snapshot::{Mode, Service};
+
+/// Where a request belongs, as indexes into the snapshot's service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index into [`Service::backends`].
+    pub backend: usize,
+    /// Index into the backend's endpoints, where it belongs to one. It may be one that takes nothing new.
+    pub endpoint: Option<usize>,
+    /// What decides between the backend's endpoints where it does not.
+    pub key: Option<Key>,
+}
+
+impl Picker {
+    /// Picks for the first try of a request that belongs somewhere.
+    ///
+    /// # Errors
+    /// As [`first`](Self::first).
+    pub fn placed(
+        &mut self,
+        service: &Service,
+        place: Place,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Result<Choice, PickRefused> {
+        if matches!(service.mode, Mode::Refuse(_)) {
+            return Err(PickRefused::Nothing);
+        }
+        let (backend, why) = (place.backend, PickReason::Affinity);
+        let is_open = |endpoint: &usize| look(backend, *endpoint).gate <= Gate::Trial;
+        let own = place.endpoint.filter(is_open);
+        let endpoint = own.or_else(|| self.inside(service, backend, Gate::Trial, place.key, &look));
+        match endpoint {
+            Some(endpoint) => Ok(Choice {
+                backend,
+                endpoint,
+                why,
+            }),
+            None => self.spill(service, (backend, why), place.key, look),
+        }
+    }
+}

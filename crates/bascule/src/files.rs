@@ -45,6 +45,12 @@ impl Source for Files {
         std::fs::read(self.path(path)).map_err(|error| SourceError(error.to_string()))
     }
 
+    fn mode(&self, path: &str) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::metadata(self.path(path)).ok()?;
+        Some(file.mode() & 0o777)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         self.env
             .get(name)

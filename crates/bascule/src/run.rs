@@ -114,6 +114,7 @@ async fn serve(
         workers,
         listeners: listeners.commit(prepared),
         upstream_tls: trust.upstream(),
+        cookie_secrets: config.secrets.clone(),
         connections_max: config.limits.connections,
         redact_query: config.log.access.redact_query,
         probe_token: Some(token),

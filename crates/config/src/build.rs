@@ -1,12 +1,12 @@
 //! What was lowered becomes a [`Config`]: defaults filled in, files read, names resolved. It goes on after a problem, so
 //! that one run finds all of them; the result is used only when there was none. `build/listener` has listeners and their
-//! certificates, `build/service` services, `build/policy` what services and defaults share.
+//! certificates, `build/service` services, `build/affinity` what keeps requests together, `build/policy` what services and defaults share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{
-    AccessLog, Admin, Config, Listener, Log, LogFormat, LogLevel, Runtime, Shutdown,
+    AccessLog, Admin, Config, Listener, Log, LogFormat, LogLevel, Runtime, Secrets, Shutdown,
 };
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
@@ -16,6 +16,7 @@ use crate::origin::Origins;
 use crate::read::Layers;
 use crate::source::Source;
 
+mod affinity;
 mod listener;
 mod pem;
 mod policy;
@@ -32,6 +33,7 @@ pub(crate) fn build(
     let mut builder = Builder {
         source,
         roots: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         problems: Vec::new(),
     };
     let config = builder.config(root, origins);
@@ -42,6 +44,7 @@ pub(crate) fn build(
 struct Builder<'a> {
     source: &'a dyn Source,
     roots: BTreeMap<String, Arc<[u8]>>,
+    secrets: BTreeMap<String, Secrets>,
     problems: Vec<Diagnostic>,
 }
 
@@ -81,6 +84,7 @@ impl Builder<'_> {
             outliers,
             facts,
             roots: std::mem::take(&mut self.roots),
+            secrets: std::mem::take(&mut self.secrets),
             admin,
             metrics: top.inside("metrics").socket("listen"),
             log: log(top.inside("log")),

@@ -195,6 +195,11 @@ pub const CODES: &[Code] = &[
         "The name of a header field has letters, digits and a few signs such as `-` and `_`; no space and no colon. Upper and lower case are one.",
     ),
     entry(
+        "E0217",
+        "not the name of a cookie",
+        "The name of a cookie has letters, digits and a few signs such as `-` and `_`; no space, no `=`. Upper and lower case differ.",
+    ),
+    entry(
         "E0301",
         "no backend has a weight",
         "Weights are relative, 0 is off, and standby backends have none. With no weight above zero nobody would get anything. To take a service out, remove it.",
@@ -303,6 +308,31 @@ pub const CODES: &[Code] = &[
         "E0332",
         "a file without a private key",
         "The file must hold a PEM block of a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
+    ),
+    entry(
+        "E0351",
+        "not one thing to keep requests together by",
+        "`affinity.by` takes one thing that is the same in requests that belong together: `source_ip`, `sni`, or a map with exactly one of `cookie`, `header`, `query` and `path_segment`.",
+    ),
+    entry(
+        "E0352",
+        "a cookie without secrets",
+        "The cookie names an endpoint, so nobody else may be able to make one. It is sealed with a secret of `affinity.secret_file`, which all edges that serve the same clients share.",
+    ),
+    entry(
+        "E0353",
+        "a key of `affinity` without use",
+        "`secret_file` and `same_site` are about a cookie. The other keys are the client's own, and nothing is set or sealed for them.",
+    ),
+    entry(
+        "E0354",
+        "a file of secrets that is open to others",
+        "Whoever reads the secrets of `affinity.secret_file` can choose endpoints for others. The file's mode must be 0600, or 0640 where the process reads it by its group.",
+    ),
+    entry(
+        "E0355",
+        "secrets that cannot be used",
+        "The file holds one secret a line, of at least 32 characters, and up to 4 of them: the first seals, the others still open what was sealed before a change. Empty lines, and lines that begin with `#`, are none.",
     ),
     entry(
         "E0371",

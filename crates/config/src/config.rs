@@ -2,6 +2,7 @@
 //! (`bascule::run`, `net`, `proxy`, `admin`) read; the policies of services are the types of their own crates. Made only
 //! by [`load`](crate::load); nothing here is checked a second time.
 
+mod secret;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 use crate::origin::Origins;
 
+pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};
 pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};
 
 /// Everything a file says.
@@ -39,6 +41,8 @@ pub struct Config {
     pub facts: BTreeMap<ServiceName, ServiceFacts>,
     /// The PEM text of every `ca_file` a backend names, by that path as written.
     pub roots: BTreeMap<String, Arc<[u8]>>,
+    /// The secrets of every `secret_file` a service names, by that path as written.
+    pub secrets: BTreeMap<String, Secrets>,
     /// The admin API.
     pub admin: Admin,
     /// The read-only metrics listener; `None`: off.
@@ -65,6 +69,7 @@ impl PartialEq for Config {
             && self.outliers == other.outliers
             && self.facts == other.facts
             && self.roots == other.roots
+            && self.secrets == other.secrets
             && self.admin == other.admin
             && self.metrics == other.metrics
             && self.log == other.log
@@ -81,7 +86,7 @@ impl Config {
         self.services.iter().find(|service| &service.name == name)
     }
 
-    /// The files whose content is part of this configuration: certificates, keys and roots. A change of one of them is
+    /// The files whose content is part of this configuration: certificates, keys, roots and secrets. A change of one of them is
     /// a change of the configuration.
     #[must_use]
     pub fn files(&self) -> BTreeSet<String> {
@@ -90,6 +95,7 @@ impl Config {
         certificates
             .flat_map(|c| [c.cert_file.clone(), c.key_file.clone()])
             .chain(self.roots.keys().cloned())
+            .chain(self.secrets.keys().cloned())
             .collect()
     }
 }

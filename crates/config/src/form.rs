@@ -76,6 +76,8 @@ pub(crate) enum Form {
     Authority,
     /// The name of a header field; in lower case where it is used.
     Field,
+    /// The name of a cookie.
+    Cookie,
     /// A path with query: what a check asks for.
     Target,
     /// One of these words; the second list is refused as not available yet.
@@ -226,6 +228,7 @@ impl Form {
                 whole::whole_percent(text, min, max).map(Value::Integer)
             }
             Self::Field => string(scalar).and_then(address::field).map(Value::Text),
+            Self::Cookie => string(scalar).and_then(address::cookie).map(Value::Text),
             Self::Rise => unit::rise(text).map(Value::Rise),
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),

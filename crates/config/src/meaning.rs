@@ -10,6 +10,7 @@ use crate::form::Value;
 use crate::lower::{Field, Item};
 use crate::read::Layers;
 
+mod affinity;
 mod backends;
 mod balance;
 mod listeners;
@@ -26,6 +27,7 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
     for field in services(root) {
         service::check(field, root.get("defaults"), &mut problems);
         balance::check(field, &mut problems);
+        affinity::check(field, &mut problems);
     }
     balance::zones(root, &mut problems);
     service::defaults(root, &mut problems);

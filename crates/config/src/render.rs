@@ -21,6 +21,7 @@ use crate::form::address::show_host;
 use crate::form::unit::{show_duration, show_rise, show_size};
 use crate::write::literal;
 
+mod affinity;
 mod balance;
 
 /// The configuration as YAML. Reading it gives an equal configuration, given the same files.
@@ -240,6 +241,9 @@ fn service(
         out.list("match", spec.matches.iter().map(show_match));
     }
     out.map("balance", |out| balance::balance(out, &spec.balance));
+    if let Some(spec) = &spec.affinity {
+        out.map("affinity", |out| affinity::affinity(out, spec));
+    }
     if let Some(policy) = checks {
         out.map("check", |out| check(out, policy));
     }

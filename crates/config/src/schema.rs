@@ -95,7 +95,7 @@ fn of_form(form: Form) -> Value {
         Form::Size(..) => text("^([0-9]+(B|KiB|MiB|GiB|TiB))+$"),
         Form::Percent(..) => text("^[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::WholePercent(..) => text("^[0-9]+%$"),
-        Form::Field => text("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
+        Form::Field | Form::Cookie => text("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
         Form::Rise => text("^\\+[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::PercentRange => text("^[0-9]+(\\.[0-9]{1,2})?% *\\.\\. *[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::Rate(..) => text("^[0-9]+/s$"),
@@ -148,6 +148,7 @@ pub(crate) fn words(form: Form) -> String {
         Form::Percent(min, max) => format!("percentage (%), {min}% to {max}%"),
         Form::WholePercent(min, max) => format!("whole percentage (%), {min}% to {max}%"),
         Form::Field => "name of a header field".to_owned(),
+        Form::Cookie => "name of a cookie".to_owned(),
         Form::Rise => "rise (+%), such as `+30%`".to_owned(),
         Form::PercentRange => "range of shares (%), such as `20%..80%`".to_owned(),
         Form::Rate(min, max) => format!("rate (/s), {min}/s to {max}/s"),
@@ -184,7 +185,7 @@ mod tests {
         ] {
             assert!(text.contains(key), "{key}");
         }
-        for key in ["\"affinity\"", "\"tracing\""] {
+        for key in ["\"tracing\""] {
             assert!(!text.contains(key), "{key}");
         }
     }

@@ -16,6 +16,12 @@ pub trait Source {
     /// [`SourceError`] when it cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
 
+    /// The permission bits of a file, such as `0o600`; `None` where there are none to know.
+    fn mode(&self, path: &str) -> Option<u32> {
+        let _no_file_has_any = path;
+        None
+    }
+
     /// An environment variable; `None` when it is not set.
     fn env(&self, name: &str) -> Option<String>;
 }
@@ -27,12 +33,18 @@ pub struct MemorySource {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
+    /// Permission bits of files, where a test needs some.
+    pub modes: BTreeMap<String, u32>,
 }
 
 impl Source for MemorySource {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
         let missing = || SourceError("no such file".to_owned());
         self.files.get(path).cloned().ok_or_else(missing)
+    }
+
+    fn mode(&self, path: &str) -> Option<u32> {
+        self.modes.get(path).copied()
     }
 
     fn env(&self, name: &str) -> Option<String> {

@@ -11,6 +11,7 @@ use bascule_model::BasisPoints;
 
 use crate::form::{Form, Later};
 
+mod affinity;
 mod limits;
 pub(crate) mod service;
 mod tls;

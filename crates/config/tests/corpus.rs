@@ -23,9 +23,14 @@ fn world() -> MemorySource {
         ("/encrypted.key", block("ENCRYPTED PRIVATE KEY")),
         ("/empty.pem", Vec::new()),
         ("/tokens", Vec::new()),
+        ("/affinity.key", vec![b'x'; 48]),
+        ("/open.key", vec![b'x'; 48]),
+        ("/short.key", vec![b'x'; 31]),
     ] {
         world.files.insert(path.to_owned(), content);
     }
+    world.modes.insert("/affinity.key".to_owned(), 0o640);
+    world.modes.insert("/open.key".to_owned(), 0o644);
     world.env.insert("HOST".to_owned(), "10.0.0.1".to_owned());
     world
 }

@@ -29,6 +29,10 @@ fn world() -> MemorySource {
     world
         .files
         .insert("/etc/bascule/tokens".to_owned(), Vec::new());
+    let secret = vec![b'x'; 48];
+    world
+        .files
+        .insert("/etc/bascule/affinity".to_owned(), secret);
     world
 }
 

@@ -84,10 +84,13 @@ impl<'a> Attempt<'a> {
         self.service.budget().borrow_mut().request(clock::now());
         let kept = self.exchange.client.worker.kept();
         self.outgoing.keep(policy, kept);
-        let repeatable = self.outgoing.repeatable();
-        let first = match self.service.trial(repeatable) {
+        let (bond, repeatable) = (self.exchange.bond(), self.outgoing.repeatable());
+        // One that belongs somewhere is nobody's trial.
+        let belongs = bond.is_some_and(|bond| bond.place.is_some());
+        let trial = (!belongs).then(|| self.service.trial(repeatable)).flatten();
+        let first = match trial {
             Some(trial) => Ok(trial),
-            None => self.service.first(self.key, repeatable),
+            None => self.service.first(bond, self.key, repeatable),
         };
         let mut lease = first.map_err(|e| Rejection::of_pick(e, &self.service.service))?;
         let mut source = Source::Any;

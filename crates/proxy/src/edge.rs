@@ -17,6 +17,7 @@ use bascule_traffic::Snapshot;
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
+use crate::affinity::CookieSecrets;
 use crate::settings::{ListenerSetup, Settings, UpstreamTls};
 use crate::shared::{BackendTotals, Cell, PerWorker, Shared};
 use crate::view::Ground;
@@ -73,6 +74,8 @@ pub(crate) struct Hub {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// How `https` endpoints are spoken to.
     pub(crate) upstream_tls: ArcSwap<UpstreamTls>,
+    /// What cookies are sealed with.
+    pub(crate) secrets: ArcSwap<CookieSecrets>,
     seen: PerWorker<Seen>,
     live: watch::Sender<usize>,
 }
@@ -142,6 +145,7 @@ impl Edge {
             workers,
             snapshot,
             settings.upstream_tls,
+            settings.cookie_secrets,
             registry,
             settings.connections_max,
         );
@@ -191,6 +195,14 @@ impl Edge {
     /// connections.
     pub fn set_upstream_tls(&self, tls: UpstreamTls) {
         self.0.hub.upstream_tls.store(Arc::new(tls));
+        self.0
+            .published
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What cookies are sealed with from now on. To be told before a snapshot that needs them.
+    pub fn set_cookie_secrets(&self, secrets: CookieSecrets) {
+        self.0.hub.secrets.store(Arc::new(secrets));
         self.0
             .published
             .send_modify(|count| *count = count.wrapping_add(1));
@@ -318,6 +330,7 @@ impl Inner {
         workers: usize,
         snapshot: Arc<Snapshot>,
         upstream_tls: UpstreamTls,
+        secrets: CookieSecrets,
         registry: &Registry,
         connections_max: usize,
     ) -> Self {
@@ -325,6 +338,7 @@ impl Inner {
             hub: Arc::new(Hub {
                 snapshot: ArcSwap::new(snapshot),
                 upstream_tls: ArcSwap::from_pointee(upstream_tls),
+                secrets: ArcSwap::from_pointee(secrets),
                 seen: PerWorker::new(workers),
                 live: watch::Sender::new(0),
             }),

@@ -3,6 +3,7 @@
 //! cache line moves between cores for a request. What it does is decided by `traffic`; what it must never do is wait for
 //! the control plane, or change a request's mind in the middle. Read `http/handle.rs` first.
 
+mod affinity;
 mod attempt;
 mod edge;
 mod held;
@@ -17,4 +18,4 @@ mod view;
 mod worker;
 
 pub use edge::{Confirmed, Edge, StartError};
-pub use settings::{ListenerSetup, Settings, UpstreamTls};
+pub use settings::{CookieSecrets, ListenerSetup, Settings, UpstreamTls};

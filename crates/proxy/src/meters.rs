@@ -25,6 +25,7 @@ pub(crate) struct Meters {
     bytes_in: Counter,
     bytes_out: Counter,
     by_weight: Counter,
+    by_affinity: Counter,
     by_retry: Counter,
     by_fail_open: Counter,
     by_spill: Counter,
@@ -71,6 +72,7 @@ impl Meters {
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
             by_weight: picks(PickReason::Weight.as_str()),
+            by_affinity: picks(PickReason::Affinity.as_str()),
             by_retry: picks(PickReason::Retry.as_str()),
             by_fail_open: picks(PickReason::FailOpen.as_str()),
             by_spill: picks(PickReason::SPILL),
@@ -93,6 +95,7 @@ impl Meters {
     pub(crate) fn pick(&self, why: PickReason) {
         match why {
             PickReason::Weight => self.by_weight.increment(1),
+            PickReason::Affinity => self.by_affinity.increment(1),
             PickReason::Retry => self.by_retry.increment(1),
             PickReason::FailOpen => self.by_fail_open.increment(1),
             PickReason::Spill { .. } => self.by_spill.increment(1),

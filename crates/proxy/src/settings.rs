@@ -8,6 +8,7 @@ use bascule_net::listen::Bound;
 use bascule_net::tcp::ListenerLimits;
 use bascule_net::tls::ServerTls;
 
+pub use crate::affinity::CookieSecrets;
 pub use crate::upstream::UpstreamTls;
 
 /// What an edge is started with.
@@ -19,6 +20,8 @@ pub struct Settings {
     pub listeners: Vec<ListenerSetup>,
     /// How `https` endpoints are spoken to, by the `ca_file` of the backend; `None`: the public roots.
     pub upstream_tls: UpstreamTls,
+    /// What cookies that keep requests together are sealed with, by the service's `secret_file`.
+    pub cookie_secrets: CookieSecrets,
     /// The most client connections of the process, all listeners together.
     pub connections_max: usize,
     /// Whether the access log hides the query, which may hold secrets.

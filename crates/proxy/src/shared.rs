@@ -14,6 +14,7 @@ use bascule_model::{BackendName, EndpointId, EndpointTotals, Instant, ServiceNam
 use bascule_traffic::retry::Ledger;
 use crossbeam_utils::CachePadded;
 
+use crate::affinity::Live;
 use crate::upstream::Trust;
 pub(crate) use endpoint::{EndpointCells, EndpointTally};
 pub(crate) use trials::Trials;
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     ledgers: Mutex<BTreeMap<ServiceName, Weak<Ledger>>>,
     /// Totals only grow while the process lives, also of a backend that is away for a while: kept for ever.
     backends: Mutex<BTreeMap<BackendKey, Arc<BackendCells>>>,
+    /// Keys in use, of services that remember them.
+    live: Mutex<BTreeMap<ServiceName, Weak<Live>>>,
 }
 
 impl Shared {
@@ -111,6 +114,7 @@ impl Shared {
             trust: Mutex::default(),
             ledgers: Mutex::default(),
             backends: Mutex::default(),
+            live: Mutex::default(),
         }
     }
 
@@ -156,6 +160,18 @@ impl Shared {
         let mut backends = lock(&self.backends);
         let new = || Arc::new(BackendCells::new(self.workers));
         Arc::clone(backends.entry(key.clone()).or_insert_with(new))
+    }
+
+    /// The keys of a service that are in use. Locks: only for building views.
+    pub(crate) fn live(&self, service: &ServiceName) -> Arc<Live> {
+        let mut all = lock(&self.live);
+        if let Some(live) = all.get(service).and_then(Weak::upgrade) {
+            return live;
+        }
+        all.retain(|_, live| live.strong_count() > 0);
+        let live = Arc::new(Live::default());
+        all.insert(service.clone(), Arc::downgrade(&live));
+        live
     }
 
     /// Requests running now, by backend.

@@ -19,6 +19,7 @@ use bascule_traffic::spec::Algorithm;
 use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
 
+use crate::affinity::{Affinity, Bond, CookieSecrets};
 use crate::meters::Meters;
 use crate::shared::{BackendCells, Shared, Trials};
 use crate::spills::Spills;
@@ -57,6 +58,8 @@ pub(crate) struct ServiceView {
     picker: RefCell<Picker>,
     budget: Rc<RefCell<Budget>>,
     spills: Spills,
+    /// What keeps its requests together.
+    affinity: Option<Affinity>,
     backends: Vec<Rc<BackendView>>,
     trials: Arc<Trials>,
     worker: usize,
@@ -80,6 +83,7 @@ impl WorkerView {
         ground: &Ground,
         snapshot: Arc<Snapshot>,
         tls: &UpstreamTls,
+        secrets: &CookieSecrets,
         previous: Option<&Self>,
     ) -> Self {
         let known: BTreeMap<&ServiceName, &Rc<ServiceView>> = previous
@@ -92,7 +96,7 @@ impl WorkerView {
             .unwrap_or_default();
         let services = snapshot.services.iter().map(|service| {
             let before = known.get(service.name()).copied();
-            ServiceView::build(ground, service, tls, before)
+            ServiceView::build(ground, service, tls, secrets, before)
         });
         let unrouted = previous.map_or_else(
             || Rc::new(Meters::new(&ground.recorder, "", "", "")),
@@ -134,9 +138,17 @@ impl ServiceView {
         ground: &Ground,
         service: &Arc<Service>,
         tls: &UpstreamTls,
+        secrets: &CookieSecrets,
         previous: Option<&Rc<Self>>,
     ) -> Rc<Self> {
-        let unchanged = |view: &Rc<Self>| Arc::ptr_eq(&view.service, service) && view.has_tls(tls);
+        let unchanged = |view: &Rc<Self>| {
+            Arc::ptr_eq(&view.service, service)
+                && view.has_tls(tls)
+                && view
+                    .affinity
+                    .as_ref()
+                    .is_none_or(|a| a.has_secrets(secrets))
+        };
         if let Some(same) = previous.filter(|view| unchanged(view)) {
             return Rc::clone(same);
         }
@@ -166,7 +178,15 @@ impl ServiceView {
             let before = previous.and_then(|view| view.backends.iter().find(same));
             BackendView::build(ground, service, index, backend, tls, before)
         });
+        let affinity = Affinity::build(
+            service,
+            secrets,
+            || ground.shared.live(service.name()),
+            &ground.recorder,
+            previous.and_then(|view| view.affinity.as_ref()),
+        );
         Rc::new(Self {
+            affinity,
             backends: backends.collect(),
             service: Arc::clone(service),
             unserved,
@@ -191,17 +211,25 @@ impl ServiceView {
         })
     }
 
+    /// What keeps its requests together.
+    pub(crate) const fn affinity(&self) -> Option<&Affinity> {
+        self.affinity.as_ref()
+    }
+
     /// **pick**: for the first try.
     pub(crate) fn first(
         &self,
+        bond: Option<&Bond>,
         key: Option<Key>,
         request: Repeatable,
     ) -> Result<Lease, PickRefused> {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
-        let choice = picker.first_by(&self.service, key, |backend, endpoint| {
-            self.look(backend, endpoint, now, request)
-        })?;
+        let look = |backend, endpoint| self.look(backend, endpoint, now, request);
+        let choice = match bond.and_then(|bond| bond.place) {
+            Some(place) => picker.placed(&self.service, place, look)?,
+            None => picker.first_by(&self.service, key, look)?,
+        };
         if let PickReason::Spill { from, cause } = choice.why {
             self.spills
                 .count(&self.service, from, choice.backend, cause);

@@ -113,7 +113,8 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
     published.mark_unchanged();
     let tls = start.hub.upstream_tls.load_full();
     let snapshot = start.hub.snapshot.load_full();
-    let view = WorkerView::build(&start.ground, snapshot, &tls, None);
+    let secrets = start.hub.secrets.load_full();
+    let view = WorkerView::build(&start.ground, snapshot, &tls, &secrets, None);
     let worker = Rc::new(Worker {
         view: RefCell::new(Rc::new(view)),
         ground: start.ground,
@@ -192,7 +193,8 @@ impl Worker {
         let tls = self.hub.upstream_tls.load_full();
         let snapshot = self.hub.snapshot.load_full();
         let before = self.view();
-        let view = WorkerView::build(&self.ground, snapshot, &tls, Some(&before));
+        let secrets = self.hub.secrets.load_full();
+        let view = WorkerView::build(&self.ground, snapshot, &tls, &secrets, Some(&before));
         self.view.replace(Rc::new(view));
         self.confirm();
     }

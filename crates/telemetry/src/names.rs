@@ -136,7 +136,7 @@ metrics! {
         "Time spent with an endpoint, by phase of the attempt.";
     PROXY_OVERHEAD, Histogram, "bascule_proxy_overhead_seconds", "seconds", &[], OVERHEAD,
         "Time the proxy itself added to requests.";
-    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "retry", "fail_open", "spill", "trial"])], &[],
+    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "affinity", "retry", "fail_open", "spill", "trial"])], &[],
         "Picks of a backend, by reason; those by weight are what the share decides.";
     BACKEND_ERRORS, Counter, "bascule_backend_errors_total", "", HOLDER, &[],
         "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";
@@ -150,6 +150,10 @@ metrics! {
         "Ended sessions, by who or what ended them.";
     TRAFFIC_BYTES, Counter, "bascule_traffic_bytes_total", "bytes", &[SERVICE, BACKEND, PROVIDER, closed("direction", &["in", "out"])], &[],
         "Body bytes: in from clients, out to clients.";
+    AFFINITY_IGNORED, Counter, "bascule_affinity_ignored_total", "", &[SERVICE, closed("reason", &["empty", "too_long", "ambiguous", "malformed", "forged", "expired", "unknown_backend"])], &[],
+        "Keys and cookies that were taken for none: the request went by the shares.";
+    AFFINITY_MAP, Gauge, "bascule_affinity_map_hash", "", &[SERVICE], &[],
+        "The hash of the service's bucket map, 48 bits: the same on all edges that send a key to the same place.";
     RETRIES, Counter, "bascule_retries_total", "", &[SERVICE, open("from"), open("to"), open("reason")], &[],
         "Requests tried once more, from which backend to which, by reason.";
     SUSPICIONS, Counter, "bascule_suspicions_total", "", &[SERVICE, BACKEND, PROVIDER, open("reason")], &[],

@@ -170,6 +170,7 @@ impl Reloader {
         self.reach.set_log(&config);
         built.forget_vanished(&running.config, &config, &self.reach.registry);
         let config = Arc::new(config);
+        self.reach.edge.set_cookie_secrets(config.secrets.clone());
         self.reach.edge.set_upstream_tls(trust.upstream());
         self.reach
             .edge

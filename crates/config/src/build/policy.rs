@@ -259,6 +259,7 @@ pub(super) fn rails(service: Layers<'_>) -> ServicePolicy {
             .inside("session")
             .duration("drain_deadline")
             .unwrap_or(built_in.drain_deadline),
+        keyed: built_in.keyed,
     }
 }
 

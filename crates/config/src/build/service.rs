@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::{BackendName, ListenerName, ProviderName, ServiceName, Shares};
-use bascule_plan::ServiceFacts;
 use bascule_plan::policy::BackendFacts;
+use bascule_plan::{ServiceFacts, ServicePolicy};
 use bascule_traffic::spec::{
     BackendSpec, EndpointSpec, HostPattern, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
 };
@@ -51,13 +51,17 @@ impl Builder<'_> {
             Role::Standby => (name.clone(), 0),
         };
         let declared = Shares::from_weights(backends.iter().map(weight)).ok()?;
+        let affinity = self.affinity(own.get("affinity"));
         let facts = ServiceFacts {
             declared: declared.clone(),
             backends: backends
                 .iter()
                 .map(|(name, spec)| (name.clone(), facts(spec)))
                 .collect(),
-            policy: policy::rails(own),
+            policy: ServicePolicy {
+                keyed: affinity.as_ref().is_some_and(|a| a.by.is_mapped()),
+                ..policy::rails(own)
+            },
         };
         let check = policy::check(layers.inside("check"));
         let spec = ServiceSpec {
@@ -76,6 +80,7 @@ impl Builder<'_> {
                 .unwrap_or(policy::RAMP),
             fail_open: policy::fail_open(own),
             retry_after: policy::retry_after(&check),
+            affinity,
         };
         let outlier = policy::outlier(layers.inside("outlier"));
         Some(Service {

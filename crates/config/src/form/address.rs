@@ -336,14 +336,26 @@ pub(crate) fn authority(text: &str) -> Result<String, Problem> {
 
 /// `X-Room`: the name of a header field (RFC 9110 §5.1).
 pub(crate) fn field(text: &str) -> Result<String, Problem> {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if !text.is_empty() && text.bytes().all(is_token) {
+    token(text, ':', "E0216", "a header field")
+}
+
+/// `session`: the name of a cookie (RFC 6265 §4.1.1).
+pub(crate) fn cookie(text: &str) -> Result<String, Problem> {
+    token(text, '=', "E0217", "a cookie")
+}
+
+fn token(text: &str, end: char, code: &'static str, what: &str) -> Result<String, Problem> {
+    let is_token = |text: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !text.is_empty() && text.bytes().all(allowed)
+    };
+    if is_token(text) {
         return Ok(text.to_owned());
     }
-    let message = format!("`{text}` is not the name of a header field");
-    let problem = Problem::new("E0216", message, "not letters, digits, `-` and `_`");
-    let bare = text.trim().trim_end_matches(':');
-    Err(if !bare.is_empty() && bare.bytes().all(is_token) {
+    let message = format!("`{text}` is not the name of {what}");
+    let problem = Problem::new(code, message, "not letters, digits, `-` and `_`");
+    let bare = text.trim().trim_end_matches(end);
+    Err(if is_token(bare) {
         problem.fix(bare)
     } else {
         problem

@@ -228,7 +228,7 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
             "session_affinity",
             "stickiness",
         ],
-        "affinity is not available yet",
+        "that is `affinity: { by: { cookie: NAME }, secret_file: FILE }`",
     ),
     (
         "services.NAME",

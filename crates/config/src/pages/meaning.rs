@@ -1,6 +1,6 @@
 //! Pages of E03 and W03: what values mean together. Longer than a file should be, as a table is best read in one piece.
 
-use super::{Page, file};
+use super::{Page, file, situation};
 
 pub(super) const PAGES: &[Page] = &[
     file(
@@ -134,6 +134,36 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8443\", tls: { certificates: [{ cert_file: /tls.crt, key_file: /tls.crt }] } } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Name the PEM file of the key. One with a passphrase is decrypted first: `openssl pkey -in KEY -out PLAIN`.",
         &["E0330", "E0331", "E0402"],
+    ),
+    file(
+        "E0351",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    affinity: { by: { header: x-room, query: room } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Keep one.",
+        &["E0352"],
+    ),
+    file(
+        "E0352",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    affinity: { by: { cookie: bascule } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Make a file of secrets, `openssl rand -base64 48 > affinity.key`, with mode 0600, give it to all edges, and name it in `secret_file`.",
+        &["E0354", "E0355"],
+    ),
+    file(
+        "E0353",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    affinity: { by: source_ip, same_site: none }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Leave the key out.",
+        &["E0352"],
+    ),
+    situation(
+        "E0354",
+        "`secret_file` was made with the usual mode, 0644.",
+        "`chmod 0600 FILE`, owned by the user that bascule runs as.",
+        &["E0355", "E0330"],
+    ),
+    situation(
+        "E0355",
+        "`secret_file` holds a password that somebody thought of.",
+        "Draw one at random: `openssl rand -base64 48 > FILE`. To change secrets, put the new one first and keep the old one below it until its cookies have ended.",
+        &["E0354"],
     ),
     file(
         "E0371",

@@ -93,4 +93,10 @@ pub(super) const PAGES: &[Page] = &[
         "Write the name alone: `x-room`.",
         &["E0371"],
     ),
+    file(
+        "E0217",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    affinity: { by: { cookie: \"my session\" }, secret_file: affinity.key }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Write the name alone: `session`.",
+        &["E0352"],
+    ),
 ];

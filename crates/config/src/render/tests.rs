@@ -16,12 +16,14 @@ fn world() -> MemorySource {
     let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
     let both = block("CERTIFICATE") + &block("PRIVATE KEY");
     let files = ["/etc/a.pem", "/tmp/with space: #.pem", "/${X}/ü.pem"];
-    MemorySource {
+    let mut world = MemorySource {
         files: files
             .map(|path| (path.to_owned(), both.clone().into_bytes()))
             .into(),
         ..MemorySource::default()
-    }
+    };
+    world.files.insert("/etc/secret".to_owned(), vec![b'x'; 32]);
+    world
 }
 
 /// Makes the text of a configuration.
@@ -69,6 +71,7 @@ impl Maker {
                 self.one_of(&["least_request", "peak_ewma", "round_robin", "random"])
             }
             ("services.NAME.balance", "hash" | "bounded_load") => return None,
+            ("services.NAME", "affinity") => self.affinity(),
             ("services.NAME.match[].path", "exact") | ("services.NAME.safety", "min_providers") => {
                 return None;
             }
@@ -147,6 +150,7 @@ impl Maker {
                     u64::from(min) + self.rng.below(u64::from(max - min) + 1)
                 )
             }
+            Form::Cookie => literal(&self.one_of(&["bascule", "__Host-s", "1"])),
             Form::Field => literal(&self.one_of(&["x-room", "X-User", "1"])),
             Form::Rise => self.one_of(&["+30%", "+0.01%", "+1000%", "+12.5%"]),
             Form::PercentRange => "0%..100%".to_owned(),
@@ -190,6 +194,26 @@ impl Maker {
         ]);
         let bound = self.one_of(&["", ", bounded_load: 125%", ", bounded_load: 1000%"]);
         format!("balance: {{ algorithm: {algorithm}, hash: {hash}{bound} }}")
+    }
+
+    /// One thing, and what a cookie alone has.
+    fn affinity(&mut self) -> String {
+        let by = self.one_of(&[
+            "source_ip",
+            "sni",
+            "{ cookie: bascule }, secret_file: /etc/secret",
+            "{ cookie: \"1\" }, secret_file: /etc/secret, same_site: none",
+            "{ header: X-Room }",
+            "{ query: \"a b\" }",
+            "{ path_segment: 2 }",
+        ]);
+        let rest = self.one_of(&[
+            "",
+            ", ttl: 90m",
+            ", on_drain: move",
+            ", ttl: 1d, on_drain: keep_running",
+        ]);
+        format!("{{ by: {by}{rest} }}")
     }
 
     fn configuration(&mut self) -> String {

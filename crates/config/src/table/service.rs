@@ -25,7 +25,6 @@ pub(crate) const OUTLIER_DOC: &str = "When traffic takes endpoints out, beside t
 
 pub(crate) static SERVICE: Shape = Shape {
     later: &[
-        later("affinity", "affinity of clients to a backend"),
         later("class", "classes of traffic"),
         later("client_groups", "groups of clients"),
         later("slo", "service level objectives"),
@@ -56,6 +55,13 @@ pub(crate) static SERVICE: Shape = Shape {
                 "",
                 Live,
                 "How an endpoint is chosen inside a backend.",
+            ),
+            optional(
+                "affinity",
+                Type::Map(&super::affinity::AFFINITY),
+                "none: every request goes by the shares",
+                Live,
+                "What keeps requests together at one backend and endpoint.",
             ),
             optional(
                 "check",

@@ -61,6 +61,12 @@ pub struct Named {
 }
 
 impl Named {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether a request for this host (with a port or without) belongs on the connection: the host is the name, or the
     /// certificate is for it too, so that a client may have come here for both (RFC 9113 §9.1.1).
     #[must_use]

@@ -126,6 +126,11 @@ impl Client {
         }
     }
 
+    /// The name it asked for with SNI.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.named.as_ref().map(Named::name)
+    }
+
     /// A request begins.
     pub(crate) fn begin(&self) -> Rc<Progress> {
         self.running.set(self.running.get().saturating_add(1));

@@ -340,6 +340,9 @@ pub(crate) fn response(
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }
+    if let Some(cookie) = exchange.cookie() {
+        parts.headers.append(header::SET_COOKIE, cookie);
+    }
     Response::from_parts(
         parts,
         ResponseBody::backend(incoming, version, loan, exchange),

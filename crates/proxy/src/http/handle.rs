@@ -53,6 +53,7 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     admit(&service.service)?;
     let hash = service.service.spec.balance.hash.as_ref();
     let key = hash.and_then(|hash| key::of(hash, &asked, request.headers(), &exchange.client));
+    exchange.bind(request.headers(), &asked);
     let mut outgoing = forward::request(request, asked, exchange)?;
     // pick → connect → forward, and once more where that is allowed
     attempt::run(&service, key, &mut outgoing, exchange).await

@@ -74,6 +74,12 @@ impl Origin {
         nearest
     }
 
+    /// Whether the client speaks HTTPS: to us, or to a proxy in front whose word counts.
+    pub(crate) fn is_secure(&self, headers: &HeaderMap) -> bool {
+        let told = headers.get(FORWARDED_PROTO).filter(|_| self.trusted);
+        told.unwrap_or(&self.proto) == "https"
+    }
+
     /// Tells the backend. `host` is what the client asked for.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, host: Option<&HeaderValue>) {
         if !self.trusted {

@@ -18,6 +18,8 @@ use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 
+use crate::affinity::Bond;
+use crate::http::check::Asked;
 use crate::http::client::Client;
 use crate::http::ids::Ids;
 use crate::http::latency;
@@ -44,6 +46,8 @@ pub(crate) struct Exchange {
     ids: Option<Ids>,
     started: Instant,
     service: Option<Rc<ServiceView>>,
+    /// What keeps it together with others, where its service wants that.
+    bond: Option<Bond>,
     lease: Option<Lease>,
     attempts: u32,
     /// When the current try began, and when all tries together had been with backends until then.
@@ -75,6 +79,7 @@ impl Exchange {
             ids: None,
             started,
             service: None,
+            bond: None,
             lease: None,
             attempts: 0,
             try_started: started,
@@ -111,6 +116,31 @@ impl Exchange {
             .limit_idle(service.service.spec.timeouts.stream_idle);
         self.service = Some(Rc::clone(service));
         Rc::clone(service)
+    }
+
+    /// Finds what keeps it together with others, if its service wants that.
+    pub(crate) fn bind(&mut self, headers: &HeaderMap, asked: &Asked) {
+        let affinity = self.service.as_ref().and_then(|s| s.affinity());
+        self.bond = affinity.map(|affinity| affinity.bond(headers, asked, &self.client));
+    }
+
+    /// What keeps it together with others.
+    pub(crate) const fn bond(&self) -> Option<&Bond> {
+        self.bond.as_ref()
+    }
+
+    /// Its key is in use where it went.
+    fn note_use(&self, now: Instant) {
+        let affinity = self.service.as_ref().and_then(|s| s.affinity());
+        if let (Some(affinity), Some(bond), Some(lease)) = (affinity, &self.bond, &self.lease) {
+            affinity.used(bond, lease.choice, now);
+        }
+    }
+
+    /// The cookie that its answer brings the client.
+    pub(crate) fn cookie(&self) -> Option<HeaderValue> {
+        let affinity = self.service.as_ref()?.affinity()?;
+        affinity.cookie(self.bond.as_ref()?, self.lease.as_ref()?.choice)
     }
 
     /// Keeps the request's ids, or gives it some.
@@ -227,7 +257,9 @@ impl Exchange {
     }
 
     fn record(&mut self) {
-        let total = clock::now().since(self.started);
+        let now = clock::now();
+        let total = now.since(self.started);
+        self.note_use(now);
         let end = self.ended();
         if matches!(self.progress.flow(Direction::Response), Flow::Broken) {
             self.cut_by_endpoint();

@@ -9,7 +9,7 @@ use bascule_config::Listener;
 use bascule_model::{EndpointId, ObservedState, Scheme, Shares, Targets, TrafficFailure};
 use bascule_net::listen::{self, ListenAddress};
 use bascule_net::tls::{CertificateMaterial, ClientTls, Protocols, Roots, ServerTls, TlsOptions};
-use bascule_proxy::{Edge, ListenerSetup, Settings};
+use bascule_proxy::{CookieSecrets, Edge, ListenerSetup, Settings};
 use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
@@ -215,6 +215,8 @@ impl Plan {
                 bound: Some(bound),
                 tls: self.tls,
             }],
+            cookie_secrets: CookieSecrets::new(),
+            cookie_secrets: CookieSecrets::new(),
             upstream_tls: self.upstream.into_iter().map(|tls| (None, tls)).collect(),
             connections_max: 10_000,
             redact_query: true,

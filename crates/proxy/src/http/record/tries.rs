@@ -46,6 +46,7 @@ impl Exchange {
         self.connect = None;
         self.heard_at = None;
         self.try_started = clock::now();
+        self.note_use(self.try_started);
     }
 
     /// Where the current try goes.

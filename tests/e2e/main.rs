@@ -7,6 +7,7 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod affinity;
 mod bad_input;
 mod bytes;
 mod interop;

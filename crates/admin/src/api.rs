@@ -62,7 +62,7 @@ pub use explain::{Explanation, Factor, NotInPlay};
 pub use history::{History, HistoryEntry};
 pub use problem::{FieldError, Problem};
 pub use service::{
-    Backend, BackendShares, Ejection, Endpoint, Load, Mode, Provider, ProviderBackend,
+    Affinity, Backend, BackendShares, Ejection, Endpoint, Load, Mode, Provider, ProviderBackend,
     ProviderList, Reason, Role, Service, ServiceList,
 };
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};

@@ -26,6 +26,11 @@ fn set_service(picture: &Picture<'_>, service: &Service) {
     let name = service.name();
     let fails_open = f64::from(service.mode == Mode::FailOpen);
     gauge!(names::FAIL_OPEN, "service" => name.to_string()).set(fails_open);
+    if let Some(placement) = &service.placement {
+        #[expect(clippy::cast_precision_loss, reason = "it has 48 bits")]
+        let hash = placement.hash() as f64;
+        gauge!(names::AFFINITY_MAP, "service" => name.to_string()).set(hash);
+    }
     let backends = service.backends.iter().map(|backend| &backend.name);
     let measured = picture.app.window().shares(name, backends);
     for backend in &service.backends {

@@ -184,6 +184,13 @@ impl<'a> Picture<'a> {
                 .and_then(|view| view.override_row.as_ref())
                 .map(convert::override_row),
             shift: view.and_then(|view| view.shift.clone()),
+            affinity: service.spec.affinity.as_ref().map(|spec| api::Affinity {
+                by: spec.by.describe(),
+                map: service
+                    .placement
+                    .as_ref()
+                    .map(|placement| format!("{:012x}", placement.hash())),
+            }),
         }
     }
 

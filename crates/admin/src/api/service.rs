@@ -41,6 +41,18 @@ pub struct Service {
     pub override_row: Option<Override>,
     /// The running shift's id, if there is one.
     pub shift: Option<String>,
+    /// What keeps its requests together; none: each goes by the shares.
+    pub affinity: Option<Affinity>,
+}
+
+/// What keeps requests of a service together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Affinity {
+    /// What is the same in requests that belong together: `cookie bascule`, `header x-room`, `source ip`.
+    pub by: String,
+    /// The hash of the map from keys to backends that is in effect; the same on all edges that send a key to the same
+    /// place. None for a cookie, which names its backend.
+    pub map: Option<String>,
 }
 
 /// What happens to a service's requests.

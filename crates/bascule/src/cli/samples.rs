@@ -163,6 +163,10 @@ pub(crate) fn service() -> Service {
             evacuation: None,
         }),
         shift: Some("s-0192".to_owned()),
+        affinity: Some(Affinity {
+            by: "header x-room".to_owned(),
+            map: Some("3f9c1e2ab407".to_owned()),
+        }),
     }
 }
 

@@ -254,6 +254,11 @@ fn tail(
     clock: &Clock,
 ) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(affinity) = &service.affinity {
+        let map = affinity.map.as_ref();
+        let map = map.map_or_else(String::new, |hash| format!(", map {hash}"));
+        lines.push(format!("Keys   by {}{map}", affinity.by));
+    }
     let running = status
         .shifts
         .iter()

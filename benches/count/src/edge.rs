@@ -55,6 +55,7 @@ pub(crate) fn serve(origins: [SocketAddr; 2]) -> Result<()> {
             bound: Some(bound),
             tls: None,
         }],
+        cookie_secrets: config.secrets.clone(),
         upstream_tls: [].into_iter().collect(),
         connections_max: config.limits.connections,
         redact_query: true,

@@ -17,8 +17,7 @@ pub trait Source {
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
 
     /// The permission bits of a file, such as `0o600`; `None` where there are none to know.
-    fn mode(&self, path: &str) -> Option<u32> {
-        let _no_file_has_any = path;
+    fn mode(&self, _path: &str) -> Option<u32> {
         None
     }
 

@@ -96,10 +96,14 @@ impl Affinity {
         let spec = service.spec.affinity.as_ref()?;
         let by = match &spec.by {
             KeySource::Cookie(cookie) => {
-                let secrets = secrets.get(&cookie.secret_file)?;
-                let known = previous.and_then(Self::sealer);
-                let known = known.filter(|sealer| sealer.is_of(secrets)).cloned();
-                let sealer = known.or_else(|| Sealer::new(secrets).map(Rc::new));
+                let known = previous.and_then(Self::sealer).cloned();
+                let sealer = match secrets.get(&cookie.secret_file) {
+                    Some(secrets) => known
+                        .filter(|sealer| sealer.is_of(secrets))
+                        .or_else(|| Sealer::new(secrets).map(Rc::new)),
+                    // A reload gives the new secrets before the new services: what is still in effect keeps its own.
+                    None => known,
+                };
                 By::Cookie(cookie::Cookie::new(service, cookie), sealer)
             }
             by => {
@@ -124,9 +128,10 @@ impl Affinity {
         else {
             return true;
         };
-        let wanted = secrets.get(&cookie.secret_file);
-        let held = self.sealer();
-        held.is_some_and(|sealer| wanted.is_some_and(|secrets| sealer.is_of(secrets)))
+        secrets.get(&cookie.secret_file).is_none_or(|secrets| {
+            let held = self.sealer();
+            held.is_some_and(|sealer| sealer.is_of(secrets))
+        })
     }
 
     fn sealer(&self) -> Option<&Rc<Sealer>> {

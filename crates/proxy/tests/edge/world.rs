@@ -14,8 +14,8 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPolicy,
-    RetryPolicy, Role, ServiceSpec, Timeouts,
+    AffinitySpec, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
+    HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -118,6 +118,7 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<ServerTls>,
     pub(crate) upstream: Option<ClientTls>,
     pub(crate) ip: Option<std::net::IpAddr>,
+    pub(crate) by: Option<KeySource>,
 }
 
 pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
@@ -133,6 +134,7 @@ pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
         tls: None,
         upstream: None,
         ip: Some(Ipv4Addr::LOCALHOST.into()),
+        by: None,
     }
 }
 
@@ -216,7 +218,6 @@ impl Plan {
                 tls: self.tls,
             }],
             cookie_secrets: CookieSecrets::new(),
-            cookie_secrets: CookieSecrets::new(),
             upstream_tls: self.upstream.into_iter().map(|tls| (None, tls)).collect(),
             connections_max: 10_000,
             redact_query: true,
@@ -281,7 +282,11 @@ impl Plan {
             ramp: Duration::ZERO,
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),
-            affinity: None,
+            affinity: self.by.clone().map(|by| AffinitySpec {
+                by,
+                ttl: Duration::from_secs(3600),
+                on_drain: OnDrain::KeepRunning,
+            }),
         }
     }
 }

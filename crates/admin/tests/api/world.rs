@@ -467,6 +467,7 @@ impl FakeConfig {
             outliers,
             facts: BTreeMap::new(),
             roots: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             admin: bascule_config::Admin::default(),
             metrics: None,
             log: bascule_config::Log::default(),

@@ -240,13 +240,13 @@ impl Moving {
 
     /// Gives what was taken to those that lack some, one after the other in the order of their names.
     fn settle(mut self, spare: &[u16]) -> BucketMap {
-        let mut left = spare.iter();
-        for (index, excess) in (0..).zip(&self.excess) {
+        let receivers = (0..).zip(&self.excess).flat_map(|(index, excess)| {
             let lacks = usize::try_from(-excess).unwrap_or(0);
-            for bucket in left.by_ref().take(lacks) {
-                if let Some(owner) = self.owners.get_mut(usize::from(*bucket)) {
-                    *owner = Some(index);
-                }
+            std::iter::repeat_n(index, lacks)
+        });
+        for (bucket, receiver) in spare.iter().zip(receivers) {
+            if let Some(owner) = self.owners.get_mut(usize::from(*bucket)) {
+                *owner = Some(receiver);
             }
         }
         let owners: Vec<u16> = self.owners.into_iter().flatten().collect();

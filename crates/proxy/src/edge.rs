@@ -2,6 +2,7 @@
 //! them. Any thread may hold it; nothing here is on a request's path.
 
 mod judged;
+mod thread;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc as blocking};
@@ -12,7 +13,7 @@ use arc_swap::ArcSwap;
 use bascule_model::{BackendSignal, Instant, Revision, TrafficFailure};
 use bascule_net::tcp::Connections;
 use bascule_telemetry::access::AccessLog;
-use bascule_telemetry::{Registry, clock, names, spawn};
+use bascule_telemetry::{Registry, clock, names};
 use bascule_traffic::Snapshot;
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
@@ -21,7 +22,7 @@ use crate::affinity::CookieSecrets;
 use crate::settings::{ListenerSetup, Settings, UpstreamTls};
 use crate::shared::{BackendTotals, Cell, PerWorker, Shared};
 use crate::view::Ground;
-use crate::worker::{self, Order, Start, WorkerListener};
+use crate::worker::{Order, Start, WorkerListener};
 
 /// How long a worker that was told to stop may take for it.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -173,7 +174,7 @@ impl Edge {
                 probe_token: probe_token.clone(),
             };
             let failed = |source| StartError::Worker { worker, source };
-            start_thread(start, started.clone()).map_err(failed)?;
+            thread::start(start, started.clone()).map_err(failed)?;
         }
         drop(started);
         for (worker, outcome) in outcomes {
@@ -366,39 +367,6 @@ fn spread(listeners: Vec<ListenerSetup>, workers: usize) -> Vec<Vec<WorkerListen
         }
     }
     spread
-}
-
-type Outcome = (usize, io::Result<()>);
-
-fn start_thread(start: Start, started: blocking::Sender<Outcome>) -> io::Result<()> {
-    let worker = start.ground.worker;
-    let hub = Arc::clone(&start.hub);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    hub.live.send_modify(|live| *live += 1);
-    let alive = Alive(Arc::clone(&hub));
-    spawn::thread("worker", Some(worker), move || {
-        let _alive = alive;
-        // The sender goes with the one report: the edge waits until all of them have gone.
-        worker::run(&runtime, start, move |outcome| {
-            if started.send((worker, outcome)).is_err() {
-                tracing::debug!("the edge was given up while it started");
-            }
-        });
-    })
-    .map(drop)
-}
-
-/// Counts a worker as live until its thread ends, however it does.
-struct Alive(Arc<Hub>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0
-            .live
-            .send_modify(|live| *live = live.saturating_sub(1));
-    }
 }
 
 fn tell(orders: &mpsc::UnboundedSender<Order>, order: Order) {

@@ -6,6 +6,8 @@ mod tries;
 
 pub(crate) use tries::{Beside, answered};
 
+mod bond;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,7 +21,6 @@ use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 
 use crate::affinity::Bond;
-use crate::http::check::Asked;
 use crate::http::client::Client;
 use crate::http::ids::Ids;
 use crate::http::latency;
@@ -116,31 +117,6 @@ impl Exchange {
             .limit_idle(service.service.spec.timeouts.stream_idle);
         self.service = Some(Rc::clone(service));
         Rc::clone(service)
-    }
-
-    /// Finds what keeps it together with others, if its service wants that.
-    pub(crate) fn bind(&mut self, headers: &HeaderMap, asked: &Asked) {
-        let affinity = self.service.as_ref().and_then(|s| s.affinity());
-        self.bond = affinity.map(|affinity| affinity.bond(headers, asked, &self.client));
-    }
-
-    /// What keeps it together with others.
-    pub(crate) const fn bond(&self) -> Option<&Bond> {
-        self.bond.as_ref()
-    }
-
-    /// Its key is in use where it went.
-    fn note_use(&self, now: Instant) {
-        let affinity = self.service.as_ref().and_then(|s| s.affinity());
-        if let (Some(affinity), Some(bond), Some(lease)) = (affinity, &self.bond, &self.lease) {
-            affinity.used(bond, lease.choice, now);
-        }
-    }
-
-    /// The cookie that its answer brings the client.
-    pub(crate) fn cookie(&self) -> Option<HeaderValue> {
-        let affinity = self.service.as_ref()?.affinity()?;
-        affinity.cookie(self.bond.as_ref()?, self.lease.as_ref()?.choice)
     }
 
     /// Keeps the request's ids, or gives it some.

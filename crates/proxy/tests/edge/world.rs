@@ -168,11 +168,9 @@ impl std::io::Write for Lines {
 
 impl Plan {
     pub(crate) fn start(self) -> World {
-        let spec = self.spec();
+        let services = Input::Services(vec![Arc::new(self.spec())]);
         let mut assembler = Assembler::new();
-        assembler
-            .handle(clock::now(), Input::Services(vec![Arc::new(spec)]))
-            .unwrap();
+        assembler.handle(clock::now(), services).unwrap();
         for backend in self.backends.iter().filter(|b| b.named.is_some()) {
             let host = Arc::from(backend.named.unwrap());
             let addresses = vec![backend.address.ip()];
@@ -218,7 +216,7 @@ impl Plan {
                 tls: self.tls,
             }],
             cookie_secrets: CookieSecrets::new(),
-            upstream_tls: self.upstream.into_iter().map(|tls| (None, tls)).collect(),
+            upstream_tls: self.upstream.map(|tls| (None, tls)).into_iter().collect(),
             connections_max: 10_000,
             redact_query: true,
             probe_token: Some("secret".into()),

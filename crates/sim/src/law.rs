@@ -108,7 +108,7 @@ impl Laws {
             PickReason::Weight | PickReason::FailOpen => choice.backend,
             // It was that one's turn, and stays counted so.
             PickReason::Spill { from, .. } => from,
-            PickReason::Retry | PickReason::Trial => return Ok(()),
+            PickReason::Affinity | PickReason::Retry | PickReason::Trial => return Ok(()),
         };
         worker.count(service, turn);
         worker.is_exact(at)

@@ -246,20 +246,20 @@ impl ServiceView {
             return None;
         }
         let now = clock::now();
-        let backends = self.service.backends.iter().zip(&self.backends).enumerate();
-        for (index, (backend, view)) in backends {
-            let endpoints = backend.endpoints.iter().zip(&view.endpoints).enumerate();
-            for (place, (endpoint, known)) in endpoints {
-                if self.trials.take(&known.cells, now, repeatable)
-                    && !backend.off
-                    && endpoint.admin.takes_new()
-                {
-                    return self.lease(Choice {
-                        backend: index,
-                        endpoint: place,
-                        why: PickReason::Trial,
-                    });
-                }
+        let backends = self.service.backends.iter().zip(&self.backends);
+        for (index, (backend, view)) in backends.enumerate() {
+            let mut endpoints = backend.endpoints.iter().zip(&view.endpoints);
+            let endpoint = endpoints.position(|(endpoint, known)| {
+                let taken = self.trials.take(&known.cells, now, repeatable);
+                taken && !backend.off && endpoint.admin.takes_new()
+            });
+            let trial = endpoint.map(|endpoint| Choice {
+                backend: index,
+                endpoint,
+                why: PickReason::Trial,
+            });
+            if let Some(trial) = trial {
+                return self.lease(trial);
             }
         }
         None

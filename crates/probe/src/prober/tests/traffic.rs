@@ -100,7 +100,7 @@ async fn traffic_takes_out_what_fails_though_its_checks_pass_and_brings_it_back_
                 .registry
                 .gauge(names::ENDPOINTS_EJECTED, &[SERVICE, ("provider", "oci")])
         };
-        eventually(|| out() == 1.0).await;
+        eventually(|| out() > 0.5).await;
 
         let mend = || {
             seen.count(&well, |totals| totals.answers += 5);
@@ -111,7 +111,7 @@ async fn traffic_takes_out_what_fails_though_its_checks_pass_and_brings_it_back_
         assert!(verdict.returned_at.is_some());
         let passed = ("result", "passed");
         assert!(bench.registry.counter(names::TRIALS, &[SERVICE, passed]) >= 5);
-        eventually(|| out() == 0.0).await;
+        eventually(|| out() < 0.5).await;
     })
     .await;
 }

@@ -20,6 +20,7 @@ pub(super) fn check(service: &Field, problems: &mut Vec<Diagnostic>) {
     let name = algorithm.unwrap_or("least_request");
     if BY_KEY.contains(&name) {
         if !balance.has("hash")
+            && !has_affinity_key(service)
             && let Some(item) = balance.get("algorithm")
         {
             let message = format!("`{name}` has no key");
@@ -34,6 +35,12 @@ pub(super) fn check(service: &Field, problems: &mut Vec<Diagnostic>) {
     if let Some(hash) = balance.get("hash") {
         one_key(hash, problems);
     }
+}
+
+/// Whether the service keeps requests together by something that is a key too. A cookie is none: it names the endpoint.
+fn has_affinity_key(service: &Field) -> bool {
+    let by = service.item.get("affinity").and_then(|a| a.get("by"));
+    by.is_some_and(|by| by.value().is_some() || by.fields().iter().any(|f| f.name != "cookie"))
 }
 
 fn without_use(balance: &Item, algorithm: &str, problems: &mut Vec<Diagnostic>) {

@@ -15,6 +15,10 @@ use crate::world::World;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long it must stay where it came to.
 const STAY: Duration = Duration::from_secs(3);
+/// As often as this an endpoint is taken out in the first phase, at the most.
+const OUT_TIMES: u32 = 4;
+/// So many trials bring it back.
+const TRIALS: u32 = 12;
 /// Room for what was under way when the calm began.
 const SLACK: Duration = Duration::from_millis(500);
 
@@ -33,7 +37,7 @@ pub fn rest(world: &mut World) -> Result<Calm, Broken> {
     let began = world.now;
     let limit = began + time_to_rest(world);
     // What was under way when the calm began may still speak against an endpoint.
-    world.run(began + world.layout.check.timeout + SLACK)?;
+    world.run(settled(world, began))?;
     let mut courses = vec![BTreeMap::new(); world.edges.len()];
     while !stands_right(world) {
         hold(
@@ -63,13 +67,23 @@ pub fn rest(world: &mut World) -> Result<Calm, Broken> {
     Ok(Calm { after })
 }
 
+/// When nothing that began before the calm can speak against anybody any more.
+fn settled(world: &World, began: Instant) -> Instant {
+    let patience = world.layout.spec.timeouts.response_headers;
+    began + world.layout.check.timeout.max(patience) + SLACK
+}
+
 /// A check under way fails, the next ones pass, then the ramp: with the regular interval for the first pass, since one that
 /// is down is checked no faster.
 fn time_to_rest(world: &World) -> Duration {
     let check = &world.layout.check;
     let seen =
         check.timeout + check.interval.mul_f64(1.0 + check.jitter.ratio()) * (check.rise + 1);
-    seen + world.layout.spec.ramp + SLACK
+    // What traffic took out is held for a while and then has some trials to pass, two for each that is needed: one may be
+    // the request of a client that cannot be made again, which is waited for. One is under way when the next is due.
+    let outlier = &world.layout.outlier;
+    let out = outlier.hold_of(OUT_TIMES) + outlier.trial_every * TRIALS;
+    seen + out + world.layout.spec.ramp + SLACK
 }
 
 /// Every edge: everything is up, and the effective row is the target row.
@@ -154,7 +168,7 @@ fn goes_straight(world: &World, edge: usize, courses: &mut BTreeMap<BackendName,
 
 /// No verdict falls, but for what was under way.
 fn nothing_goes_down(world: &World, began: Instant) -> Held {
-    let known = began + world.layout.check.timeout + SLACK;
+    let known = settled(world, began);
     let falls = world.edges.iter().flat_map(|edge| &edge.transitions);
     let mut falls = falls.filter(|t| t.to == ObservedState::Down && t.at > known);
     match falls.next() {
@@ -195,7 +209,9 @@ fn show(world: &World) -> String {
                 )
             })
             .collect();
-        format!("{rows:?} {:?}", edge.states().values().collect::<Vec<_>>())
+        let last: Vec<_> = edge.told.iter().rev().take(4).collect();
+        let states: Vec<_> = edge.states().into_values().collect();
+        format!("{rows:?} {states:?}, the last that was told: {last:?}")
     });
     edges.collect::<Vec<_>>().join("; ")
 }

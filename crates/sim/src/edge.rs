@@ -3,11 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bascule_health::{Action, CheckNumber, CheckResult, Judge, Target, Transition};
-use bascule_model::{EndpointId, Instant, ObservedState, Targets};
+use bascule_health::judge::Transition;
+use bascule_health::passive::{self, LOOK_AGAIN, LOOK_EVERY};
+use bascule_health::verdicts::{self, Action, Verdicts};
+use bascule_health::{CheckNumber, CheckResult, Target, Watched};
+use bascule_model::signal::latency_bucket;
+use bascule_model::{EndpointId, EndpointTotals, FailureClass, Instant, ObservedState, Targets};
 use bascule_traffic::assemble::EndpointHealth;
-use bascule_traffic::suspect::Standing;
+use bascule_traffic::suspect::{Repeatable, Standing};
 use bascule_traffic::{Assembler, Input, Snapshot, retry};
 
 use crate::law::{Broken, Held, Laws, hold};
@@ -26,7 +31,16 @@ pub(crate) struct Asked {
 pub(crate) struct Edge {
     layout: Layout,
     assembler: Assembler,
-    judge: Judge,
+    verdicts: Verdicts,
+    /// What all workers have counted of each endpoint, by place.
+    totals: Vec<EndpointTotals>,
+    /// When a trial of an endpoint was granted that nobody has taken, by place.
+    tickets: Vec<Option<Instant>>,
+    /// When the totals are looked at next, and when they were last.
+    look_at: Instant,
+    looked: Instant,
+    /// What was told beside transitions, in order.
+    pub(crate) told: Vec<(Instant, passive::Action)>,
     /// What its workers go by.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) workers: Vec<Worker>,
@@ -52,7 +66,12 @@ impl Edge {
         let workers = workers.map(|n| Worker::new(layout, n, &standings, &ledger));
         let mut edge = Self {
             assembler: Assembler::new(),
-            judge: Judge::new(seed),
+            verdicts: Verdicts::new(seed),
+            totals: vec![EndpointTotals::default(); layout.places.len()],
+            tickets: vec![None; layout.places.len()],
+            look_at: Instant::ZERO,
+            looked: Instant::ZERO,
+            told: Vec::new(),
             snapshot: None,
             workers: workers.collect(),
             in_flight: vec![0; layout.places.len()],
@@ -89,24 +108,92 @@ impl Edge {
         self.under_way.remove(&asked.id);
         let Asked { id, check } = asked;
         let input = bascule_health::Input::Checked { id, check, result };
-        self.judge.handle(now, input);
+        self.verdicts.handle(now, verdicts::Input::Check(input));
     }
 
-    /// Traffic could not connect.
-    pub(crate) fn traffic_failed(&mut self, now: Instant, id: EndpointId) {
-        self.judge
-            .handle(now, bascule_health::Input::TrafficFailed { id });
+    /// Traffic failed at an endpoint: looked at soon, and checked unless it failed at that request alone.
+    pub(crate) fn traffic_failed(&mut self, now: Instant, id: EndpointId, class: FailureClass) {
+        self.look_at = self.look_at.min(now.max(self.looked + LOOK_AGAIN));
+        if class != FailureClass::Error {
+            let input = bascule_health::Input::TrafficFailed { id };
+            self.verdicts.handle(now, verdicts::Input::Check(input));
+        }
+    }
+
+    /// A trial was sent.
+    pub(crate) fn trial_begun(&mut self, place: usize) {
+        if let Some(totals) = self.totals.get_mut(place) {
+            totals.trials.begun += 1;
+        }
+    }
+
+    /// A try ended: after this long well, or by this failure.
+    pub(crate) fn count(
+        &mut self,
+        place: usize,
+        trial: bool,
+        ended: Result<Duration, FailureClass>,
+    ) {
+        let Some(totals) = self.totals.get_mut(place) else {
+            return;
+        };
+        match (ended, trial) {
+            (Ok(took), true) => {
+                totals.trials.passed += 1;
+                let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                totals.trials.latency_nanos = totals.trials.latency_nanos.saturating_add(nanos);
+            }
+            (Err(_), true) => totals.trials.failed += 1,
+            (Ok(took), false) => {
+                totals.answers += 1;
+                if let Some(class) = totals.latency.get_mut(latency_bucket(took)) {
+                    *class += 1;
+                }
+            }
+            (Err(class), false) => {
+                if let Some(class) = totals.failures.get_mut(class.index()) {
+                    *class += 1;
+                }
+            }
+        }
+    }
+
+    /// Takes the trial of an endpoint that is granted, where this request may be it: one that cannot be repeated only when no
+    /// other came for a second.
+    pub(crate) fn take_trial(
+        &mut self,
+        now: Instant,
+        place: usize,
+        repeatable: Repeatable,
+    ) -> bool {
+        let fits = |granted: Instant| {
+            repeatable == Repeatable::Yes || now.since(granted) >= Duration::from_secs(1)
+        };
+        let ticket = self.tickets.get_mut(place);
+        ticket.is_some_and(|ticket| ticket.is_some_and(fits) && ticket.take().is_some())
     }
 
     /// Time has passed.
     pub(crate) fn timeout(&mut self, now: Instant) {
-        self.judge.handle_timeout(now);
+        self.verdicts.handle_timeout(now);
+        if self.look_at <= now {
+            let places = self.layout.places.iter().zip(&self.totals);
+            let totals = places.map(|(place, totals)| (Arc::clone(&place.id), *totals));
+            let totals = totals.collect();
+            self.verdicts.handle(now, verdicts::Input::Traffic(totals));
+            self.looked = now;
+            self.look_at = now + LOOK_EVERY;
+        }
         self.assembler.handle_timeout(now);
     }
 
     /// When it must be woken next.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        let wakes = [self.judge.poll_timeout(), self.assembler.poll_timeout()];
+        let wakes = [
+            self.verdicts.poll_timeout(),
+            self.assembler.poll_timeout(),
+            Some(self.look_at),
+        ];
         wakes.into_iter().flatten().min()
     }
 
@@ -115,7 +202,7 @@ impl Edge {
     pub(crate) fn pump(&mut self, now: Instant) -> Result<Vec<Asked>, Broken> {
         let mut asked = Vec::new();
         let mut moved = false;
-        while let Some(action) = self.judge.poll_action() {
+        while let Some(action) = self.verdicts.poll_action() {
             match action {
                 Action::Check { id, check, .. } => {
                     let first = self.under_way.insert(Arc::clone(&id));
@@ -126,6 +213,15 @@ impl Edge {
                 Action::Transition(transition) => {
                     moved = true;
                     self.transitions.push(transition);
+                }
+                Action::Trial { id } => {
+                    let place = self.layout.place(&id);
+                    let ticket = place.and_then(|place| self.tickets.get_mut(place));
+                    ticket.into_iter().for_each(|ticket| *ticket = Some(now));
+                }
+                Action::Told(what) => {
+                    moved = true;
+                    self.told.push((now, what));
                 }
             }
         }
@@ -153,13 +249,13 @@ impl Edge {
 
     /// The state of every endpoint, by the judge.
     pub(crate) fn states(&self) -> BTreeMap<EndpointId, ObservedState> {
-        let report = self.judge.report();
+        let report = self.verdicts.report();
         let states = report.endpoints.into_iter();
         states.map(|(id, verdict)| (id, verdict.state)).collect()
     }
 
     fn health(&self) -> BTreeMap<EndpointId, EndpointHealth> {
-        let report = self.judge.report();
+        let report = self.verdicts.report();
         let seen = report.endpoints.into_iter().map(|(id, verdict)| {
             let health = EndpointHealth {
                 state: verdict.state,
@@ -171,12 +267,19 @@ impl Edge {
     }
 
     fn aim(&mut self, now: Instant) {
-        let targets = self.assembler.check_targets().into_iter();
-        let targets = targets.map(|target| Target {
-            id: Arc::new(target.id),
+        let wanted = self.assembler.check_targets();
+        let targets = wanted.iter().map(|target| Target {
+            id: Arc::new(target.id.clone()),
             policy: Arc::clone(&self.layout.check),
             checked: target.admin.is_checked(),
         });
-        self.judge.set_targets(now, targets.collect());
+        let watched = wanted.iter().map(|target| Watched {
+            id: Arc::new(target.id.clone()),
+            provider: target.provider.clone(),
+            takes_new: target.admin.takes_new() && !target.off,
+            policy: Arc::clone(&self.layout.outlier),
+        });
+        self.verdicts
+            .set_targets(now, targets.collect(), watched.collect());
     }
 }

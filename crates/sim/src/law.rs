@@ -132,6 +132,22 @@ impl Laws {
         })
     }
 
+    /// A trial goes to what traffic took out, never to what a person took out.
+    pub(crate) fn tried(at: Instant, request: &Request, choice: Choice) -> Held {
+        let backend = request.view.service.backends.get(choice.backend);
+        let off = backend.is_none_or(|backend| backend.off);
+        let ready = request
+            .view
+            .chosen(choice)
+            .is_some_and(|(_, endpoint)| endpoint.admin.takes_new());
+        hold(
+            at,
+            "no trial of what a person took out",
+            ready && !off,
+            || format!("{choice:?}"),
+        )
+    }
+
     /// A person set the backend of this pick to off.
     pub(crate) fn is_off(at: Instant, since: Instant) -> Held {
         let law = "what a person set to off gets no request that begins later";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_config::{Config, MemorySource};
-use bascule_health::CheckPolicy;
+use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::{BackendName, EndpointId, Instant, ProviderName, Rng, ServiceName};
 use bascule_traffic::spec::{Role, ServiceSpec};
 use bascule_traffic::{Assembler, Input};
@@ -49,6 +49,8 @@ pub struct Layout {
     pub spec: Arc<ServiceSpec>,
     /// How that is checked.
     pub check: Arc<CheckPolicy>,
+    /// How traffic judges its endpoints.
+    pub outlier: Arc<OutlierPolicy>,
     /// Its endpoints.
     pub places: Vec<Place>,
     /// How much there is.
@@ -72,6 +74,8 @@ impl Layout {
         };
         let check = check_of(&config, &spec.name);
         let check = check.ok_or_else(|| unusable("nothing is checked".to_owned()))?;
+        let outlier = config.outliers.get(&spec.name).map(Arc::clone);
+        let outlier = outlier.ok_or_else(|| unusable("nothing is watched".to_owned()))?;
         let places = places(spec);
         let numbered = places.iter().enumerate();
         let by_id = numbered.map(|(n, place)| (Arc::clone(&place.id), n));
@@ -79,6 +83,7 @@ impl Layout {
             text: text.to_owned(),
             spec: Arc::clone(spec),
             check,
+            outlier,
             by_id: by_id.collect(),
             places,
             size,
@@ -92,9 +97,9 @@ impl Layout {
     /// None that a seed can bring about.
     pub fn random(rng: &mut Rng) -> Result<Self, Unusable> {
         let size = Size {
-            edges: 1 + below(rng, 2),
+            edges: 1 + below(rng, 3) / 2,
             workers: 1 + below(rng, 3),
-            rate: 40,
+            rate: 30,
             posts: 20,
         };
         Self::read(&random_text(rng), size)

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bascule_model::EndpointId;
+use bascule_model::{EndpointId, FailureClass};
 use bascule_traffic::retry::{self, Answered, Cause, Decision, Failure, backoff};
 use bascule_traffic::suspect::{Outcome, Repeatable};
 use bascule_traffic::{Choice, Gate, Look, PickReason, admit};
@@ -45,7 +45,11 @@ impl World {
         if let Some(worker) = self.worker_at(edge, worker) {
             worker.budget.request(now);
         }
-        let Some(choice) = self.first(&request) else {
+        let trial = self.trial(&request);
+        if trial.is_some() {
+            self.trials += 1;
+        }
+        let Some(choice) = trial.or_else(|| self.first(&request)) else {
             let detail = || format!("{:?}", request.view.service);
             return hold(now, "what serves has something to pick", false, detail);
         };
@@ -61,6 +65,9 @@ impl World {
         let backend = request.view.service.backends.get(choice.backend);
         if let Some(since) = backend.and_then(|b| self.operator.off_since(&b.name)) {
             Laws::is_off(now, since)?;
+        }
+        if choice.why == PickReason::Trial {
+            return Laws::tried(now, request, choice);
         }
         let gates = self.gates(request, request.repeatable());
         let gate = self.gate_of(request, choice, request.repeatable());
@@ -93,6 +100,28 @@ impl World {
     fn gate_of(&self, request: &Request, choice: Choice, repeatable: Repeatable) -> Gate {
         self.look(request, choice.backend, choice.endpoint, repeatable)
             .gate
+    }
+
+    /// A trial that is granted, where this request may be it. Never of what a person took out.
+    fn trial(&mut self, request: &Request) -> Option<Choice> {
+        let repeatable = request.repeatable();
+        let view = Rc::clone(&request.view);
+        let edge = self.edges.get_mut(request.edge)?;
+        let backends = view.service.backends.iter().enumerate();
+        let mut all = backends.flat_map(|(backend, b)| {
+            let endpoints = b.endpoints.iter().enumerate();
+            endpoints.map(move |(endpoint, e)| (backend, endpoint, !b.off && e.admin.takes_new()))
+        });
+        let (backend, endpoint, _) = all.find(|(backend, endpoint, allowed)| {
+            let place = view.place(*backend, *endpoint).unwrap_or(usize::MAX);
+            edge.take_trial(self.now, place, repeatable) && *allowed
+        })?;
+        let why = PickReason::Trial;
+        Some(Choice {
+            backend,
+            endpoint,
+            why,
+        })
     }
 
     fn first(&self, request: &Request) -> Option<Choice> {
@@ -169,7 +198,10 @@ impl World {
             }
             return Ok(());
         }
-        self.tell_outcome(number, at, Outcome::Silent)?;
+        if let Some(class) = Cause::Silent.against_endpoint() {
+            self.count(number, at, Err(class))?;
+        }
+        self.tell_outcome(number, at, Outcome::Silent);
         self.second(number)
     }
 
@@ -237,7 +269,12 @@ impl World {
                 watch.answers.record(now.since(current.began));
             }
         }
-        self.tell_outcome(number, at, answered.outcome(when))?;
+        self.tell_outcome(number, at, answered.outcome(when));
+        let ended = match FailureClass::of_status(status) {
+            None => Ok(now.since(current.began)),
+            Some(class) => Err(class),
+        };
+        self.count(number, at, ended)?;
         self.close(number, at);
         if let Some(cause) = answered.cause(when) {
             if self.waits_beside(number, at) {
@@ -268,12 +305,10 @@ impl World {
             worker.connected.remove(&place);
         }
         if let Some(outcome) = failure.outcome() {
-            self.tell_outcome(number, at, outcome)?;
+            self.tell_outcome(number, at, outcome);
         }
-        let unreached = failure.phase == retry::Phase::Connect && cause != Cause::Exhausted;
-        if let (true, Some(id)) = (unreached, &failure.endpoint) {
-            let id = EndpointId::clone(id);
-            self.tell(edge, |edge, now| edge.traffic_failed(now, id))?;
+        if let Some(class) = failure.cause.against_endpoint() {
+            self.count(number, at, Err(class))?;
         }
         self.close(number, at);
         if self.waits_beside(number, at) {
@@ -293,34 +328,45 @@ impl World {
         request.is_some_and(|request| request.waits_beside(at))
     }
 
-    /// How a try went is told to the endpoint's watch; a new suspicion has it checked at once.
-    fn tell_outcome(&mut self, number: u64, at: usize, outcome: Outcome) -> Held {
+    /// How a try went is told to the endpoint's watch.
+    fn tell_outcome(&mut self, number: u64, at: usize, outcome: Outcome) {
         let now = self.now;
         let Some(request) = self.requests.get(&number) else {
-            return Ok(());
+            return;
         };
         let Some(current) = request.tries.get(at).cloned() else {
-            return Ok(());
+            return;
         };
-        let (edge, id) = (request.edge, request.endpoint(at));
-        let worker = request.worker;
-        let Some(worker) = self.worker_at(edge, worker) else {
-            return Ok(());
-        };
-        let Some(watch) = worker.watches.get_mut(current.place) else {
-            return Ok(());
+        let (edge, worker) = (request.edge, request.worker);
+        let worker = self.worker_at(edge, worker);
+        let Some(watch) = worker.and_then(|w| w.watches.get_mut(current.place)) else {
+            return;
         };
         if outcome == Outcome::Silent {
             watch.answers.record(now.since(current.began));
         }
         let is_new = watch.suspicion.handle(now, current.began, outcome);
-        match id.filter(|_| is_new) {
-            Some(id) => {
-                self.suspicions += 1;
+        self.suspicions += u64::from(is_new);
+    }
+
+    /// How a try ended is counted, and told where it failed.
+    fn count(&mut self, number: u64, at: usize, ended: Result<Duration, FailureClass>) -> Held {
+        let Some(request) = self.requests.get(&number) else {
+            return Ok(());
+        };
+        let place = request.tries.get(at).map_or(usize::MAX, |t| t.place);
+        let choice = request.tried.get(at);
+        let trial = choice.is_some_and(|choice| choice.why == PickReason::Trial);
+        let (number, id) = (request.edge, request.endpoint(at));
+        if let Some(edge) = self.edges.get_mut(number) {
+            edge.count(place, trial, ended);
+        }
+        match (ended, id) {
+            (Err(class), Some(id)) => {
                 let id = EndpointId::clone(&id);
-                self.tell(edge, |edge, now| edge.traffic_failed(now, id))
+                self.tell(number, |edge, now| edge.traffic_failed(now, id, class))
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bascule_traffic::Choice;
+use bascule_traffic::{Choice, PickReason};
 
 use crate::fault::{Condition, Path};
 use crate::law::{Held, hold};
@@ -35,6 +35,9 @@ impl World {
         let here = self.edges.get_mut(edge);
         let seen = here.and_then(|here| {
             *here.in_flight.get_mut(place)? += 1;
+            if choice.why == PickReason::Trial {
+                here.trial_begun(place);
+            }
             let worker = here.workers.get(worker)?;
             let silence = worker.watches.get(place)?.answers.silence();
             Some((worker.connected.contains(&place), silence))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bascule_health::{CheckFailure, CheckResult};
+use bascule_health::{CheckFailure, CheckResult, passive};
 use bascule_model::{Instant, Rng, Targets};
 use bascule_traffic::Choice;
 
@@ -75,6 +75,8 @@ pub struct World {
     acted: BTreeMap<&'static str, u64>,
     /// How often an endpoint became suspected.
     pub(crate) suspicions: u64,
+    /// How often a trial was made.
+    pub(crate) trials: u64,
     end: Instant,
 }
 
@@ -100,6 +102,7 @@ impl World {
             operator: Operator::default(),
             acted: BTreeMap::new(),
             suspicions: 0,
+            trials: 0,
             end: script.end,
             layout,
         };
@@ -163,6 +166,17 @@ impl World {
     #[must_use]
     pub const fn suspicions(&self) -> u64 {
         self.suspicions
+    }
+
+    /// How often an endpoint that traffic had taken out got a trial.
+    #[must_use]
+    pub const fn trials(&self) -> u64 {
+        self.trials
+    }
+
+    /// What the judge told of traffic at an edge, and when.
+    pub fn told(&self, edge: usize) -> impl Iterator<Item = &(Instant, passive::Action)> {
+        self.edges.get(edge).into_iter().flat_map(|edge| &edge.told)
     }
 
     /// The layout it began with.

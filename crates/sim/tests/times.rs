@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use bascule_health::passive::Action;
 use bascule_model::Instant;
 use bascule_sim::layout::Size;
 use bascule_sim::ledger::Ending;
@@ -155,6 +156,22 @@ fn a_silence_is_left_soon_and_no_get_fails() {
 }
 
 #[test]
+fn half_errors_are_left_and_the_repaired_come_back() {
+    for endpoints in [1, 2] {
+        let played = play(Fault::HalfErrors, QUICK, endpoints);
+        assert_eq!(played.failed(), 0);
+        at_most("half errors", played.left(), 1_200);
+        assert!(
+            played.trials() <= 2 * endpoints,
+            "{} trials",
+            played.trials()
+        );
+        let (_, most) = played.back();
+        at_most("nine tenths of the share", most, 5_500);
+    }
+}
+
+#[test]
 fn what_returns_is_let_in_soon_and_slowly() {
     let played = play(Fault::Refuse, QUICK, 2);
     let (first, most) = played.back();
@@ -166,4 +183,17 @@ fn what_returns_is_let_in_soon_and_slowly() {
     let second = Duration::from_secs(1);
     let peak = (0..400).map(|n| played.part(RECOVERY + Duration::from_millis(20) * n, second));
     assert!(peak.fold(0.0, f64::max) <= 1.03, "an overshoot");
+}
+
+#[test]
+fn nobody_is_taken_out_once_all_is_well() {
+    for fault in Fault::ALL {
+        let played = play(fault, QUICK, 2);
+        let known = RECOVERY + Duration::from_millis(1_500);
+        let taken_out = |(at, what): &&(Instant, Action)| {
+            *at > known && matches!(what, Action::Ejected { .. } | Action::ProviderFails(_))
+        };
+        let taken_out: Vec<_> = played.world.told(0).filter(taken_out).collect();
+        assert!(taken_out.is_empty(), "{fault}: {taken_out:?}");
+    }
 }

@@ -190,7 +190,11 @@ impl Case<'_> {
         }
         let median = seen.median()?;
         let (own, others) = (usual.median()?, peers.median()?);
-        let is_slow = median >= own.max(others) + SLOW_CLASSES
+        let bar = own.max(others) + SLOW_CLASSES;
+        // What was slow and is quick again is not to be taken out for it.
+        let latest = self.window.over(Horizon::Second).median();
+        let is_slow = median >= bar
+            && latest.is_some_and(|latest| latest >= bar)
             && latency_of_bucket(median.saturating_sub(1)) >= self.policy.slow_min;
         is_slow.then(|| Offence::Slow {
             millis: millis(latency_of_bucket(median)),

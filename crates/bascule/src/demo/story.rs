@@ -185,7 +185,7 @@ impl Story {
         } else {
             self.out.tell(
                 &format!("{victim} stays"),
-                "its checks still pass (grey failures are judged by traffic later)",
+                "its checks still pass, and what traffic sees of it is no more than chance",
             );
         }
         clock::sleep_until(broken_at + FAULT_LASTS).await;

@@ -31,12 +31,12 @@ use crate::view::ServiceView;
 pub(crate) type Answer = (Response<Incoming>, Loan);
 
 /// Tries until there is an answer, or it is decided that there will be none.
-pub(crate) async fn run(
-    service: &ServiceView,
+pub(crate) fn run<'a>(
+    service: &'a ServiceView,
     key: Option<Key>,
-    outgoing: &mut Outgoing,
-    exchange: &mut Exchange,
-) -> Result<Answer, Refused> {
+    outgoing: &'a mut Outgoing,
+    exchange: &'a mut Exchange,
+) -> impl Future<Output = Result<Answer, Refused>> + 'a {
     let whole = service.service.spec.timeouts.request;
     let attempt = Attempt {
         deadline: whole.map(|whole| exchange.started() + whole),
@@ -46,7 +46,7 @@ pub(crate) async fn run(
         outgoing,
         exchange,
     };
-    attempt.run().await
+    attempt.run()
 }
 
 /// All tries of one request.
@@ -97,7 +97,8 @@ impl<'a> Attempt<'a> {
         loop {
             self.tried.push(lease.choice);
             self.exchange.trying(lease);
-            let lost = match self.tried(source).await? {
+            let tried = self.once(source).await;
+            let lost = match self.settle(tried)? {
                 Ok(answer) => return Ok(answer),
                 Err(lost) => lost,
             };
@@ -122,9 +123,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// One try: the answer that the client gets, or what is to be tried elsewhere.
-    async fn tried(&mut self, source: Source) -> Result<Result<Answer, Lost>, Refused> {
-        let answer = match self.once(source).await {
+    /// What a try comes to: the answer that the client gets, or what is to be tried elsewhere. Not a step that waits: each of
+    /// those carries the ones inside it from place to place.
+    fn settle(&mut self, tried: Result<Answer, Refused>) -> Result<Result<Answer, Lost>, Refused> {
+        let answer = match tried {
             Ok(answer) => answer,
             Err(Refused::Failed(failure)) => {
                 self.exchange.failed(&failure);

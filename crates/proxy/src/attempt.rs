@@ -14,7 +14,7 @@ use bascule_model::{Instant, Rng};
 use bascule_telemetry::clock;
 use bascule_traffic::admit::Rejection;
 use bascule_traffic::hash::Key;
-use bascule_traffic::retry::{self, Decision, Failure};
+use bascule_traffic::retry::{self, Cause, Decision, Failure};
 use bascule_traffic::spec::RetryPolicy;
 use bascule_traffic::{Choice, PickReason, PickRefused};
 use http::Response;
@@ -25,41 +25,85 @@ use crate::http::forward::Outgoing;
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
 use crate::upstream::{self, Loan, Source};
-use crate::view::ServiceView;
+use crate::view::{Lease, ServiceView};
 
 /// The head of a response, its body to come, and the connection it comes over.
 pub(crate) type Answer = (Response<Incoming>, Loan);
 
 /// Tries until there is an answer, or it is decided that there will be none.
-pub(crate) fn run<'a>(
-    service: &'a ServiceView,
+pub(crate) async fn run(
+    service: &ServiceView,
     key: Option<Key>,
-    outgoing: &'a mut Outgoing,
-    exchange: &'a mut Exchange,
-) -> impl Future<Output = Result<Answer, Refused>> + 'a {
+    outgoing: &mut Outgoing,
+    exchange: &mut Exchange,
+) -> Result<Answer, Refused> {
+    service.budget().borrow_mut().request(clock::now());
+    let policy = &service.service.spec.retry;
+    outgoing.keep(policy, exchange.client.worker.kept());
+    let mut lease = first(service, key, outgoing, exchange)?;
     let whole = service.service.spec.timeouts.request;
-    let attempt = Attempt {
+    let mut attempt = Attempt {
         deadline: whole.map(|whole| exchange.started() + whole),
         tried: SmallVec::new(),
-        key,
         service,
         outgoing,
         exchange,
     };
-    attempt.run()
+    let mut source = Source::Any;
+    loop {
+        attempt.tried.push(lease.choice);
+        attempt.exchange.trying(lease);
+        let tried = attempt.once(source).await;
+        let again = match attempt.settle(tried)? {
+            Settled::Answered(answer) => return Ok(answer),
+            Settled::Again(again) => again,
+        };
+        if let Some(wait) = again.wait {
+            // Boxed: it is rare, and every request would carry its size.
+            Box::pin(clock::sleep_until(clock::now() + wait)).await;
+        }
+        source = again.source;
+        let next = service.lease(again.choice);
+        attempt.exchange.retrying(next.as_ref(), again.cause);
+        lease = next.ok_or_else(|| nothing_left(service))?;
+    }
+}
+
+/// A place for the first try.
+fn first(
+    service: &ServiceView,
+    key: Option<Key>,
+    outgoing: &Outgoing,
+    exchange: &Exchange,
+) -> Result<Lease, Rejection> {
+    let (bond, repeatable) = (exchange.bond(), outgoing.repeatable());
+    // One that belongs somewhere is nobody's trial.
+    let belongs = bond.is_some_and(|bond| bond.place.is_some());
+    let trial = (!belongs).then(|| service.trial(repeatable)).flatten();
+    let first = match trial {
+        Some(trial) => Ok(trial),
+        None => service.first(bond, key, repeatable),
+    };
+    first.map_err(|refused| Rejection::of_pick(refused, &service.service))
 }
 
 /// All tries of one request.
 struct Attempt<'a> {
     service: &'a ServiceView,
-    /// What ties it to others.
-    key: Option<Key>,
     outgoing: &'a mut Outgoing,
     exchange: &'a mut Exchange,
     /// Where it has been tried, in order.
     tried: SmallVec<[Choice; 5]>,
     /// When all its time is over.
     deadline: Option<Instant>,
+}
+
+/// What a try comes to.
+enum Settled {
+    /// The answer that the client gets.
+    Answered(Answer),
+    /// Another try.
+    Again(Again),
 }
 
 /// A try that brought nothing, or an answer that says: not here, not now.
@@ -73,81 +117,53 @@ struct Lost {
 /// Where it is tried once more.
 struct Again {
     choice: Choice,
+    /// Why.
+    cause: Cause,
     source: Source,
     /// How long is waited before, where it is the endpoint that has just failed.
     wait: Option<Duration>,
 }
 
 impl<'a> Attempt<'a> {
-    async fn run(mut self) -> Result<Answer, Refused> {
-        let policy = self.policy();
-        self.service.budget().borrow_mut().request(clock::now());
-        let kept = self.exchange.client.worker.kept();
-        self.outgoing.keep(policy, kept);
-        let (bond, repeatable) = (self.exchange.bond(), self.outgoing.repeatable());
-        // One that belongs somewhere is nobody's trial.
-        let belongs = bond.is_some_and(|bond| bond.place.is_some());
-        let trial = (!belongs).then(|| self.service.trial(repeatable)).flatten();
-        let first = match trial {
-            Some(trial) => Ok(trial),
-            None => self.service.first(bond, self.key, repeatable),
-        };
-        let mut lease = first.map_err(|e| Rejection::of_pick(e, &self.service.service))?;
-        let mut source = Source::Any;
-        loop {
-            self.tried.push(lease.choice);
-            self.exchange.trying(lease);
-            let tried = self.once(source).await;
-            let lost = match self.settle(tried)? {
-                Ok(answer) => return Ok(answer),
-                Err(lost) => lost,
-            };
-            let Some(again) = self.again(&lost) else {
-                // An answer that says that it cannot is better than none.
-                return lost
-                    .answer
-                    .map(|answer| self.accept(answer))
-                    .ok_or(lost.failure.into());
-            };
-            if let Some((response, loan)) = lost.answer {
-                self.exchange.thrown_away();
-                upstream::discard(response, loan);
-            }
-            if let Some(wait) = again.wait {
-                clock::sleep_until(clock::now() + wait).await;
-            }
-            source = again.source;
-            let next = self.service.lease(again.choice);
-            self.exchange.retrying(next.as_ref(), lost.failure.cause);
-            lease = next.ok_or_else(|| nothing_left(self.service))?;
-        }
-    }
-
-    /// What a try comes to: the answer that the client gets, or what is to be tried elsewhere. Not a step that waits: each of
-    /// those carries the ones inside it from place to place.
-    fn settle(&mut self, tried: Result<Answer, Refused>) -> Result<Result<Answer, Lost>, Refused> {
-        let answer = match tried {
-            Ok(answer) => answer,
+    /// What a try comes to; not a step that waits, as each of those carries what it holds from place to place.
+    fn settle(&mut self, tried: Result<Answer, Refused>) -> Result<Settled, Refused> {
+        let lost = match tried {
+            Ok(answer) => match self.heard(&answer) {
+                (None, _) => return Ok(Settled::Answered(self.accept(answer))),
+                (Some(cause), pause) => Lost {
+                    failure: Failure::new(cause, None),
+                    answer: Some(answer),
+                    pause,
+                },
+            },
             Err(Refused::Failed(failure)) => {
                 self.exchange.failed(&failure);
-                return Ok(Err(Lost {
+                Lost {
                     failure,
                     answer: None,
                     pause: None,
-                }));
+                }
             }
             Err(refused) => return Err(refused),
         };
+        match (self.again(&lost), lost.answer) {
+            (Some(again), Some((response, loan))) => {
+                self.exchange.thrown_away();
+                upstream::discard(response, loan);
+                Ok(Settled::Again(again))
+            }
+            (Some(again), None) => Ok(Settled::Again(again)),
+            // An answer that says that it cannot is better than none.
+            (None, Some(answer)) => Ok(Settled::Answered(self.accept(answer))),
+            (None, None) => Err(lost.failure.into()),
+        }
+    }
+
+    /// Why another answer is wanted in place of this one, if it is, and for how long the endpoint wants to be left alone.
+    fn heard(&mut self, answer: &Answer) -> (Option<Cause>, Option<Duration>) {
         let policy = self.policy();
         let heard = self.exchange.heard(&answer.0, policy, self.outgoing);
-        Ok(match heard.cause(policy.when) {
-            None => Ok(self.accept(answer)),
-            Some(cause) => Err(Lost {
-                failure: Failure::new(cause, None),
-                answer: Some(answer),
-                pause: heard.retry_after,
-            }),
-        })
+        (heard.cause(policy.when), heard.retry_after)
     }
 
     fn policy(&self) -> &'a RetryPolicy {
@@ -167,10 +183,12 @@ impl<'a> Attempt<'a> {
     /// Where it is tried once more, if it is; the budget has been charged for it.
     fn again(&self, lost: &Lost) -> Option<Again> {
         let failure = &lost.failure;
+        let cause = failure.cause;
         let attempts_done = self.attempts_done();
         let again = match (self.service.other(&self.tried), self.tried.last()) {
             (Some(choice), _) => Again {
                 choice,
+                cause,
                 source: Source::Any,
                 wait: None,
             },
@@ -178,6 +196,7 @@ impl<'a> Attempt<'a> {
             // leave the endpoint alone for a moment.
             (None, Some(same)) if self.exchange.kept_connection_died(failure) => Again {
                 choice: once_more(*same),
+                cause,
                 source: Source::Fresh,
                 wait: None,
             },
@@ -185,6 +204,7 @@ impl<'a> Attempt<'a> {
                 let mut rng = Rng::new(fastrand::u64(..));
                 Again {
                     choice: once_more(*same),
+                    cause,
                     source: Source::Any,
                     wait: Some(retry::backoff(attempts_done, &mut rng)),
                 }

@@ -61,6 +61,53 @@ impl ServiceWatch {
         for (id, offence) in cases {
             self.eject(now, &id, offence, false, actions);
         }
+        for provider in &providers {
+            self.join(provider, actions);
+        }
+    }
+
+    /// Endpoints of a provider that went one after the other, but at least half of it by now, are one thing to say as well, and
+    /// come back by each other's trials.
+    fn join(&mut self, provider: &ProviderName, actions: &mut VecDeque<Action>) {
+        let of_provider = |member: &&Subject| member.watched.provider == *provider;
+        let of = self.members.values().filter(of_provider).count();
+        let members = self.members.values_mut();
+        let mut out: Vec<&mut Subject> = members
+            .filter(|member| member.watched.provider == *provider && member.out.is_some())
+            .collect();
+        if out.len() < TOGETHER_MIN || out.len() * 2 < of {
+            return;
+        }
+        let (mut worst, mut failed_sum, mut tries_sum, mut alone) = (None, 0, 0, false);
+        for ejected in out.iter_mut().filter_map(|member| member.out.as_mut()) {
+            let Offence::Failing {
+                class,
+                failed,
+                tries,
+            } = ejected.offence
+            else {
+                return;
+            };
+            alone |= !ejected.with_provider;
+            ejected.with_provider = true;
+            worst = worst.max(Some((failed, class)));
+            failed_sum += failed;
+            tries_sum += tries;
+        }
+        let endpoints: Vec<Arc<EndpointId>> = out.iter().map(|m| Arc::clone(&m.id)).collect();
+        if let (true, Some((_, class)), Some(first)) = (alone, worst, endpoints.first()) {
+            actions.push_back(Action::ProviderFails(ProviderFails {
+                service: first.service.clone(),
+                provider: provider.clone(),
+                offence: Offence::Failing {
+                    class,
+                    failed: failed_sum,
+                    tries: tries_sum,
+                },
+                endpoints,
+                of,
+            }));
+        }
     }
 
     /// Takes out what is slow.

@@ -72,6 +72,22 @@ fn endpoints_of_one_provider_that_fail_together_are_one_thing_to_say() {
 }
 
 #[test]
+fn endpoints_of_one_provider_that_go_one_after_the_other_are_one_thing_to_say_too() {
+    let mut world = after_a_minute(&TWO_BY_TWO);
+    world.answer(&[2], failing(10_000));
+    world.until(|world| world.is_out(2));
+    let said = |world: &World| told(world, |a| matches!(a, Action::ProviderFails(_)));
+    assert_eq!(said(&world), 0, "one of two is an accident of its own");
+    world.run(SECOND);
+    world.answer(&[3], failing(10_000));
+    world.until(|world| world.is_out(3));
+    world.run(MINUTE);
+    assert_eq!(said(&world), 1);
+    let with_provider = |index| world.sight(index).ejection.unwrap().with_provider;
+    assert!(with_provider(2) && with_provider(3));
+}
+
+#[test]
 fn half_of_the_answers_failing_while_checks_pass_leaves_stays_away_and_is_back_once_repaired() {
     for seed in 0..8 {
         let mut world = after_a_minute(&TWO_BY_TWO);

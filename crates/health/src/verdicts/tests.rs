@@ -103,6 +103,25 @@ impl World {
         }
     }
 
+    fn try_out(&mut self, id: &EndpointId) {
+        let place = self.place(id);
+        let fails = self.traffic_fails[place];
+        let trials = &mut self.totals[place].trials;
+        trials.begun += 1;
+        trials.failed += u64::from(fails);
+        trials.passed += u64::from(!fails);
+    }
+
+    fn request(&mut self, place: usize) {
+        let is_down = self.verdict(place).state == Down;
+        let totals = &mut self.totals[place];
+        match (is_down, self.traffic_fails[place]) {
+            (true, _) => {}
+            (false, true) => totals.failures[FailureClass::Reset.index()] += 1,
+            (false, false) => totals.answers += 1,
+        }
+    }
+
     /// A hundred requests a second, at those that are up; trials where they are granted.
     fn run(&mut self, length: Duration) {
         let end = self.now + length;
@@ -113,24 +132,10 @@ impl World {
             self.collect();
             self.answer_checks();
             for id in std::mem::take(&mut self.trials) {
-                let place = self.place(&id);
-                let trials = &mut self.totals[place].trials;
-                trials.begun += 1;
-                if self.traffic_fails[place] {
-                    trials.failed += 1;
-                } else {
-                    trials.passed += 1;
-                }
+                self.try_out(&id);
             }
-            for place in 0..2 {
-                if self.verdict(place).state == Down {
-                    continue;
-                }
-                if self.traffic_fails[place] {
-                    self.totals[place].failures[FailureClass::Reset.index()] += 1;
-                } else {
-                    self.totals[place].answers += 1;
-                }
+            for place in [0, 1] {
+                self.request(place);
             }
             if self.now >= look_at {
                 look_at = self.now + LOOK_EVERY;

@@ -57,6 +57,11 @@ pub enum Input {
         /// Which.
         id: EndpointId,
     },
+    /// Traffic got no answer in time: as a failure, and the check that looks has little time itself.
+    TrafficSilent {
+        /// Which.
+        id: EndpointId,
+    },
 }
 
 /// What is to be done.
@@ -155,6 +160,11 @@ impl Judge {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Checked { id, check, result } => self.checked(now, &id, check, result),
+            Input::TrafficSilent { id } => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.traffic_silent(now, &mut self.queue);
+                }
+            }
             Input::TrafficFailed { id } => {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.traffic_failed(now, &mut self.queue);
@@ -262,11 +272,8 @@ impl Judge {
             if std::mem::take(&mut entry.due_by_traffic) {
                 entry.traffic_check_at = Some(now);
             }
-            self.actions.push_back(Action::Check {
-                id,
-                check,
-                policy: Arc::clone(&entry.policy),
-            });
+            let policy = entry.policy_of_check();
+            self.actions.push_back(Action::Check { id, check, policy });
         }
     }
 

@@ -2,7 +2,7 @@
 //! and publishes what it says. It must never wait for one endpoint while another is due, hold more than
 //! [`CHECKS_MAX`] connections, or let a check go without a result: the judge would wait for ever.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -241,12 +241,20 @@ impl Task {
         let broken = failed
             .drain(..)
             .filter(|failure| failure.class != FailureClass::Error);
-        let distinct: BTreeSet<Arc<EndpointId>> = broken.map(|failure| failure.endpoint).collect();
+        let told = |failure: TrafficFailure| {
+            let is_silent = failure.class == FailureClass::Timeout;
+            (failure.endpoint, is_silent)
+        };
+        let distinct: BTreeMap<Arc<EndpointId>, bool> = broken.map(told).collect();
         let now = clock::now();
         self.looks.hurry(now);
-        for id in distinct {
+        for (id, is_silent) in distinct {
             let id = EndpointId::clone(&id);
-            let failed = Input::TrafficFailed { id };
+            let failed = if is_silent {
+                Input::TrafficSilent { id }
+            } else {
+                Input::TrafficFailed { id }
+            };
             self.verdicts.handle(now, verdicts::Input::Check(failed));
         }
     }

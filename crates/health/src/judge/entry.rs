@@ -15,6 +15,10 @@ use crate::opinion::Opinion;
 /// checks are load.
 pub const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
+/// The time-out of a check that is made because traffic got no answer: as long as an endpoint may be silent at least before
+/// that is strange (`docs/decisions/0013-suspicion-and-retries.md`).
+pub(super) const HURRIED: Duration = Duration::from_millis(300);
+
 /// When which endpoint is due, the next first.
 pub(super) type Queue = BTreeSet<(Instant, Arc<EndpointId>)>;
 
@@ -36,6 +40,8 @@ pub(super) struct Entry {
     pub(super) suspected: bool,
     /// When traffic last caused a check.
     pub(super) traffic_check_at: Option<Instant>,
+    /// Whether traffic got no answer, so that the next check is one in a hurry.
+    pub(super) hurried: bool,
 }
 
 impl Entry {
@@ -51,7 +57,18 @@ impl Entry {
             under_way: None,
             suspected: false,
             traffic_check_at: None,
+            hurried: false,
         }
+    }
+
+    /// How the check that starts now is made.
+    pub(super) fn policy_of_check(&mut self) -> Arc<CheckPolicy> {
+        if !std::mem::take(&mut self.hurried) || self.policy.timeout <= HURRIED {
+            return Arc::clone(&self.policy);
+        }
+        let timeout = HURRIED;
+        let policy = CheckPolicy::clone(&self.policy);
+        Arc::new(CheckPolicy { timeout, ..policy })
     }
 
     /// Takes a changed target. Whether its checks must be started: it is checked from now on and none is under way.
@@ -70,6 +87,12 @@ impl Entry {
             self.unschedule(queue);
         }
         self.checked && self.due.is_none() && self.under_way.is_none()
+    }
+
+    /// As [`traffic_failed`](Self::traffic_failed), and that check has little time.
+    pub(super) fn traffic_silent(&mut self, now: Instant, queue: &mut Queue) {
+        self.hurried = self.checked && self.opinion.state() != ObservedState::Down;
+        self.traffic_failed(now, queue);
     }
 
     /// Brings the next check forward to now, or to when traffic may next cause one.

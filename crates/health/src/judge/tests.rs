@@ -139,6 +139,29 @@ fn failing_traffic_causes_a_check_at_once_and_then_at_most_one_per_fast_interval
 }
 
 #[test]
+fn a_silence_of_traffic_is_looked_into_at_once_by_a_check_with_300_ms_and_no_other_check_is_hurried()
+ {
+    let mut world = World::with_one(&policy());
+    world.round(PASSED);
+    world.pass_time(SECOND);
+    let silent = Input::TrafficSilent { id: id(1) };
+    world.judge.handle(world.now, silent);
+    let mut timeouts = Vec::new();
+    while let Some(Action::Check { id, check, policy }) = world.judge.poll_action() {
+        timeouts.push(policy.timeout);
+        let result = PASSED;
+        let passed = Input::Checked { id, check, result };
+        world.judge.handle(world.now, passed);
+        if timeouts.len() < 3 {
+            world.now = world.judge.poll_timeout().unwrap();
+            world.judge.handle_timeout(world.now);
+        }
+    }
+    let usual = policy().timeout;
+    assert_eq!(timeouts, [Duration::from_millis(300), usual, usual]);
+}
+
+#[test]
 fn traffic_that_fails_during_a_check_is_looked_into_after_it() {
     let mut world = World::with_one(&policy());
     world.round(PASSED);

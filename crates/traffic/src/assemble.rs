@@ -6,12 +6,13 @@
 //! Feed it everything at hand before asking for the first snapshot: it is built from what there is by then, and a person's
 //! *off* that comes later comes too late for the requests between.
 //!
-//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`build`] makes one
-//! service.
+//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`supply`] says how much
+//! fits where services share machines, [`build`] makes one service.
 
 mod build;
 mod known;
 mod returns;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,11 +23,14 @@ use bascule_model::{
     AdminState, EndpointId, Instant, ObservedState, ProviderName, Revision, ServiceName, Targets,
 };
 
+use crate::capacity::Demand;
 use crate::route::Table;
 use crate::snapshot::{Service, Snapshot};
 use crate::spec::ServiceSpec;
+use build::{Parts, Supplies};
 use known::Known;
 use returns::BackendState;
+use supply::Sites;
 
 /// The least time between two snapshots: at most twenty a second, and a change is out within 50 ms.
 const PUBLISH_EVERY: Duration = Duration::from_millis(50);
@@ -46,6 +50,13 @@ pub enum Input {
         host: Arc<str>,
         /// Its addresses, in any order.
         addresses: Vec<IpAddr>,
+    },
+    /// What a service brings, as [`demand`](crate::demand) measures it. Of one without a capacity it changes nothing.
+    Demand {
+        /// The service.
+        service: ServiceName,
+        /// What clients ask of it.
+        demand: Demand,
     },
 }
 
@@ -89,6 +100,7 @@ pub struct Assembler {
     /// In the order of the configuration; `None` before there is one.
     services: Option<Vec<ServiceState>>,
     routes: Arc<Table>,
+    sites: Sites,
     /// Something changed since the last snapshot.
     changed: bool,
     published: Option<(Instant, Arc<Snapshot>)>,
@@ -132,6 +144,11 @@ impl Assembler {
                     self.touch(|spec| known::uses_host(spec, &host));
                 }
             }
+            Input::Demand { service, demand } => {
+                if self.known.set_demand(&service, demand) {
+                    self.weigh(&service);
+                }
+            }
         }
         self.check_invariants();
         Ok(())
@@ -167,9 +184,7 @@ impl Assembler {
             return None;
         }
         let services = self.services.as_mut()?;
-        for service in services.iter_mut().filter(|service| service.dirty) {
-            service.rebuild(self.now, &self.known);
-        }
+        rebuild(services, &self.sites, &self.known, self.now);
         self.changed = false;
         let snapshot = Snapshot {
             revision: self.known.targets.revision,
@@ -240,8 +255,25 @@ impl Assembler {
             }
             services.push(service);
         }
+        let specs: Vec<&ServiceSpec> = services.iter().map(|s| &*s.spec).collect();
+        self.sites = Sites::of(&specs);
+        // Whom a service shares machines with may be another than before.
+        let is_limited = |index: usize| self.sites.has_capacity(index);
+        for (index, service) in services.iter_mut().enumerate() {
+            service.dirty |= is_limited(index);
+        }
         self.services = Some(services);
         self.changed = true;
+    }
+
+    /// A service brings another load: it is made anew where it has a capacity to keep.
+    fn weigh(&mut self, name: &ServiceName) {
+        for (index, service) in self.services.iter_mut().flatten().enumerate() {
+            if service.spec.name == *name && self.sites.has_capacity(index) {
+                service.dirty = true;
+                self.changed = true;
+            }
+        }
     }
 
     fn set_targets(&mut self, targets: Targets) -> Result<(), Stale> {
@@ -289,6 +321,53 @@ impl Assembler {
     }
 }
 
+/// Makes the services anew that changed, and those whose rows depend on theirs, the most important class first.
+fn rebuild(services: &mut [ServiceState], sites: &Sites, known: &Known, now: Instant) {
+    let changed: Vec<usize> = (0..)
+        .zip(services.iter())
+        .filter(|(_, service)| service.dirty)
+        .map(|(index, _)| index)
+        .collect();
+    for (index, service) in services.iter_mut().enumerate() {
+        service.dirty |= changed.iter().any(|other| sites.are_joined(index, *other));
+    }
+    let mut supplies: BTreeMap<usize, Supplies> = BTreeMap::new();
+    for index in sites.order() {
+        if !services.get(index).is_some_and(|service| service.dirty) {
+            continue;
+        }
+        let group = sites.group_of(index);
+        let supplies = supplies
+            .entry(group)
+            .or_insert_with(|| supplies_of(index, services, sites, known, now));
+        if let Some(service) = services.get_mut(index) {
+            service.rebuild(index, (sites, known), now, supplies);
+        }
+    }
+}
+
+/// What there is for the services that share sites with this one.
+fn supplies_of(
+    index: usize,
+    services: &[ServiceState],
+    sites: &Sites,
+    known: &Known,
+    now: Instant,
+) -> Supplies {
+    let wants = |(service, state): (usize, &ServiceState)| {
+        let joined = sites.are_joined(index, service) && sites.has_capacity(service);
+        let parts = state.parts(service, (sites, known), now);
+        joined.then(|| parts.wants()).unwrap_or_default()
+    };
+    let wants: Vec<_> = services.iter().enumerate().map(wants).collect();
+    let supply = sites.supply(|(service, backend)| wants.get(service)?.get(backend).copied());
+    let lost = sites.providers(index).into_iter();
+    Supplies {
+        when_lost: lost.map(|provider| (provider, supply.clone())).collect(),
+        now: supply,
+    }
+}
+
 /// Whether a snapshot would tell nothing new.
 fn is_same(last: &Snapshot, next: &Snapshot) -> bool {
     let pairs = last.services.iter().zip(&next.services);
@@ -326,10 +405,33 @@ impl ServiceState {
         }
     }
 
+    fn parts<'a>(
+        &'a self,
+        index: usize,
+        (sites, known): (&'a Sites, &'a Known),
+        now: Instant,
+    ) -> Parts<'a> {
+        Parts {
+            index,
+            spec: &self.spec,
+            states: &self.backends,
+            known,
+            sites,
+            now,
+        }
+    }
+
     /// Builds it anew, and keeps what it was if that is the same.
-    fn rebuild(&mut self, now: Instant, known: &Known) {
+    fn rebuild(
+        &mut self,
+        index: usize,
+        given: (&Sites, &Known),
+        now: Instant,
+        supplies: &mut Supplies,
+    ) {
         let before = self.built.as_deref();
-        let (service, step_at) = build::service(&self.spec, &self.backends, known, before, now);
+        let parts = self.parts(index, given, now);
+        let (service, step_at) = build::service(&parts, before, supplies);
         self.step_at = step_at;
         self.dirty = false;
         if self.built.as_deref() != Some(&service) {

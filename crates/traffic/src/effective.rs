@@ -1,13 +1,17 @@
-//! From target shares to effective ones: target × health factor × slow start, normalised to exactly 10 000. Loss of
-//! endpoints moves shares to the other backends in proportion, at once; return moves them back by a ramp, which never
-//! overshoots. What is off gets nothing, whatever else fails. Decides also what happens to the service when nobody is up.
+//! From target shares to effective ones: target × health factor, each up to its capacity, with ramps for what returns,
+//! normalised to exactly 10 000. Loss of endpoints moves shares to the other backends in proportion, at once, as
+//! [`loss`](crate::loss) says; return moves them back by a ramp, which is a straight line and never overshoots. What is off
+//! gets nothing, whatever else fails. Decides also what part is shed, and what happens to the service when nobody is up.
 //!
-//! Where every backend with a target share is down, those that are up without one (a standby) take all in equal parts:
-//! losing the whole row is what they stand by for. Integers only; the factors are given as ratios for people to read.
+//! What the backends with a target share cannot take goes to those that are up without one (a standby), in equal parts:
+//! that is what they stand by for. Integers only; the factors are given as ratios for people to read, by [`factors`].
+
+mod factors;
 
 use bascule_model::BasisPoints;
 use bascule_model::share::largest_remainder;
 
+use crate::loss::{self, Base, LossRow};
 use crate::snapshot::{Factors, Mode, Refusal};
 use crate::spec::FailOpen;
 
@@ -15,7 +19,7 @@ use crate::spec::FailOpen;
 const WHOLE: u64 = 1_000_000_000;
 
 /// What decides about one backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// Its target share.
     pub target: BasisPoints,
@@ -31,6 +35,18 @@ pub struct Standing {
     pub total: usize,
     /// Where its ramp stands; full when it is not returning.
     pub slow_start: BasisPoints,
+    /// What all of its endpoints can take of what the service brings, in basis points; `None`: as much as comes.
+    pub room: Option<u64>,
+}
+
+/// How endpoints that are returning are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// By their weight. Else the others of the backend would carry the share that comes back with an endpoint until that
+    /// one takes its part: an overshoot.
+    Risen,
+    /// As any other.
+    Up,
 }
 
 /// The effective row of a service.
@@ -42,40 +58,106 @@ pub struct Row {
     pub effective: Vec<BasisPoints>,
     /// How each came about.
     pub factors: Vec<Factors>,
+    /// What of all requests each gets, and what part is refused.
+    pub divided: LossRow,
 }
 
 /// The effective row of these backends.
 #[must_use]
 pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
-    let by_factors = |s: &Standing| s.weight(s.health_risen(), s.slow_start);
-    // At the first moment of a ramp its factor is zero; where nobody else is up there is nobody to wait for.
-    let at_once = |s: &Standing| s.weight(s.health(), BasisPoints::FULL);
-    let any_up = |s: &Standing| u64::from(s.may_serve());
-    let open_by_target = |s: &Standing| u64::from(s.target.get()) * u64::from(s.may_fail_open());
-    let any_open = |s: &Standing| u64::from(s.may_fail_open());
-
-    let serve = divide(standings, by_factors)
-        .or_else(|| divide(standings, at_once))
-        .or_else(|| divide(standings, any_up));
-    let (mode, effective) = match (serve, fail_open) {
-        (Some(effective), _) => (Mode::Serve, effective),
-        (None, FailOpen::WhenNoBackendUp) => {
-            let open = divide(standings, open_by_target).or_else(|| divide(standings, any_open));
-            open.map_or_else(|| refuse(standings), |row| (Mode::FailOpen, row))
-        }
-        (None, FailOpen::Never) => refuse(standings),
+    let ended = divide(standings, |_| None);
+    let divided = match &ended {
+        row if standings.iter().any(Standing::may_serve) => ramped(standings, row),
+        _ => return unserved(standings, fail_open),
     };
+    let weights: Vec<u64> = divided.shares.iter().map(|s| u64::from(s.get())).collect();
+    let effective = normalised(&weights).unwrap_or_else(|| {
+        // All is shed, since nothing fits: what would get in is divided as if it did.
+        let unlimited: Vec<Standing> = standings.iter().map(Standing::without_limit).collect();
+        divide(&unlimited, |_| None).shares
+    });
     Row {
-        mode,
+        mode: Mode::Serve,
         effective,
-        factors: standings.iter().map(Standing::factors).collect(),
+        factors: factors::of(standings, &ended, &divided),
+        divided,
     }
 }
 
-fn divide(standings: &[Standing], weight: impl Fn(&Standing) -> u64) -> Option<Vec<BasisPoints>> {
-    let weights: Vec<u64> = standings.iter().map(weight).collect();
-    let parts = largest_remainder(&weights, 10_000)?;
+/// The row when the providers of some backends are lost as well, by the index of the standings. Ramps are over in it.
+#[must_use]
+pub fn when_lost(standings: &[Standing], lost: impl Fn(usize) -> bool) -> LossRow {
+    let left = |(index, standing): (usize, &Standing)| Standing {
+        up: if lost(index) { 0 } else { standing.up },
+        up_weight: if lost(index) { 0 } else { standing.up_weight },
+        ..*standing
+    };
+    let left: Vec<Standing> = standings.iter().enumerate().map(left).collect();
+    divide(&left, |_| None)
+}
+
+/// The row where what returns has what its ramp allows of its share, and the others the rest.
+fn ramped(standings: &[Standing], ended: &LossRow) -> LossRow {
+    let is_steady = |s: &Standing| s.may_serve() && s.slow_start == BasisPoints::FULL;
+    // Where nobody else is up there is nobody to wait for.
+    if standings.iter().all(|s| s.slow_start == BasisPoints::FULL)
+        || !standings.iter().any(is_steady)
+    {
+        return ended.clone();
+    }
+    divide(standings, |index| {
+        let (standing, share) = (standings.get(index)?, ended.shares.get(index)?);
+        if standing.slow_start == BasisPoints::FULL {
+            return None;
+        }
+        let part = u32::from(share.get()) * u32::from(standing.slow_start.get()) / 10_000;
+        Some(BasisPoints::saturating(
+            u16::try_from(part).unwrap_or(u16::MAX),
+        ))
+    })
+}
+
+/// Divides all that comes, each backend held to its capacity and to what is allowed of it.
+fn divide(standings: &[Standing], allowed: impl Fn(usize) -> Option<BasisPoints>) -> LossRow {
+    // An endpoint at the first moment of its ramp has no weight yet; it waits for others, where there are any.
+    let any_risen = standings.iter().any(Standing::has_risen);
+    let count = if any_risen { Count::Risen } else { Count::Up };
+    let base: Vec<Base> = standings.iter().map(|s| s.base(count)).collect();
+    let limit = |(index, standing): (usize, &Standing)| {
+        let allowed = allowed(index).unwrap_or(BasisPoints::FULL);
+        standing.limit(count).min(allowed)
+    };
+    let limits: Vec<BasisPoints> = standings.iter().enumerate().map(limit).collect();
+    loss::shares(&base, |_| false, &limits)
+}
+
+fn normalised(weights: &[u64]) -> Option<Vec<BasisPoints>> {
+    let parts = largest_remainder(weights, 10_000)?;
     Some(parts.into_iter().map(BasisPoints::saturating).collect())
+}
+
+/// Nobody is up.
+fn unserved(standings: &[Standing], fail_open: FailOpen) -> Row {
+    let open_by_target = |s: &Standing| u64::from(s.target.get()) * u64::from(s.may_fail_open());
+    let any_open = |s: &Standing| u64::from(s.may_fail_open());
+    let weights = |weight: &dyn Fn(&Standing) -> u64| {
+        let weights: Vec<u64> = standings.iter().map(weight).collect();
+        normalised(&weights)
+    };
+    let open = match fail_open {
+        FailOpen::WhenNoBackendUp => weights(&open_by_target).or_else(|| weights(&any_open)),
+        FailOpen::Never => None,
+    };
+    let (mode, effective) = open.map_or_else(|| refuse(standings), |row| (Mode::FailOpen, row));
+    Row {
+        mode,
+        divided: LossRow {
+            shares: effective.clone(),
+            shed: BasisPoints::ZERO,
+        },
+        effective,
+        factors: factors::alone(standings),
+    }
 }
 
 fn refuse(standings: &[Standing]) -> (Mode, Vec<BasisPoints>) {
@@ -100,57 +182,74 @@ impl Standing {
         !self.off && self.open > 0
     }
 
-    /// min(1, 1.4 × up/total) in billionths.
-    fn health(&self) -> u64 {
-        let up = u64::try_from(self.up).unwrap_or(u64::MAX);
-        self.health_by(up.saturating_mul(u64::from(BasisPoints::FULL.get())))
+    const fn without_limit(&self) -> Self {
+        Self {
+            room: None,
+            ..*self
+        }
     }
 
-    /// The same with endpoints that are returning counted by their weight. Else the others of the backend would carry the
-    /// share that comes back with an endpoint until that one takes its part: an overshoot.
-    fn health_risen(&self) -> u64 {
-        self.health_by(self.up_weight)
+    /// The part of its endpoints that is up, by weight; 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "endpoints are few")]
+    pub(crate) fn up_ratio(&self) -> f64 {
+        self.up_weight as f64 / weight_of(self.total).max(1) as f64
     }
 
-    fn health_by(&self, up_weight: u64) -> u64 {
+    /// What it has to do with the row. The part is at most 10⁴ × 10⁹.
+    fn base(&self, count: Count) -> Base {
+        match (self.may_serve(), self.target.is_zero()) {
+            (false, _) => Base::Off,
+            (true, true) => Base::Spare,
+            (true, false) => Base::Part(u64::from(self.target.get()) * self.health(count)),
+        }
+    }
+
+    fn has_risen(&self) -> bool {
+        self.may_serve() && self.health(Count::Risen) > 0
+    }
+
+    /// The weight of its endpoints that are up.
+    fn weight(&self, count: Count) -> u64 {
+        match count {
+            Count::Risen => self.up_weight,
+            Count::Up => weight_of(self.up),
+        }
+    }
+
+    /// The most that its endpoints which are up can take, in basis points of what the service brings.
+    fn limit(&self, count: Count) -> BasisPoints {
+        let Some(room) = self.room else {
+            return BasisPoints::FULL;
+        };
+        let all = u128::from(weight_of(self.total).max(1));
+        let limit = u128::from(room) * u128::from(self.weight(count)) / all;
+        BasisPoints::saturating(u16::try_from(limit).unwrap_or(u16::MAX))
+    }
+
+    /// The health factor in billionths: min(1, 1.4 × up/total), or by capacity where one is declared.
+    fn health(&self, count: Count) -> u64 {
         // 1.4 allows for 30 % of the endpoints to be missing before the share follows: a fleet is built with spare room.
         const ALLOWED: u64 = 14 * WHOLE / (10 * 10_000);
+        let up_weight = self.weight(count);
         let total = u64::try_from(self.total).unwrap_or(u64::MAX);
-        let scaled = up_weight.saturating_mul(ALLOWED);
-        scaled.checked_div(total).unwrap_or(0).min(WHOLE)
-    }
-
-    /// The product of the factors: at most 10⁴ × 10⁹ × 10⁴.
-    fn weight(&self, health: u64, slow_start: BasisPoints) -> u64 {
-        if self.may_serve() {
-            u64::from(self.target.get()) * health * u64::from(slow_start.get())
-        } else {
-            0
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "healths are at most a billion")]
-    fn factors(&self) -> Factors {
-        let health = self.health() as f64 / WHOLE as f64;
-        let endpoints = match self.health() {
-            0 => 1.0,
-            health => self.health_risen() as f64 / health as f64,
+        let Some(room) = self.room else {
+            let scaled = up_weight.saturating_mul(ALLOWED);
+            return scaled.checked_div(total).unwrap_or(0).min(WHOLE);
         };
-        let slow_start = self.slow_start.ratio() * endpoints;
-        let product = if self.may_serve() {
-            self.target.ratio() * health * slow_start
-        } else {
-            0.0
-        };
-        Factors {
-            target: self.target,
-            health,
-            slow_start,
-            product,
-            up: self.up,
-            total: self.total,
+        // Where a capacity is declared it says how much may be missing.
+        if up_weight == 0 || self.target.is_zero() {
+            return if up_weight == 0 { 0 } else { WHOLE };
         }
+        let room = u128::from(room) * u128::from(up_weight) * u128::from(WHOLE);
+        let wanted = u128::from(weight_of(self.total).max(1)) * u128::from(self.target.get());
+        u64::try_from(room / wanted).unwrap_or(WHOLE).min(WHOLE)
     }
+}
+
+/// The weight of so many endpoints.
+fn weight_of(endpoints: usize) -> u64 {
+    let endpoints = u64::try_from(endpoints).unwrap_or(u64::MAX);
+    endpoints.saturating_mul(u64::from(BasisPoints::FULL.get()))
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use bascule_model::{
 
 use crate::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use crate::spec::{
-    Algorithm, BackendSpec, Balance, EndpointHost, EndpointUrl, FailOpen, HostPolicy, RetryPolicy,
-    Role, ServiceSpec, Timeouts,
+    Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointUrl, FailOpen,
+    HostPolicy, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn points(value: u16) -> BasisPoints {
@@ -56,6 +56,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
                 region: None,
                 role: *role,
                 host: HostPolicy::Preserve,
+                capacity: Capacity::default(),
                 endpoints: (0..*endpoints)
                     .map(|endpoint| url(address(index, endpoint)).into())
                     .collect(),
@@ -73,6 +74,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
             .map(backend)
             .collect::<BTreeMap<_, _>>(),
         declared: Shares::from_weights(declared).unwrap(),
+        class: Class::default(),
         balance: Balance::default(),
         zone: None,
         timeouts: Timeouts::default(),
@@ -132,9 +134,11 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
             target: points(member.effective),
             health: 1.0,
             slow_start: 1.0,
+            capacity: 1.0,
             product: f64::from(member.effective) / 10_000.0,
             up: member.endpoints.iter().flatten().count(),
             total: member.endpoints.len(),
+            room: None,
         },
         endpoints: (0..)
             .zip(&member.endpoints)
@@ -148,6 +152,9 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
         backends: members.iter().enumerate().map(backend).collect(),
         mode: Mode::Serve,
         retry_after: spec.retry_after,
+        shed: BasisPoints::ZERO,
+        demand: None,
+        losses: Vec::new(),
         spec: Arc::new(spec),
         placement: None,
     }

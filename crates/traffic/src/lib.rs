@@ -5,10 +5,13 @@
 
 pub mod admit;
 pub mod assemble;
+pub mod capacity;
+pub mod demand;
 pub mod effective;
 pub mod hash;
 pub mod keys;
 pub mod latency;
+pub mod loss;
 pub mod maglev;
 pub mod pick;
 pub mod retry;

@@ -10,7 +10,9 @@ use bascule_model::{
     ServiceName, Shares,
 };
 
+use crate::capacity::{Capacity, Demand};
 use crate::keys::Placement;
+use crate::loss::LossRow;
 use crate::maglev::Table;
 use crate::spec::{FailOpen, HostPolicy, ServiceSpec};
 
@@ -42,6 +44,21 @@ pub struct Service {
     pub retry_after: Duration,
     /// Where keys belong; `None` where requests have none that is mapped.
     pub placement: Option<Arc<Placement>>,
+    /// The part of requests that is refused as it fits nowhere; the rest is divided by the effective shares.
+    pub shed: BasisPoints,
+    /// What it brings, as measured; `None` where no capacity is declared, or before something has been measured.
+    pub demand: Option<Demand>,
+    /// What becomes of it when one provider is lost: one for each that its backends name, ordered by name.
+    pub losses: Vec<Loss>,
+}
+
+/// What becomes of a service when a provider is lost, on top of what is lost already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// Who.
+    pub provider: ProviderName,
+    /// The row then, over the service's backends; ramps are over in it.
+    pub row: LossRow,
 }
 
 impl Service {
@@ -111,16 +128,22 @@ pub struct Backend {
 pub struct Factors {
     /// Target share.
     pub target: BasisPoints,
-    /// min(1, 1.4 × up/total); 0 without an endpoint that is up. In fail-open mode what it would be, not used.
+    /// min(1, 1.4 × up/total); where a capacity is declared min(1, capacity × up/total ÷ what the target share brings). 0
+    /// without an endpoint that is up. In fail-open mode what it would be, not used.
     pub health: f64,
     /// 0 to 1: where the ramps of a returning backend, and of endpoints returning to it, stand.
     pub slow_start: f64,
-    /// target × health × slow_start, before normalising; a ratio. 0 for a backend that is off.
+    /// 0 to 1: what is left of its part where the others may take more, as it is full.
+    pub capacity: f64,
+    /// target × health × slow_start × capacity, before normalising; a ratio. 0 for a backend that is off.
     pub product: f64,
     /// Endpoints that are up and that no admin state takes out.
     pub up: usize,
     /// Endpoints that the row counts on.
     pub total: usize,
+    /// What all of its endpoints together can take of what the service brings, in basis points; it can be above 10 000.
+    /// `None`: no limit is declared or known.
+    pub room: Option<u64>,
 }
 
 /// One endpoint.
@@ -158,6 +181,13 @@ impl Service {
     #[must_use]
     pub fn backend(&self, name: &BackendName) -> Option<&Backend> {
         self.backends.iter().find(|backend| &backend.name == name)
+    }
+
+    /// What a backend can take with all of its endpoints, as declared.
+    #[must_use]
+    pub fn capacity(&self, backend: &BackendName) -> Capacity {
+        let spec = self.spec.backends.get(backend);
+        spec.map(|spec| spec.capacity).unwrap_or_default()
     }
 
     /// Whether it is configured to fail open.

@@ -12,6 +12,8 @@ use bascule_model::{BackendName, ListenerName, ProviderName, Scheme, ServiceName
 
 pub use retry::{GrpcStatuses, RetryPolicy, RetryWhen, Statuses};
 
+pub use crate::capacity::{Capacity, Class};
+
 /// One service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSpec {
@@ -25,6 +27,8 @@ pub struct ServiceSpec {
     pub backends: BTreeMap<BackendName, BackendSpec>,
     /// The weights of the file, normalised; standby backends are in it with share 0.
     pub declared: Shares,
+    /// How important its traffic is, where not all of it fits.
+    pub class: Class,
     /// How an endpoint is chosen inside a backend.
     pub balance: Balance,
     /// The edge's own zone: a backend's endpoints in it come first.
@@ -166,6 +170,8 @@ pub struct BackendSpec {
     pub role: Role,
     /// The `Host` (`:authority`) sent upstream.
     pub host: HostPolicy,
+    /// What it can take with all of its endpoints.
+    pub capacity: Capacity,
     /// Its endpoints as written; at least one.
     pub endpoints: Vec<EndpointSpec>,
     /// Trust for `https` endpoints: PEM file of roots, instead of the public ones.
@@ -177,7 +183,7 @@ pub struct BackendSpec {
 pub enum Role {
     /// Has the given weight; 0 is *off*.
     Weighted(u32),
-    /// Share 0 in normal rows; may receive by an override or a plan. Not off.
+    /// Share 0 in normal rows; may receive by an override or a plan, and what fits nowhere else. Not off.
     Standby,
 }
 

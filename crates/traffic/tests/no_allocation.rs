@@ -23,9 +23,9 @@ use bascule_traffic::retry::{
     Body, Budget, Cause, Decision, Failure, RequestFacts, Written, decide,
 };
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HashKey,
-    HostPattern, HostPolicy, LoadBound, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec,
-    Timeouts,
+    Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
+    FailOpen, HashKey, HostPattern, HostPolicy, LoadBound, MatchSpec, PathPattern, RetryPolicy,
+    Role, ServiceSpec, Timeouts,
 };
 use bascule_traffic::{Gate, Look, Picker, Snapshot, admit};
 
@@ -67,6 +67,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
             region: None,
             role: Role::Weighted(1),
             host: HostPolicy::Preserve,
+            capacity: Capacity::default(),
             endpoints: (0..endpoints).map(url).collect(),
             ca_file: None,
         };
@@ -87,6 +88,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         matches: matches.to_vec(),
         declared: Shares::from_weights(backends.keys().cloned().zip(1..)).unwrap(),
         backends,
+        class: Class::Bulk,
         balance: Balance {
             algorithm,
             hash: Some(HashKey::SourceIp),
@@ -130,6 +132,7 @@ fn a_request_is_decided_about_without_an_allocation() {
         let service = &snapshot.services[0];
         let mut picker = Picker::new(3, service);
         let mut budget = Budget::new(&service.spec.retry, 0, 1);
+        let mut shedder = admit::Shedder::new(3);
         let table = snapshot.routes.listener(&"web".parse().unwrap()).unwrap();
         let facts = RequestFacts {
             idempotent: true,
@@ -145,7 +148,7 @@ fn a_request_is_decided_about_without_an_allocation() {
                 .find(Some("A.MEET.example.org:8080"), "/rooms/42/x")
                 .copied();
             let service = &snapshot.services[found.unwrap().service];
-            admit::admit(service).unwrap();
+            admit::admit(service, &mut shedder).unwrap();
             budget.request(now);
             let load = |backend: usize, endpoint: usize| seen(n, backend, endpoint);
             let key = Some(Key::of(&n.to_le_bytes()));

@@ -1,61 +1,66 @@
 //! Makes one service of a snapshot from what is known and remembered. A plain function: the same input gives the same
 //! service. The service before it is looked at for one thing, to keep tables whose members are the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{AdminState, BackendName, BasisPoints, Instant};
+use bascule_model::{AdminState, BackendName, BasisPoints, Instant, ProviderName, Shares};
 
 use super::known::Known;
-use super::returns::{BackendState, EndpointState, Ramp};
+use super::returns::{BackendState, EndpointState};
+use super::supply::{Sites, Supply, Want};
+use crate::capacity::Demand;
 use crate::effective::{self, Standing};
 use crate::hash;
 use crate::keys::Placement;
+use crate::loss::LossRow;
 use crate::maglev::Table;
-use crate::snapshot::{Backend, Endpoint, Mode, Service};
+use crate::snapshot::{Backend, Endpoint, Loss, Mode, Service};
 use crate::spec::{Algorithm, BackendSpec, Role, ServiceSpec};
 use crate::zones::{self, Side};
 
-/// The service, and when one of its ramps rises next.
-pub(super) fn service(
-    spec: &Arc<ServiceSpec>,
-    states: &[BackendState],
-    known: &Known,
-    before: Option<&Service>,
-    now: Instant,
-) -> (Service, Option<Instant>) {
-    let target = known.target(spec);
-    let members = || spec.backends.iter().zip(states);
-    let ramps: Vec<Ramp> = states
-        .iter()
-        .map(|state| state.ramp(spec.ramp, now))
-        .collect();
-    let standing = |(((name, backend), state), ramp): ((_, &BackendState), &Ramp)| {
-        let (name, backend): (&BackendName, &BackendSpec) = (name, backend);
-        let target = target.get(name).unwrap_or_default();
-        let count = |fits: fn(&EndpointState) -> bool| {
-            state
-                .endpoints()
-                .filter(|(_, endpoint)| fits(endpoint))
-                .count()
-        };
-        Standing {
-            target,
-            off: is_off(spec, name, backend, target, known),
-            up: count(EndpointState::is_up),
-            up_weight: state.up_weight(spec.ramp, now),
-            open: count(|endpoint| endpoint.admin.takes_new()),
-            total: count(|_| true),
-            slow_start: ramp.factor,
-        }
-    };
-    let standings: Vec<Standing> = members().zip(&ramps).map(standing).collect();
-    let row = effective::row(&standings, spec.fail_open);
+/// What a service is made from.
+pub(super) struct Parts<'a> {
+    /// Its index.
+    pub(super) index: usize,
+    pub(super) spec: &'a Arc<ServiceSpec>,
+    pub(super) states: &'a [BackendState],
+    pub(super) known: &'a Known,
+    pub(super) sites: &'a Sites,
+    pub(super) now: Instant,
+}
 
-    let mut step_at = ramps.iter().filter_map(|ramp| ramp.step_at).min();
+/// What there is to give away: now, and when a provider is lost.
+#[derive(Debug)]
+pub(super) struct Supplies {
+    pub(super) now: Supply,
+    pub(super) when_lost: BTreeMap<ProviderName, Supply>,
+}
+
+/// The service, and when one of its ramps rises next. What it uses is taken from the supplies.
+pub(super) fn service(
+    parts: &Parts<'_>,
+    before: Option<&Service>,
+    supplies: &mut Supplies,
+) -> (Service, Option<Instant>) {
+    let Parts {
+        spec, states, now, ..
+    } = *parts;
+    let known = parts.known;
+    let target = known.target(spec);
+    let seen = parts.seen(&target);
+    let standings = parts.fitted(&seen, &supplies.now);
+    let row = effective::row(&standings, spec.fail_open);
+    parts.take(&mut supplies.now, &seen, &row.divided);
+    let losses = parts.losses(&seen, supplies);
+
+    let ramps = states.iter().map(|state| state.ramp(spec.ramp, now));
+    let mut step_at = ramps.filter_map(|ramp| ramp.step_at).min();
     let mut backends = Vec::with_capacity(standings.len());
+    let members = spec.backends.iter().zip(states);
     let rows = standings.iter().zip(row.effective).zip(row.factors);
-    for (((name, backend), state), ((standing, effective), factors)) in members().zip(rows) {
+    for (((name, backend), state), ((standing, effective), factors)) in members.zip(rows) {
         let is_set_off = is_set_off(spec, name, backend, standing.target, known);
         let (endpoints, step) = endpoints(state, row.mode, is_set_off, spec.ramp, now);
         step_at = step_at.into_iter().chain(step).min();
@@ -79,8 +84,96 @@ pub(super) fn service(
         backends,
         mode: row.mode,
         retry_after: spec.retry_after,
+        shed: row.divided.shed,
+        demand: parts.demand(),
+        losses,
     };
     (service, step_at)
+}
+
+impl Parts<'_> {
+    /// What it brings, where that matters.
+    fn demand(&self) -> Option<Demand> {
+        let has_capacity = self.sites.has_capacity(self.index);
+        self.known.demand(&self.spec.name).filter(|_| has_capacity)
+    }
+
+    /// What each of its backends is wanted for.
+    pub(super) fn wants(&self) -> Vec<Want> {
+        let seen = self.seen(&self.known.target(self.spec));
+        seen.iter().map(|standing| self.want(standing)).collect()
+    }
+
+    fn want(&self, standing: &Standing) -> Want {
+        Want {
+            demand: self.demand().unwrap_or_default(),
+            target: standing.target,
+            up: standing.up_ratio(),
+        }
+    }
+
+    /// How its backends stand, whatever they can take.
+    fn seen(&self, target: &Shares) -> Vec<Standing> {
+        let (ramp, now) = (self.spec.ramp, self.now);
+        let members = self.spec.backends.iter().zip(self.states);
+        let standing = |((name, backend), state): ((_, _), &BackendState)| {
+            let (name, backend): (&BackendName, &BackendSpec) = (name, backend);
+            let target = target.get(name).unwrap_or_default();
+            let count = |fits: fn(&EndpointState) -> bool| {
+                state
+                    .endpoints()
+                    .filter(|(_, endpoint)| fits(endpoint))
+                    .count()
+            };
+            Standing {
+                target,
+                off: is_off(self.spec, name, backend, target, self.known),
+                up: count(EndpointState::is_up),
+                up_weight: state.up_weight(ramp, now),
+                open: count(|endpoint| endpoint.admin.takes_new()),
+                total: count(|_| true),
+                slow_start: state.ramp(ramp, now).factor,
+                room: None,
+            }
+        };
+        members.map(standing).collect()
+    }
+
+    /// The same with what they can take of what is there to give.
+    fn fitted(&self, seen: &[Standing], supply: &Supply) -> Vec<Standing> {
+        let room = |(index, standing): (usize, &Standing)| {
+            let (place, want) = ((self.index, index), self.want(standing));
+            let room = supply.room(self.sites, place, self.spec.class, &want);
+            Standing { room, ..*standing }
+        };
+        seen.iter().enumerate().map(room).collect()
+    }
+
+    fn take(&self, supply: &mut Supply, seen: &[Standing], row: &LossRow) {
+        for (index, (standing, share)) in seen.iter().zip(&row.shares).enumerate() {
+            let (place, want) = ((self.index, index), self.want(standing));
+            supply.take(self.sites, place, self.spec.class, &want, *share);
+        }
+    }
+
+    /// The row for the loss of each of its providers. What it would use then is taken for the loss of every provider that
+    /// concerns it, also where it has none of that one.
+    fn losses(&self, seen: &[Standing], supplies: &mut Supplies) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for (provider, supply) in &mut supplies.when_lost {
+            let of_it = |(_, backend): &(usize, &BackendSpec)| backend.provider == *provider;
+            let backends = self.spec.backends.values().enumerate().filter(of_it);
+            let lost: Vec<usize> = backends.map(|(index, _)| index).collect();
+            let standings = self.fitted(seen, supply);
+            let row = effective::when_lost(&standings, |index| lost.contains(&index));
+            self.take(supply, seen, &row);
+            if !lost.is_empty() {
+                let provider = provider.clone();
+                losses.push(Loss { provider, row });
+            }
+        }
+        losses
+    }
 }
 
 /// A person set it to off, here or in the file, and its ramp to nothing has ended; or an admin state takes it out.

@@ -10,6 +10,7 @@ use bascule_model::{
 };
 
 use super::EndpointHealth;
+use crate::capacity::Demand;
 use crate::spec::{BackendSpec, EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
 
 /// The inputs.
@@ -18,6 +19,7 @@ pub(super) struct Known {
     pub(super) targets: Targets,
     health: BTreeMap<EndpointId, EndpointHealth>,
     addresses: BTreeMap<Arc<str>, BTreeSet<IpAddr>>,
+    demands: BTreeMap<ServiceName, Demand>,
 }
 
 /// What is wanted and seen of one endpoint.
@@ -52,6 +54,20 @@ impl Known {
         }
         self.addresses.insert(Arc::clone(host), addresses);
         true
+    }
+
+    /// Takes what a service brings; whether that is another than before.
+    pub(super) fn set_demand(&mut self, service: &ServiceName, demand: Demand) -> bool {
+        if self.demands.get(service) == Some(&demand) {
+            return false;
+        }
+        self.demands.insert(service.clone(), demand);
+        true
+    }
+
+    /// What a service brings, as it was last told.
+    pub(super) fn demand(&self, service: &ServiceName) -> Option<Demand> {
+        self.demands.get(service).copied()
     }
 
     /// The endpoints of a backend, ordered by id.

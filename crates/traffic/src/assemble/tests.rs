@@ -7,8 +7,9 @@ use bascule_model::{AdminTarget, BasisPoints, Scheme};
 use super::*;
 use crate::fixtures::{address, backend_name, points, spec};
 use crate::snapshot::{Mode, Refusal};
-use crate::spec::{EndpointHost, EndpointUrl, FailOpen, Role};
+use crate::spec::{BackendSpec, EndpointHost, EndpointUrl, FailOpen, Role};
 
+mod capacity;
 mod edge;
 mod keys;
 mod laws;
@@ -85,9 +86,7 @@ fn a_backend_that_returns_rises_in_a_straight_line_and_ends_exactly_where_it_was
     for tenths in 1..=50 {
         edge.pass(at(10_000 + tenths * 100));
         let share = edge.shares()[1];
-        // 30 × tenths/50, of that plus 70.
-        let part = 3000.0 * tenths as f64 / 50.0;
-        let expected = part / (7000.0 + part) * 10_000.0;
+        let expected = 3000.0 * tenths as f64 / 50.0;
         assert!(
             (f64::from(share) - expected).abs() <= 1.0,
             "{tenths}: {share}, {expected}"
@@ -163,7 +162,7 @@ fn a_backend_that_a_person_gives_back_ramps_too() {
     edge.tell(Input::Targets(drain(2, AdminState::Ready)));
     assert_eq!(edge.shares(), [10_000, 0]);
     edge.pass(at(4500));
-    assert_eq!(edge.shares(), [8235, 1765]);
+    assert_eq!(edge.shares(), [8500, 1500]);
     edge.pass(at(7000));
     assert_eq!(edge.shares(), [7000, 3000]);
 }
@@ -306,8 +305,8 @@ fn a_reload_keeps_ramps_and_adds_backends_without_one() {
     );
     edge.tell(Input::Services(vec![Arc::new(reloaded)]));
     edge.pass(at(3550));
-    // 70, half of 30, 15.
-    assert_eq!(edge.shares(), [7000, 1500, 1500]);
+    // Half of 30 of 115, and the rest as 70 to 15.
+    assert_eq!(edge.shares(), [7162, 1304, 1534]);
 }
 
 #[test]

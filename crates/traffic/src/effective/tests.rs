@@ -19,6 +19,7 @@ fn up(target: u16, up: usize, total: usize) -> Standing {
         open: total,
         total,
         slow_start: BasisPoints::FULL,
+        room: None,
     }
 }
 
@@ -78,6 +79,112 @@ fn the_only_backend_that_is_up_gets_all_from_the_first_moment_of_its_ramp() {
     assert_eq!(serve(&[whole(7000, 1), returning]), [10_000, 0]);
 }
 
+/// With a capacity, all endpoints together, in basis points of what the service brings.
+fn with_room(standing: Standing, room: u64) -> Standing {
+    Standing {
+        room: Some(room),
+        ..standing
+    }
+}
+
+#[test]
+fn the_health_factor_goes_by_capacity_where_one_is_declared() {
+    // Half of the endpoints can still take what the target brings: nothing moves.
+    let half = with_room(up(3000, 2, 4), 8000);
+    assert_eq!(serve(&[whole(7000, 3), half]), [7000, 3000]);
+    // A quarter takes 2000 of 3000.
+    let quarter = with_room(up(3000, 1, 4), 8000);
+    let standings = [whole(7000, 3), quarter];
+    let health = row(&standings, FailOpen::Never).factors[1].health;
+    assert!((health - 2.0 / 3.0).abs() < 1e-6, "{health}");
+    assert_eq!(serve(&standings), [8000, 2000]);
+}
+
+#[test]
+fn what_the_survivors_cannot_take_is_shed_and_not_poured_on_them() {
+    let standings = [with_room(whole(5000, 2), 6000), up(5000, 0, 2)];
+    let row = row(&standings, FailOpen::Never);
+    assert_eq!(row.divided.shares, [points(6000), points(0)]);
+    assert_eq!(row.divided.shed, points(4000));
+    assert_eq!(row.effective, [points(10_000), points(0)]);
+}
+
+#[test]
+fn a_standby_takes_what_the_survivors_cannot() {
+    let standby = with_room(whole(0, 1), 3000);
+    let lost = [with_room(whole(5000, 2), 6000), up(5000, 0, 2), standby];
+    let row = row(&lost, FailOpen::Never);
+    assert_eq!(row.divided.shares, [points(6000), points(0), points(3000)]);
+    assert_eq!(row.divided.shed, points(1000));
+    let well = [with_room(whole(5000, 2), 6000), whole(5000, 2), standby];
+    assert_eq!(serve(&well), [5000, 5000, 0]);
+}
+
+#[test]
+fn where_nothing_fits_at_all_everything_is_shed_and_the_row_stays_exact() {
+    let standings = [with_room(whole(7000, 1), 0), with_room(whole(3000, 1), 0)];
+    let row = row(&standings, FailOpen::Never);
+    assert_eq!(row.divided.shed, points(10_000));
+    assert_eq!(row.effective, [points(7000), points(3000)]);
+}
+
+#[test]
+fn a_heavy_backend_that_returns_rises_as_slowly_as_a_light_one() {
+    for target in [100, 3000, 5000, 9000, 9900] {
+        for slow_start in [0, 100, 1000, 5000, 9000, 10_000] {
+            let returning = Standing {
+                slow_start: points(slow_start),
+                ..whole(target, 1)
+            };
+            let share = serve(&[returning, whole(10_000 - target, 1)])[0];
+            let line = u32::from(target) * u32::from(slow_start) / 10_000;
+            assert_eq!(u32::from(share), line, "{target} at {slow_start}");
+        }
+    }
+}
+
+#[test]
+fn while_a_backend_returns_the_others_stay_within_their_capacity() {
+    let mut shed = 10_000;
+    for slow_start in (0..=10_000).step_by(200) {
+        let returning = Standing {
+            slow_start: points(slow_start),
+            ..with_room(whole(5000, 2), 6000)
+        };
+        let standings = [with_room(whole(5000, 2), 6000), returning];
+        let row = row(&standings, FailOpen::Never);
+        assert!(row.divided.shares[0] <= points(6000));
+        assert!(row.divided.shed.get() <= shed);
+        shed = row.divided.shed.get();
+    }
+    assert_eq!(shed, 0);
+}
+
+#[test]
+fn a_row_that_returns_to_a_standby_takes_over_by_a_ramp() {
+    let returning = Standing {
+        slow_start: points(1000),
+        ..whole(10_000, 1)
+    };
+    assert_eq!(serve(&[returning, whole(0, 1)]), [1000, 9000]);
+}
+
+#[test]
+fn a_row_for_a_loss_is_the_row_when_it_happens() {
+    let standings = [
+        with_room(whole(5000, 2), 7000),
+        with_room(up(3000, 1, 2), 4000),
+        whole(2000, 1),
+        with_room(whole(0, 1), 1000),
+    ];
+    for lost in 0..standings.len() {
+        let mut happened = standings;
+        (happened[lost].up, happened[lost].up_weight) = (0, 0);
+        let row = row(&happened, FailOpen::Never);
+        assert_eq!(when_lost(&standings, |index| index == lost), row.divided);
+    }
+}
+
 #[test]
 fn refusals_say_whether_people_or_faults_took_all_out() {
     let mode = |standings: &[Standing]| row(standings, FailOpen::Never).mode;
@@ -124,8 +231,9 @@ fn standing() -> impl Strategy<Value = Standing> {
         counts,
         0_u64..=10_000,
         0_u16..=10_000,
+        prop_oneof![2 => Just(None), 1 => (0_u64..30_000).prop_map(Some)],
     )
-        .prop_map(|(target, off, (a, b, c), weight, slow_start)| {
+        .prop_map(|(target, off, (a, b, c), weight, slow_start, room)| {
             let mut counts = [a, b, c];
             counts.sort_unstable();
             let [up, open, total] = counts;
@@ -142,6 +250,7 @@ fn standing() -> impl Strategy<Value = Standing> {
                 } else {
                     slow_start
                 }),
+                room,
             }
         })
 }
@@ -169,6 +278,35 @@ proptest! {
     }
 
     #[test]
+    fn nobody_gets_more_than_its_endpoints_can_take(standings in prop::collection::vec(standing(), 1..12)) {
+        let row = row(&standings, FailOpen::Never);
+        let sum: u32 = row.divided.shares.iter().map(|share| u32::from(share.get())).sum();
+        prop_assume!(row.mode == Mode::Serve);
+        prop_assert_eq!(sum + u32::from(row.divided.shed.get()), 10_000);
+        for (standing, share) in standings.iter().zip(&row.divided.shares) {
+            let up = standing.up as f64 / standing.total.max(1) as f64;
+            let limit = standing.room.map_or(10_000.0, |room| room as f64 * up);
+            prop_assert!(f64::from(share.get()) <= limit + 1e-6, "{} {}", share.get(), limit);
+        }
+    }
+
+    #[test]
+    fn the_factors_give_the_effective_share_again(standings in prop::collection::vec(standing(), 1..12)) {
+        let row = row(&standings, FailOpen::Never);
+        let sum: f64 = row.factors.iter().map(|factors| factors.product).sum();
+        // What a standby got, and what was shed where nothing fits, is said in words instead.
+        let by_target = |(s, share): (&Standing, &BasisPoints)| !s.target.is_zero() || share.is_zero();
+        prop_assume!(row.mode == Mode::Serve && sum > 0.0 && row.divided.shed < BasisPoints::FULL);
+        prop_assume!(standings.iter().zip(&row.effective).all(by_target));
+        for (factors, share) in row.factors.iter().zip(&row.effective) {
+            let said = factors.product / sum;
+            let off_by = (said - share.ratio()).abs();
+            let got_in = 1.0 - row.divided.shed.ratio();
+            prop_assert!(off_by <= 0.002 / got_in, "{} {} {:#?}", said, share.ratio(), row);
+        }
+    }
+
+    #[test]
     fn a_loss_leaves_the_others_in_proportion(
         weights in prop::collection::vec(1_u64..1000, 2..12), lost in any::<prop::sample::Index>()
     ) {
@@ -188,12 +326,13 @@ proptest! {
     fn a_ramp_never_falls_and_never_overshoots(
         standings in prop::collection::vec(standing(), 2..12), a in 0_u16..=10_000, b in 0_u16..=10_000
     ) {
+        // Of all that clients ask for: where the others are full too, the part that is let in changes as well.
         let share = |slow_start: u16| {
             let mut standings = standings.clone();
             standings[0].slow_start = points(slow_start);
-            row(&standings, FailOpen::Never).effective[0]
+            row(&standings, FailOpen::Never).divided.shares[0]
         };
-        prop_assume!(standings[1..].iter().any(|s| s.weight(s.health_risen(), s.slow_start) > 0));
+        prop_assume!(standings[1..].iter().any(|s| s.may_serve() && s.slow_start == BasisPoints::FULL));
         let (low, high) = (a.min(b), a.max(b));
         prop_assert!(share(low) <= share(high));
         prop_assert!(share(high) <= share(10_000));

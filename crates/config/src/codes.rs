@@ -335,6 +335,16 @@ pub const CODES: &[Code] = &[
         "The file holds one secret a line, of at least 32 characters, and up to 4 of them: the first seals, the others still open what was sealed before a change. Empty lines, and lines that begin with `#`, are none.",
     ),
     entry(
+        "E0361",
+        "a capacity that says nothing",
+        "`capacity` is what a backend can take with all of its endpoints, in at least one of three units: `requests` a second, `sessions` (requests in flight), `egress` (bits a second to clients). Without any nothing would be limited.",
+    ),
+    entry(
+        "E0362",
+        "a standby backend without capacity where capacity is needed",
+        "Where backends of a service have a capacity, what they cannot take goes to its standby backends. One without a capacity would get all of it, however much that is. Say what it can take, in the units of the others.",
+    ),
+    entry(
         "E0371",
         "an algorithm by key without a key",
         "`maglev` and `rendezvous` send requests with the same key to the same endpoint. What the key is says `balance.hash`: a header field, a parameter of the query, a segment of the path, or the client's address.",
@@ -475,6 +485,11 @@ pub const CODES: &[Code] = &[
         "`connections` of a listener, and `connections_per_client`, only ever refuse what the process would still have taken. Above `defaults.limits.connections` they have no effect.",
     ),
     entry(
+        "W0362",
+        "a backend without capacity beside others with one",
+        "Where backends of a service have a capacity, what they cannot take goes to the others. One with a weight and without a capacity takes all that is left when a provider is lost, however much that is.",
+    ),
+    entry(
         "W0371",
         "zones without a zone of one's own",
         "Endpoints have a `zone`, and this edge has none: which of them are near is not known, and all are chosen from alike. Say at the top of the file where the edge stands: `zone: …`, from the environment where one file serves several edges.",
@@ -557,7 +572,7 @@ pub const CODES: &[Code] = &[
     entry(
         "W0733",
         "endpoints that are not up",
-        "Some endpoints of a backend are down, unknown or taken out. The backend's share is lowered by its health factor once more than two in seven are.",
+        "Some endpoints of a backend are down, unknown or taken out. The backend's share is lowered by its health factor: where it has a capacity, once what is left is too little; else once more than two in seven are.",
     ),
     entry(
         "W0740",

@@ -56,6 +56,8 @@ pub(crate) enum Form {
     PercentRange,
     /// A number a second; both ends included.
     Rate(u32, u32),
+    /// Bits a second with unit; both ends included.
+    BitRate(u64, u64),
     /// A status, or `200-299`.
     Status,
     /// `:8080`, or an address with port; port 0 is any.
@@ -108,6 +110,7 @@ pub(crate) enum Value {
     Rise(f64),
     Bounds(Bounds),
     Rate(u32),
+    BitRate(u64),
     Status(StatusRange),
     Listen(ListenAddress),
     Socket(SocketAddr),
@@ -232,6 +235,7 @@ impl Form {
             Self::Rise => unit::rise(text).map(Value::Rise),
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),
+            Self::BitRate(min, max) => unit::bit_rate(text, min, max).map(Value::BitRate),
             Self::Text | Self::File | Self::Name => plain_text(scalar).map(Value::Text),
             Self::Socket => match scalar.core {
                 Core::Integer(port) => address::socket(&format!(":{port}")),

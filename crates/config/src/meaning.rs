@@ -13,6 +13,7 @@ use crate::read::Layers;
 mod affinity;
 mod backends;
 mod balance;
+mod capacity;
 mod listeners;
 mod routes;
 mod service;

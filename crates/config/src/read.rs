@@ -149,6 +149,13 @@ impl<'a> Layers<'a> {
         }
     }
 
+    pub(crate) fn bit_rate(self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Some(Value::BitRate(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
     pub(crate) fn socket(self, name: &str) -> Option<std::net::SocketAddr> {
         match self.value(name) {
             Some(Value::Socket(value)) => Some(*value),

@@ -11,14 +11,14 @@ use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
-    BackendSpec, FailOpen, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
+    BackendSpec, Capacity, FailOpen, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
 };
 
 use crate::config::{
     Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
 };
 use crate::form::address::show_host;
-use crate::form::unit::{show_duration, show_rise, show_size};
+use crate::form::unit::{show_bit_rate, show_duration, show_rise, show_size};
 use crate::write::literal;
 
 mod affinity;
@@ -240,6 +240,7 @@ fn service(
     if !spec.matches.is_empty() {
         out.list("match", spec.matches.iter().map(show_match));
     }
+    out.key("class", spec.class.as_str());
     out.map("balance", |out| balance::balance(out, &spec.balance));
     if let Some(spec) = &spec.affinity {
         out.map("affinity", |out| affinity::affinity(out, spec));
@@ -326,9 +327,24 @@ fn backend(out: &mut Lines, spec: &BackendSpec) {
         HostPolicy::Endpoint => "endpoint",
     };
     out.key("host", host);
+    if spec.capacity.is_declared() {
+        out.map("capacity", |out| capacity(out, spec.capacity));
+    }
     out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));
     if let Some(file) = &spec.ca_file {
         out.key("ca_file", literal(file));
+    }
+}
+
+fn capacity(out: &mut Lines, capacity: Capacity) {
+    if let Some(requests) = capacity.requests {
+        out.key("requests", format!("{requests}/s"));
+    }
+    if let Some(sessions) = capacity.sessions {
+        out.key("sessions", sessions.to_string());
+    }
+    if let Some(egress) = capacity.egress {
+        out.key("egress", show_bit_rate(egress));
     }
 }
 

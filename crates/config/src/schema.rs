@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::form::Form;
-use crate::form::unit::{show_duration, show_size};
+use crate::form::unit::{show_bit_rate, show_duration, show_size};
 use crate::table::{Key, Need, ROOT, Shape, Type};
 
 /// The JSON Schema (2020-12) of a configuration file.
@@ -99,6 +99,7 @@ fn of_form(form: Form) -> Value {
         Form::Rise => text("^\\+[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::PercentRange => text("^[0-9]+(\\.[0-9]{1,2})?% *\\.\\. *[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::Rate(..) => text("^[0-9]+/s$"),
+        Form::BitRate(..) => text("^[0-9]+(bit|kbit|Mbit|Gbit|Tbit)/s$"),
         Form::Url => text("^(http|https|h2c)://[^/?#@]+$"),
         Form::Path | Form::Prefix | Form::Target => text("^/"),
         Form::Listen | Form::Socket => text(":[0-9]+$"),
@@ -152,6 +153,13 @@ pub(crate) fn words(form: Form) -> String {
         Form::Rise => "rise (+%), such as `+30%`".to_owned(),
         Form::PercentRange => "range of shares (%), such as `20%..80%`".to_owned(),
         Form::Rate(min, max) => format!("rate (/s), {min}/s to {max}/s"),
+        Form::BitRate(min, max) => {
+            format!(
+                "rate of bits (bit/s, kbit/s, Mbit/s, Gbit/s, Tbit/s), {} to {}",
+                show_bit_rate(min),
+                show_bit_rate(max)
+            )
+        }
         Form::Status => "status, or range such as `200-299`".to_owned(),
         Form::Listen => "`:8080`, or address with port".to_owned(),
         Form::Socket => "address with port".to_owned(),

@@ -9,7 +9,7 @@ use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
-    Algorithm, Balance, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen,
+    Algorithm, Balance, Class, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen,
     Statuses, Timeouts,
 };
 
@@ -203,6 +203,13 @@ pub(super) fn balance(balance: Layers<'_>) -> Balance {
         hash: hash(balance),
         bound: balance.integer("bounded_load").and_then(LoadBound::new),
     }
+}
+
+pub(super) fn class(service: Layers<'_>) -> Class {
+    let classes = [Class::Media, Class::Signalling, Class::Bulk];
+    let word = service.word("class");
+    let named = classes.into_iter().find(|c| word == Some(c.as_str()));
+    named.unwrap_or_default()
 }
 
 fn hash(balance: Layers<'_>) -> Option<HashKey> {

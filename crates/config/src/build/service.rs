@@ -8,7 +8,8 @@ use bascule_model::{BackendName, ListenerName, ProviderName, ServiceName, Shares
 use bascule_plan::policy::BackendFacts;
 use bascule_plan::{ServiceFacts, ServicePolicy};
 use bascule_traffic::spec::{
-    BackendSpec, EndpointSpec, HostPattern, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
+    BackendSpec, Capacity, EndpointSpec, HostPattern, HostPolicy, MatchSpec, PathPattern, Role,
+    ServiceSpec,
 };
 
 use super::{Builder, policy};
@@ -70,6 +71,7 @@ impl Builder<'_> {
             matches: matches(own.get("match")),
             backends,
             declared,
+            class: policy::class(own),
             balance: policy::balance(own.inside("balance")),
             zone: zone.cloned(),
             timeouts: policy::timeouts(layers.inside("timeouts")),
@@ -114,9 +116,18 @@ impl Builder<'_> {
             region,
             role,
             host,
+            capacity: capacity(map.inside("capacity")),
             endpoints,
             ca_file,
         })
+    }
+}
+
+fn capacity(map: Layers<'_>) -> Capacity {
+    Capacity {
+        requests: map.rate("requests").map(u64::from),
+        sessions: map.integer("sessions"),
+        egress: map.bit_rate("egress"),
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn check(service: &Field, problems: &mut Vec<Diagnostic>) {
         trust(backend, problems);
     }
     weights(backends, problems);
+    super::capacity::check(backends, problems);
     endpoints(backends.item.fields(), problems);
 }
 

@@ -166,6 +166,18 @@ pub(super) const PAGES: &[Page] = &[
         &["E0354"],
     ),
     file(
+        "E0361",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, capacity: {}, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Name at least one unit, such as `capacity: { requests: 12000/s }`, or leave `capacity` out.",
+        &["E0362", "W0362"],
+    ),
+    file(
+        "E0362",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, capacity: { requests: 12000/s }, endpoints: [\"http://10.0.1.10:8080\"] }\n      gcp: { role: standby, endpoints: [\"http://10.2.1.10:8080\"] }\n",
+        "Give the standby backend a `capacity` in the units of the others.",
+        &["E0361", "W0362"],
+    ),
+    file(
         "E0371",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: maglev }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Add `hash`, such as `hash: { header: x-room }` or `hash: source_ip`; or choose by load: `algorithm: least_request`.",
@@ -236,6 +248,12 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8080\" } }\ndefaults: { limits: { connections: 1000, connections_per_client: 2000 } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Lower it below `defaults.limits.connections`, or raise that.",
         &["W0710", "W0715"],
+    ),
+    file(
+        "W0362",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, capacity: { requests: 12000/s }, endpoints: [\"http://10.0.1.10:8080\"] }\n      oci: { weight: 30, endpoints: [\"http://10.1.1.10:8080\"] }\n",
+        "Give it a `capacity`, or none of them.",
+        &["E0362"],
     ),
     file(
         "W0371",

@@ -75,7 +75,8 @@ impl Maker {
             ("services.NAME.match[].path", "exact") | ("services.NAME.safety", "min_providers") => {
                 return None;
             }
-            ("services.NAME.backends.NAME", "role" | "weight") => return None,
+            // For all backends of a service, or for none.
+            ("services.NAME.backends.NAME", "role" | "weight" | "capacity") => return None,
             // A hold is no longer than the longest.
             ("defaults.outlier, services.NAME.outlier", "hold") => self.one_of(&["1ms", "29s"]),
             ("defaults.outlier, services.NAME.outlier", "hold_max") => self.one_of(&["30s", "1h"]),
@@ -104,6 +105,7 @@ impl Maker {
     }
 
     fn backends(&mut self, shape: &'static Shape) -> String {
+        let capacity = self.capacity();
         let mut parts = Vec::new();
         for name in ["aws", "b-1", "\"7\""] {
             let rest = self.map(shape);
@@ -112,9 +114,24 @@ impl Maker {
                 1 if name != "aws" => "weight: 0".to_owned(),
                 _ => format!("weight: {}", 1 + self.below(1_000_000)),
             };
-            parts.push(rest.replacen('{', &format!("{name}: {{ {part},"), 1));
+            parts.push(rest.replacen('{', &format!("{name}: {{ {part}, {capacity}"), 1));
         }
         format!("{{ {} }}", parts.join(", "))
+    }
+
+    fn capacity(&mut self) -> String {
+        let n = self.next();
+        let units = [
+            format!("requests: {n}/s"),
+            format!("sessions: {n}"),
+            self.one_of(&["egress: 25Gbit/s", "egress: 1500kbit/s"]),
+        ];
+        let mut some = units.to_vec();
+        some.retain(|_| self.below(2) == 0);
+        match some.is_empty() {
+            true => String::new(),
+            false => format!("capacity: {{ {} }},", some.join(", ")),
+        }
     }
 
     fn value(&mut self, form: Form) -> String {
@@ -156,6 +173,10 @@ impl Maker {
             Form::PercentRange => "0%..100%".to_owned(),
             Form::Rate(min, max) => {
                 format!("{}/s", [min, 10, max][self.below(3)])
+            }
+            Form::BitRate(min, max) => {
+                let rate = [min, 25_000_000_000, max][self.below(3)];
+                show_bit_rate(rate)
             }
             Form::Status => self.one_of(&["200", "\"204\"", "200-299"]),
             Form::Listen | Form::Socket => literal(&format!(

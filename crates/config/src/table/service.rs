@@ -25,7 +25,6 @@ pub(crate) const OUTLIER_DOC: &str = "When traffic takes endpoints out, beside t
 
 pub(crate) static SERVICE: Shape = Shape {
     later: &[
-        later("class", "classes of traffic"),
         later("client_groups", "groups of clients"),
         later("slo", "service level objectives"),
         later("apply", "applying shares to DNS and cloud load balancers"),
@@ -48,6 +47,13 @@ pub(crate) static SERVICE: Shape = Shape {
                 "whatever no other service takes",
                 Live,
                 "What it takes there: a request that fits one of the entries. An exact host wins over a wildcard, a longer wildcard over a shorter, an exact path over a prefix, a longer prefix over a shorter.",
+            ),
+            optional(
+                "class",
+                Type::Value(Form::Choice(&["media", "signalling", "bulk"], &[])),
+                "signalling",
+                Live,
+                "How important it is where not all fits: of services on the same machines the last in this order is shed first, and asked to stay away longer.",
             ),
             optional(
                 "balance",
@@ -511,10 +517,7 @@ static SESSION: Shape = Shape {
 };
 
 static BACKEND: Shape = Shape {
-    later: &[
-        later("capacity", "declared capacity"),
-        later("egress_price", "prices of egress"),
-    ],
+    later: &[later("egress_price", "prices of egress")],
     ..shape(
         "a backend",
         "services.NAME.backends.NAME",
@@ -531,7 +534,7 @@ static BACKEND: Shape = Shape {
                 Type::Value(Form::Choice(&["standby"], &[])),
                 "",
                 Live,
-                "`standby`: no weight, no share in normal rows, may receive by a shift.",
+                "`standby`: no weight, no share in normal rows; may receive by a shift, and what the others cannot take.",
             ),
             optional(
                 "provider",
@@ -553,6 +556,13 @@ static BACKEND: Shape = Shape {
                 "preserve",
                 Live,
                 "The `Host` sent upstream: the client's, or the endpoint's own name and port.",
+            ),
+            optional(
+                "capacity",
+                Type::Map(&CAPACITY),
+                "no limit",
+                Live,
+                "What it can take with all of its endpoints, from this process. More is never sent: it goes to the others, then to standby backends; what fits nowhere is refused with 503 and `Retry-After`. Services that name the same endpoint share it.",
             ),
             required(
                 "endpoints",
@@ -588,6 +598,34 @@ static ENDPOINT: Shape = shape(
             "1 for each address",
             Live,
             "Its part of what the backend gets, relative to the other endpoints; the addresses of a name share it.",
+        ),
+    ],
+);
+
+static CAPACITY: Shape = shape(
+    "`capacity`",
+    "services.NAME.backends.NAME.capacity",
+    &[
+        optional(
+            "requests",
+            Type::Value(Form::Rate(1, 1_000_000_000)),
+            "no limit",
+            Live,
+            "Requests.",
+        ),
+        optional(
+            "sessions",
+            Type::Value(Form::Integer(1, 1_000_000_000)),
+            "no limit",
+            Live,
+            "Requests in flight.",
+        ),
+        optional(
+            "egress",
+            Type::Value(Form::BitRate(1_000, 1_000_000_000_000_000)),
+            "no limit",
+            Live,
+            "Bodies of responses.",
         ),
     ],
 );
@@ -648,7 +686,7 @@ static STEP: Shape = shape(
 );
 
 static GUARDRAILS: Shape = Shape {
-    later: &[later("receiver_utilization", "declared capacity")],
+    later: &[later("receiver_utilization", "guarding utilization")],
     ..shape(
         "`guardrails`",
         "services.NAME.guardrails",
@@ -680,8 +718,8 @@ static GUARDRAILS: Shape = Shape {
 
 static SAFETY: Shape = Shape {
     later: &[
-        later("max_utilization", "declared capacity"),
-        later("failover_headroom", "declared capacity"),
+        later("max_utilization", "guarding utilization"),
+        later("failover_headroom", "guarding utilization"),
         later("freeze", "times without changes"),
     ],
     ..shape(

@@ -23,8 +23,9 @@ use bascule_traffic::retry::{self, Body, Budget, Cause, Failure, RequestFacts, W
 use bascule_traffic::route::{ListenerTable, Table};
 use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::{
-    Algorithm, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
-    HostPattern, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec, Timeouts,
+    Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
+    FailOpen, HostPattern, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec,
+    Timeouts,
 };
 use bascule_traffic::{Assembler, Gate, Input, Look, Picker, admit, schedule::Schedule};
 
@@ -177,12 +178,13 @@ fn whole(bench: &Bench) -> Fallible<()> {
     let mut budget = Budget::new(&RetryPolicy::default(), 0, 1);
     let mut turn = Turn::default();
     let mut nanos = 0;
+    let mut shedder = admit::Shedder::new(0);
     bench.row("route, admit, pick; 1000 routes, 2 × 3", || {
         nanos += 10_000;
         budget.request(Instant::from_nanos(nanos));
         let (host, path) = requests.get(turn.next())?;
         let route = black_box(table.find(Some(host.as_str()), path.as_str())?);
-        let admitted = admit::admit(&service).is_ok();
+        let admitted = admit::admit(&service, &mut shedder).is_ok();
         let choice = picker.first(&service, |_, endpoint| load(&loads, endpoint));
         Some((route.service, admitted, choice))
     });
@@ -325,6 +327,7 @@ fn spec(
             region: None,
             role: Role::Weighted(u32::from(number)),
             host: HostPolicy::default(),
+            capacity: Capacity::default(),
             endpoints: (1..=u8::try_from(endpoints)?).map(endpoint).collect(),
             ca_file: None,
         };
@@ -336,6 +339,7 @@ fn spec(
         matches,
         backends: specs,
         declared: Shares::from_weights(weights)?,
+        class: Class::default(),
         balance: Balance::default(),
         zone: None,
         timeouts: Timeouts::default(),

@@ -1,7 +1,7 @@
 //! What all workers must see, keyed by stable ids and never rebuilt with a snapshot: by endpoint what is in flight, which
-//! picks sum, and how tries ended, which the judge sums; totals by backend, which signals sum. Each number has one padded
-//! cell a worker, written by that worker alone, so that no cache line moves between cores for a request. What is no longer
-//! used by any view goes with it. Next: [`endpoint`], then [`trials`].
+//! picks sum, and how tries ended, which the judge sums; totals by backend, which signals sum; totals by service, of which
+//! its demand is measured. Each number has one padded cell a worker, written by that worker alone, so that no cache line
+//! moves between cores for a request. What is no longer used by any view goes with it. Next: [`endpoint`], then [`trials`].
 
 mod endpoint;
 mod trials;
@@ -84,6 +84,20 @@ pub(crate) struct BackendTotals {
     pub(crate) in_flight: Cell,
 }
 
+/// What one worker counts of one service that has a capacity to keep.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceTotals {
+    /// Requests that asked for it.
+    pub(crate) offered: Cell,
+    /// Of these, those that were shed.
+    pub(crate) shed: Cell,
+    /// Bytes of bodies sent to clients.
+    pub(crate) bytes: Cell,
+}
+
+/// Totals of one service.
+pub(crate) type ServiceCells = PerWorker<ServiceTotals>;
+
 /// Totals of one backend.
 pub(crate) type BackendCells = PerWorker<BackendTotals>;
 
@@ -102,6 +116,7 @@ pub(crate) struct Shared {
     backends: Mutex<BTreeMap<BackendKey, Arc<BackendCells>>>,
     /// Keys in use, of services that remember them.
     live: Mutex<BTreeMap<ServiceName, Weak<Live>>>,
+    services: Mutex<BTreeMap<ServiceName, Arc<ServiceCells>>>,
 }
 
 impl Shared {
@@ -115,6 +130,7 @@ impl Shared {
             ledgers: Mutex::default(),
             backends: Mutex::default(),
             live: Mutex::default(),
+            services: Mutex::default(),
         }
     }
 
@@ -172,6 +188,13 @@ impl Shared {
         let live = Arc::new(Live::default());
         all.insert(service.clone(), Arc::downgrade(&live));
         live
+    }
+
+    /// The cells of a service. Locks: only for building views and measuring.
+    pub(crate) fn service(&self, name: &ServiceName) -> Arc<ServiceCells> {
+        let mut services = lock(&self.services);
+        let new = || Arc::new(ServiceCells::new(self.workers));
+        Arc::clone(services.entry(name.clone()).or_insert_with(new))
     }
 
     /// Requests running now, by backend.

@@ -323,13 +323,10 @@ impl Assembler {
 
 /// Makes the services anew that changed, and those whose rows depend on theirs, the most important class first.
 fn rebuild(services: &mut [ServiceState], sites: &Sites, known: &Known, now: Instant) {
-    let changed: Vec<usize> = (0..)
-        .zip(services.iter())
-        .filter(|(_, service)| service.dirty)
-        .map(|(index, _)| index)
-        .collect();
+    let dirty = services.iter().enumerate().filter(|(_, s)| s.dirty);
+    let changed: BTreeSet<usize> = dirty.map(|(index, _)| sites.group_of(index)).collect();
     for (index, service) in services.iter_mut().enumerate() {
-        service.dirty |= changed.iter().any(|other| sites.are_joined(index, *other));
+        service.dirty |= changed.contains(&sites.group_of(index));
     }
     let mut supplies: BTreeMap<usize, Supplies> = BTreeMap::new();
     for index in sites.order() {

@@ -46,6 +46,8 @@ pub struct Service {
     pub placement: Option<Arc<Placement>>,
     /// The part of requests that is refused as it fits nowhere; the rest is divided by the effective shares.
     pub shed: BasisPoints,
+    /// Whether some of its backends have a capacity to keep, so that what it brings is measured.
+    pub is_limited: bool,
     /// What it brings, as measured; `None` where no capacity is declared, or before something has been measured.
     pub demand: Option<Demand>,
     /// What becomes of it when one provider is lost: one for each that its backends name, ordered by name.

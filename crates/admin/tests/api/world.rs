@@ -29,7 +29,8 @@ use bascule_telemetry::{Registry, clock};
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen, HostPolicy,
+    BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
+    HostPolicy,
     RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 
@@ -183,6 +184,7 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
             region: Some(format!("{b}-east")),
             role: weight.map_or(Role::Standby, Role::Weighted),
             host: HostPolicy::Preserve,
+            capacity: Capacity::default(),
             endpoints: (0..*count).map(endpoint).collect(),
             ca_file: None,
         };
@@ -194,6 +196,7 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         matches: Vec::new(),
         backends: backends.iter().enumerate().map(one).collect(),
         declared: Shares::from_weights(weights).unwrap(),
+        class: Class::default(),
         balance: Balance::default(),
         zone: None,
         timeouts: Timeouts::default(),

@@ -1,6 +1,6 @@
 //! What keeps the edge's snapshot true: a task on the control thread that gives `traffic::assemble` every change (of the
-//! configuration, the targets, the verdicts, the resolved names) and publishes what comes out. It decides nothing: which
-//! share follows from what is the assembler's.
+//! configuration, the targets, the verdicts, the resolved names, the measured demand) and publishes what comes out. It
+//! decides nothing: which share follows from what is the assembler's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use bascule_config::Config;
 use bascule_health::Report;
-use bascule_model::{EndpointId, EndpointTotals, Instant, Targets};
+use bascule_model::{EndpointId, EndpointTotals, Instant, ServiceName, Targets};
 use bascule_net::resolve::{Resolved, Resolver};
 use bascule_probe::{ProbeTarget, ProberHandle, Traffic};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, CheckTarget, EndpointHealth, Input};
+use bascule_traffic::demand::Meter;
 use bascule_traffic::spec::EndpointHost;
 use tokio::sync::mpsc;
 
 use super::trust::Trust;
+
+/// How often what services bring is measured: a loss must find a figure that is not old.
+const MEASURE_EVERY: Duration = Duration::from_millis(100);
 
 /// How long the start waits for name servers.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(3);
@@ -41,6 +45,8 @@ pub(super) struct EdgeState {
     assembler: Assembler,
     config: Arc<Config>,
     trust: Trust,
+    meters: BTreeMap<ServiceName, Meter>,
+    measure_at: Option<Instant>,
 }
 
 impl EdgeState {
@@ -58,6 +64,8 @@ impl EdgeState {
             assembler,
             config: Arc::clone(config),
             trust,
+            meters: BTreeMap::new(),
+            measure_at: None,
         };
         state.feed(Input::Services(config.services.clone()));
         state.feed(Input::Targets(targets));
@@ -99,6 +107,7 @@ impl EdgeState {
     ) {
         let mut verdicts = prober.changed.clone();
         self.aim(&prober, &mut resolver);
+        self.measure(&edge);
         loop {
             // Cancellation: a receiver that is not chosen keeps its message, a watch its mark, a sleep nothing.
             let aims = tokio::select! {
@@ -117,6 +126,10 @@ impl EdgeState {
                     }
                     None => return,
                 },
+                () = clock::sleep_until_some(self.measure_at) => {
+                    self.measure(&edge);
+                    false
+                }
                 () = clock::sleep_until_some(self.assembler.poll_timeout()) => {
                     self.assembler.handle_timeout(clock::now());
                     false
@@ -127,6 +140,25 @@ impl EdgeState {
             }
             if aims {
                 self.aim(&prober, &mut resolver);
+                self.measure(&edge);
+            }
+        }
+    }
+
+    /// Measures what services bring, where that matters, and when it is time for the next measure.
+    fn measure(&mut self, edge: &Edge) {
+        let now = clock::now();
+        if self.measure_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let totals = edge.totals();
+        self.measure_at = (!totals.is_empty()).then(|| now + MEASURE_EVERY);
+        self.meters
+            .retain(|name, _| totals.iter().any(|(limited, _)| limited == name));
+        for (service, totals) in totals {
+            let meter = self.meters.entry(service.clone()).or_default();
+            if let Some(demand) = meter.handle(now, totals) {
+                self.feed(Input::Demand { service, demand });
             }
         }
     }

@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use bascule_traffic::admit::admit;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -50,7 +49,7 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     let listener = &exchange.client.listener.name;
     let service = view.route(listener, asked.host_text(), asked.path.path());
     let service = exchange.routed(service.ok_or(Refused::NoService)?);
-    admit(&service.service)?;
+    service.admit()?;
     let hash = service.service.spec.balance.hash.as_ref();
     let key = hash.and_then(|hash| key::of(hash, &asked, request.headers(), &exchange.client));
     exchange.bind(request.headers(), &asked);

@@ -3,7 +3,7 @@
 //! watch and the record; single-threaded, so plain cells. It decides only whether a time limit is over; cutting is for
 //! `serve`. What of a response still waits for its client is counted here and in [`Outflow`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use bascule_telemetry::clock;
 
 use crate::http::limits;
 use crate::http::outflow::Outflow;
+use crate::view::Load;
 
 /// A client that is late with its body hears a 408 first; the watch is for where that cannot be said.
 const AFTER_THE_ANSWER: Duration = Duration::from_secs(2);
@@ -87,6 +88,8 @@ pub(crate) struct Progress {
     /// The pump that waits for the socket to take more.
     pump: RefCell<Option<Waker>>,
     outflow: Rc<Outflow>,
+    /// Where bytes to the client are counted as they go, for a service that has a capacity to keep.
+    load: OnceCell<Rc<Load>>,
 }
 
 impl Progress {
@@ -105,6 +108,7 @@ impl Progress {
             behind: Cell::new(limits::BUFFER_BYTES),
             pump: RefCell::new(None),
             outflow,
+            load: OnceCell::new(),
         }
     }
 
@@ -136,6 +140,16 @@ impl Progress {
         way.bytes.set(way.bytes.get().saturating_add(bytes));
         way.starved.set(None);
         self.touch();
+        if direction == Direction::Response
+            && let Some(load) = self.load.get()
+        {
+            load.sent(bytes);
+        }
+    }
+
+    /// Counts the bytes that go to the client from now on. The first meter stays.
+    pub(crate) fn count_by(&self, load: Rc<Load>) {
+        self.load.get_or_init(|| load);
     }
 
     /// Something other than body bytes moved.

@@ -115,6 +115,9 @@ impl Exchange {
     pub(crate) fn routed(&mut self, service: &Rc<ServiceView>) -> Rc<ServiceView> {
         self.progress
             .limit_idle(service.service.spec.timeouts.stream_idle);
+        if let Some(load) = service.load_meter() {
+            self.progress.count_by(load);
+        }
         self.service = Some(Rc::clone(service));
         Rc::clone(service)
     }

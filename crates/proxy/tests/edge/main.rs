@@ -25,6 +25,7 @@ mod panics;
 mod protocols;
 mod retries;
 mod shares;
+mod shed;
 mod stalls;
 mod strict;
 mod world;

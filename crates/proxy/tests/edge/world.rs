@@ -14,8 +14,8 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    AffinitySpec, BackendSpec, Balance, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
-    HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceSpec, Timeouts,
+    AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
+    FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -91,6 +91,7 @@ pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) host: HostPolicy,
     pub(crate) named: Option<&'static str>,
+    pub(crate) capacity: Capacity,
 }
 
 pub(crate) fn backend(name: &'static str, weight: u32, address: SocketAddr) -> Backend {
@@ -101,6 +102,7 @@ pub(crate) fn backend(name: &'static str, weight: u32, address: SocketAddr) -> B
         address,
         host: HostPolicy::Preserve,
         named: None,
+        capacity: Capacity::default(),
     }
 }
 
@@ -256,6 +258,7 @@ impl Plan {
                 region: None,
                 role: Role::Weighted(backend.weight),
                 host: backend.host,
+                capacity: backend.capacity,
                 endpoints: std::iter::once(endpoint(backend).into())
                     .chain(beside)
                     .collect(),
@@ -273,6 +276,7 @@ impl Plan {
             matches: vec![],
             backends: backends.collect(),
             declared: Shares::from_weights(weights).unwrap(),
+            class: Class::default(),
             balance: self.balance.clone(),
             zone: self.zone.clone(),
             timeouts: self.timeouts,

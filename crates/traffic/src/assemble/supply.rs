@@ -204,23 +204,30 @@ impl Supply {
     }
 }
 
-/// Backends that name an endpoint in common, together; each of the others alone.
+/// Backends that name an endpoint in common, together; each of the others alone. None where nothing has a capacity.
 fn join(specs: &[&ServiceSpec]) -> Vec<Vec<Place>> {
-    let mut groups: Vec<(Vec<Place>, BTreeSet<(&EndpointHost, u16)>)> = Vec::new();
+    let mut backends = specs.iter().flat_map(|spec| spec.backends.values());
+    if !backends.any(|backend| backend.capacity.is_declared()) {
+        return Vec::new();
+    }
+    // Each endpoint names the group it was last seen in; a backend with endpoints of several groups makes them one.
+    let mut groups: Vec<Vec<Place>> = Vec::new();
+    let mut of: BTreeMap<(&EndpointHost, u16), usize> = BTreeMap::new();
     for (service, spec) in specs.iter().enumerate() {
         for (backend, spec) in spec.backends.values().enumerate() {
-            let endpoints = spec.endpoints.iter().map(|e| (&e.url.host, e.url.port));
-            let mut own = (vec![(service, backend)], endpoints.collect::<BTreeSet<_>>());
-            let (same, others): (Vec<_>, Vec<_>) = groups
-                .into_iter()
-                .partition(|(_, endpoints)| !endpoints.is_disjoint(&own.1));
-            for (places, endpoints) in same {
-                own.0.extend(places);
-                own.1.extend(endpoints);
+            let endpoints = || spec.endpoints.iter().map(|e| (&e.url.host, e.url.port));
+            let known: BTreeSet<usize> = endpoints().filter_map(|e| of.get(&e).copied()).collect();
+            let mut places = vec![(service, backend)];
+            for group in &known {
+                let members = groups.get_mut(*group).map(std::mem::take);
+                places.extend(members.unwrap_or_default());
             }
-            groups = others;
-            groups.push(own);
+            let moved = of.values_mut().filter(|group| known.contains(group));
+            moved.for_each(|group| *group = groups.len());
+            of.extend(endpoints().map(|endpoint| (endpoint, groups.len())));
+            groups.push(places);
         }
     }
-    groups.into_iter().map(|(places, _)| places).collect()
+    groups.retain(|places| !places.is_empty());
+    groups
 }

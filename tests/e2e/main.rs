@@ -13,6 +13,7 @@ mod bytes;
 mod interop;
 mod life_of_a_request;
 mod life_of_a_shift;
+mod loss;
 mod reload;
 mod sessions;
 mod stop;

@@ -42,6 +42,7 @@ mod evacuation;
 mod event;
 mod explain;
 mod history;
+mod loss;
 mod problem;
 mod service;
 mod shift;
@@ -60,6 +61,7 @@ pub use evacuation::{
 pub use event::{Event, Gap};
 pub use explain::{Explanation, Factor, NotInPlay};
 pub use history::{History, HistoryEntry};
+pub use loss::Loss;
 pub use problem::{FieldError, Problem};
 pub use service::{
     Affinity, Backend, BackendShares, Ejection, Endpoint, Load, Mode, Provider, ProviderBackend,

@@ -1,12 +1,12 @@
 //! Why a backend has its share: the chain from the declared share to the effective one, every number from the snapshot
 //! that the edge really uses. Recomputes nothing: what it cannot find there it does not say.
 
-use bascule_traffic::snapshot::{Backend, Endpoint, Mode, Service};
+use bascule_traffic::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use bascule_traffic::spec::Role;
 
 use crate::api::{self, Explanation, Factor, NotInPlay};
 use crate::convert;
-use crate::picture::{Picture, words};
+use crate::picture::{Picture, losses, words};
 
 /// The health factor's share of endpoints that may be down before a backend gets less: min(1, 1.4 × up/total).
 const HEALTH_SLACK: f64 = 1.4;
@@ -29,21 +29,7 @@ pub(crate) fn explain(picture: &Picture<'_>, service: &Service, backend: &Backen
         declared_at: declared_at(picture, service, backend),
         target: factors.target.percent(),
         target_why: words::target_why(picture, service, backend),
-        factors: vec![
-            Factor {
-                name: "health".to_owned(),
-                value: factors.health,
-                why: format!(
-                    "{up} of {total} endpoints up: min(1, {HEALTH_SLACK} × {up}/{total}){}",
-                    taken_out(picture, backend)
-                ),
-            },
-            Factor {
-                name: "slow_start".to_owned(),
-                value: factors.slow_start,
-                why: slow_start_why(factors.slow_start),
-            },
-        ],
+        factors: chain(picture, service, backend),
         product: percent(factors.product),
         product_sum: percent(service.backends.iter().map(|b| b.factors.product).sum()),
         others: others
@@ -67,6 +53,8 @@ pub(crate) fn explain(picture: &Picture<'_>, service: &Service, backend: &Backen
         endpoints_up: up,
         endpoints_total: total,
         not_in_play: Vec::new(),
+        shed: service.shed.percent(),
+        losses: losses::losses(service),
         would_return: would_return(picture, service, backend),
         confirmed_revision: picture.confirmed.revision.0,
         workers: picture.confirmed.workers,
@@ -75,6 +63,64 @@ pub(crate) fn explain(picture: &Picture<'_>, service: &Service, backend: &Backen
     explanation.not_in_play = not_in_play(&explanation, service);
     explanation.text = text(&explanation);
     explanation
+}
+
+/// The factors between target and product.
+fn chain(picture: &Picture<'_>, service: &Service, backend: &Backend) -> Vec<Factor> {
+    let factors = backend.factors;
+    let factor = |name: &str, value: f64, why: String| Factor {
+        name: name.to_owned(),
+        value,
+        why,
+    };
+    let mut chain = vec![
+        factor(
+            "health",
+            factors.health,
+            format!("{}{}", health_why(backend), taken_out(picture, backend)),
+        ),
+        factor(
+            "slow_start",
+            factors.slow_start,
+            slow_start_why(factors.slow_start),
+        ),
+    ];
+    if service.is_limited {
+        let why = capacity_why(service, backend);
+        chain.push(factor("capacity", factors.capacity, why));
+    }
+    chain
+}
+
+fn health_why(backend: &Backend) -> String {
+    let Factors {
+        up, total, target, ..
+    } = backend.factors;
+    match backend.factors.room {
+        None => format!("{up} of {total} endpoints up: min(1, {HEALTH_SLACK} × {up}/{total})"),
+        Some(room) => format!(
+            "{up} of {total} endpoints up: min(1, {} × {up}/{total} ÷ {target} %)",
+            room_words(room)
+        ),
+    }
+}
+
+/// What of all that comes fits there.
+fn room_words(room: u64) -> String {
+    format!("{}.{:02} %", room / 100, room % 100)
+}
+
+fn capacity_why(service: &Service, backend: &Backend) -> String {
+    let share = losses::share_of_all(service, backend);
+    let used = losses::utilization(service, backend, share);
+    let used =
+        used.map(|(unit, ratio)| format!("at {:.0} % of its {}", ratio * 100.0, unit.as_str()));
+    match (used, service.demand) {
+        (Some(used), _) if backend.factors.capacity < 1.0 => format!("full, {used}"),
+        (Some(used), _) => used,
+        (None, Some(_)) => "none declared".to_owned(),
+        (None, None) => "the load is not known yet".to_owned(),
+    }
 }
 
 /// A ratio as percent with two decimals.
@@ -164,7 +210,10 @@ fn is_checked_up(picture: &Picture<'_>, endpoint: &Endpoint) -> bool {
 }
 
 fn not_in_play(explanation: &Explanation, service: &Service) -> Vec<NotInPlay> {
-    let mut list = vec![("capacity", "none declared"), ("controller", "off")];
+    let mut list = vec![("controller", "off")];
+    if !service.is_limited {
+        list.insert(0, ("capacity", "none declared"));
+    }
     if explanation.override_row.is_none() {
         list.insert(0, ("override", "none"));
     }
@@ -240,5 +289,7 @@ fn text(e: &Explanation) -> Vec<String> {
     if !e.would_return.is_empty() {
         lines.push(e.would_return.clone());
     }
+    let loss = |loss: &api::Loss| format!("if {} is lost: {}", loss.provider, loss.text);
+    lines.extend(e.losses.iter().map(loss));
     lines
 }

@@ -8,7 +8,7 @@ use bascule_traffic::snapshot::{Backend, Mode, Service};
 use metrics::gauge;
 
 use crate::api::Measured;
-use crate::picture::Picture;
+use crate::picture::{Picture, losses};
 
 /// Sets all of them.
 pub(crate) fn set(picture: &Picture<'_>) {
@@ -31,10 +31,42 @@ fn set_service(picture: &Picture<'_>, service: &Service) {
         let hash = placement.hash() as f64;
         gauge!(names::AFFINITY_MAP, "service" => name.to_string()).set(hash);
     }
+    set_capacity(service);
     let backends = service.backends.iter().map(|backend| &backend.name);
     let measured = picture.app.window().shares(name, backends);
     for backend in &service.backends {
         set_backend(service, backend, &measured);
+    }
+}
+
+/// How full it is, and would be; nothing of a service without a capacity.
+fn set_capacity(service: &Service) {
+    if !service.is_limited {
+        return;
+    }
+    let (name, class) = (service.name().to_string(), service.spec.class.as_str());
+    gauge!(names::SHED_RATIO, "service" => name.clone(), "class" => class)
+        .set(service.shed.ratio());
+    for backend in &service.backends {
+        let share = losses::share_of_all(service, backend);
+        if let Some((_, ratio)) = losses::utilization(service, backend, share) {
+            let labels = [
+                ("service", name.clone()),
+                ("backend", backend.name.to_string()),
+                ("provider", backend.provider.to_string()),
+            ];
+            gauge!(names::UTILIZATION, &labels).set(ratio);
+        }
+    }
+    for loss in losses::losses(service) {
+        let labels = [
+            ("service", name.clone()),
+            ("failed_provider", loss.provider),
+        ];
+        if let Some(ratio) = loss.utilization_ratio {
+            gauge!(names::FAILOVER_UTILIZATION, &labels).set(ratio);
+        }
+        gauge!(names::FAILOVER_SHED, &labels).set(loss.shed / 100.0);
     }
 }
 
@@ -52,6 +84,7 @@ fn set_backend(service: &Service, backend: &Backend, measured: &Measured) {
     for (factor, value) in [
         ("health", backend.factors.health),
         ("slow_start", backend.factors.slow_start),
+        ("capacity", backend.factors.capacity),
     ] {
         gauge!(names::WEIGHT_FACTOR, &labels("factor", factor)).set(value);
     }

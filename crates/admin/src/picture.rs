@@ -3,13 +3,14 @@
 //! well, and never show what was wanted as what is.
 
 mod backend;
+pub(crate) mod losses;
 pub(crate) mod words;
 
 use std::sync::Arc;
 
 use bascule_control::Confirmed;
 use bascule_health::{Fused, Group, Placed, Report, fuse};
-use bascule_model::{AdminTarget, BackendName, ProviderName, ServiceName, Timestamp};
+use bascule_model::{AdminTarget, BackendName, BasisPoints, ProviderName, ServiceName, Timestamp};
 use bascule_plan::State;
 use bascule_plan::view::{EvacuationPhase, ServiceView};
 use bascule_telemetry::clock;
@@ -169,8 +170,11 @@ impl<'a> Picture<'a> {
         api::Service {
             name: name.to_string(),
             revision: self.state.revision.0,
-            state: state_of(mode, &backends),
-            summary: words::summary(mode, refusal.as_deref(), &backends),
+            state: state_of(mode, service.shed, &backends),
+            class: service.spec.class.as_str().to_owned(),
+            shed: service.shed.percent(),
+            losses: losses::losses(service),
+            summary: words::summary(mode, refusal.as_deref(), service.shed, &backends),
             mode,
             refusal,
             listeners: service
@@ -284,14 +288,14 @@ impl<'a> Picture<'a> {
 }
 
 /// The worst that matters: a backend that is off, or that nothing is wanted of, does not make its service worse.
-fn state_of(mode: api::Mode, backends: &[api::Backend]) -> api::ObservedState {
+fn state_of(mode: api::Mode, shed: BasisPoints, backends: &[api::Backend]) -> api::ObservedState {
     use api::ObservedState::{Degraded, Down, Unknown, Up};
     if mode != api::Mode::Serve {
         return Down;
     }
     let taking_part = backends.iter().filter(|b| takes_part(b));
     let states: Vec<api::ObservedState> = taking_part.map(|b| b.observed_state).collect();
-    if states.iter().any(|s| matches!(s, Degraded | Down)) {
+    if !shed.is_zero() || states.iter().any(|s| matches!(s, Degraded | Down)) {
         Degraded
     } else if states.is_empty() || states.contains(&Unknown) {
         Unknown

@@ -129,7 +129,13 @@ async fn serve(
         bus: bus.clone(),
         registry: registry.clone(),
     });
-    let task = state.run(edge.clone(), judge.clone(), names, changes_receiver);
+    let task = state.run(
+        edge.clone(),
+        judge.clone(),
+        names,
+        changes_receiver,
+        bus.clone(),
+    );
     spawn::local("edge", task).detach();
 
     control

@@ -579,6 +579,11 @@ pub const CODES: &[Code] = &[
         "a service that cannot lose a provider",
         "All that the service has is at one provider, or all that is up. When that provider is lost, so is the service.",
     ),
+    entry(
+        "W0741",
+        "a service that sheds when it loses a provider",
+        "At the load of now, what the other backends can take by their declared capacity is less than what would come to them. The rest would be refused with 503 and `Retry-After`, least important classes first.",
+    ),
 ];
 
 /// The code with this name, in any case.

@@ -1,6 +1,6 @@
 //! What a single value may be: one [`Form`] a key, each with the function that reads it and the words that describe it.
 //! A form decides whether a scalar is a value and says how to mend it if not; it knows nothing of other keys.
-//! `form/unit` and `form/whole` have numbers with units, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
+//! `form/unit` and `form/whole` have numbers with units, `form/bits` rates of bits, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
 //! instead.
 
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use crate::{similar, write};
 
 pub(crate) mod address;
 mod advice;
+pub(crate) mod bits;
 mod path;
 mod plain;
 pub(crate) mod unit;
@@ -235,7 +236,7 @@ impl Form {
             Self::Rise => unit::rise(text).map(Value::Rise),
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),
-            Self::BitRate(min, max) => unit::bit_rate(text, min, max).map(Value::BitRate),
+            Self::BitRate(min, max) => bits::bit_rate(text, min, max).map(Value::BitRate),
             Self::Text | Self::File | Self::Name => plain_text(scalar).map(Value::Text),
             Self::Socket => match scalar.core {
                 Core::Integer(port) => address::socket(&format!(":{port}")),

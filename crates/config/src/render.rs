@@ -2,6 +2,7 @@
 //! same configuration. For `config show --effective` and the last good configuration. It never writes what a file holds,
 //! only its path.
 
+mod backend;
 mod tries;
 
 use std::time::Duration;
@@ -11,14 +12,14 @@ use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{
-    BackendSpec, Capacity, FailOpen, HostPolicy, MatchSpec, PathPattern, Role, ServiceSpec,
+    FailOpen, MatchSpec, PathPattern, ServiceSpec,
 };
 
 use crate::config::{
     Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
 };
 use crate::form::address::show_host;
-use crate::form::unit::{show_bit_rate, show_duration, show_rise, show_size};
+use crate::form::unit::{show_duration, show_rise, show_size};
 use crate::write::literal;
 
 mod affinity;
@@ -261,7 +262,7 @@ fn service(
     }
     out.map("backends", |out| {
         for (name, spec) in &spec.backends {
-            out.map(&literal(name.as_str()), |out| backend(out, spec));
+            out.map(&literal(name.as_str()), |out| backend::render(out, spec));
         }
     });
     if let Some(policy) = policy {
@@ -312,40 +313,6 @@ fn outlier(out: &mut Lines, outlier: &OutlierPolicy) {
     out.time("forget", outlier.forget);
     out.key("share_max", format!("{}%", outlier.share_max));
 }
-
-fn backend(out: &mut Lines, spec: &BackendSpec) {
-    match spec.role {
-        Role::Weighted(weight) => out.key("weight", weight.to_string()),
-        Role::Standby => out.key("role", "standby"),
-    }
-    out.key("provider", literal(spec.provider.as_str()));
-    if let Some(region) = &spec.region {
-        out.key("region", literal(region));
-    }
-    let host = match spec.host {
-        HostPolicy::Preserve => "preserve",
-        HostPolicy::Endpoint => "endpoint",
-    };
-    out.key("host", host);
-    if spec.capacity.is_declared() {
-        out.map("capacity", |out| capacity(out, spec.capacity));
-    }
-    out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));
-    if let Some(file) = &spec.ca_file {
-        out.key("ca_file", literal(file));
-    }
-}
-
-fn capacity(out: &mut Lines, capacity: Capacity) {
-    if let Some(requests) = capacity.requests {
-        out.key("requests", format!("{requests}/s"));
-    }
-    if let Some(sessions) = capacity.sessions {
-        out.key("sessions", sessions.to_string());
-    }
-    if let Some(egress) = capacity.egress {
-        out.key("egress", show_bit_rate(egress));
-    }
 }
 
 fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {

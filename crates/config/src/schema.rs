@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::form::Form;
-use crate::form::unit::{show_bit_rate, show_duration, show_size};
+use crate::form::bits::show_bit_rate;
+use crate::form::unit::{show_duration, show_size};
 use crate::table::{Key, Need, ROOT, Shape, Type};
 
 /// The JSON Schema (2020-12) of a configuration file.

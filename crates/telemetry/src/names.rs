@@ -164,7 +164,7 @@ metrics! {
         "Decided shares: of the file, of a person, of the controller, and what the edge uses.";
     SHARE, Gauge, "bascule_share_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("of", &["requests", "new_sessions", "sessions", "egress"])], &[],
         "Measured shares.";
-    WEIGHT_FACTOR, Gauge, "bascule_weight_factor_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("factor", &["health", "slow_start"])], &[],
+    WEIGHT_FACTOR, Gauge, "bascule_weight_factor_ratio", "ratio", &[SERVICE, BACKEND, PROVIDER, closed("factor", &["health", "slow_start", "capacity"])], &[],
         "The factors between the target share and the effective one.";
     OVERRIDE_EXPIRY, Gauge, "bascule_override_expiry_timestamp_seconds", "seconds", HOLDER, &[],
         "When the override of this backend's share ends; NaN without one.";
@@ -186,6 +186,14 @@ metrics! {
         "1 while the checks of all endpoints fail and are not believed, because traffic succeeds.";
     FAIL_OPEN, Gauge, "bascule_fail_open", "", &[SERVICE], &[],
         "1 while traffic is sent to endpoints that are down, as configured, because none is up.";
+    SHED_RATIO, Gauge, "bascule_shed_ratio", "ratio", &[SERVICE, closed("class", &["media", "signalling", "bulk"])], &[],
+        "The part of requests that is refused as it fits nowhere; only of services with a capacity.";
+    UTILIZATION, Gauge, "bascule_utilization_ratio", "ratio", HOLDER, &[],
+        "What the service brings to a backend of the capacity declared for it, in the tightest unit.";
+    FAILOVER_UTILIZATION, Gauge, "bascule_failover_utilization_ratio", "ratio", &[SERVICE, open("failed_provider")], &[],
+        "The utilization of the fullest backend if that provider were lost now.";
+    FAILOVER_SHED, Gauge, "bascule_failover_shed_ratio", "ratio", &[SERVICE, open("failed_provider")], &[],
+        "The part of requests that would be refused if that provider were lost now.";
     SHIFT_PROGRESS, Gauge, "bascule_shift_progress_ratio", "ratio", &[SERVICE], &[],
         "How far the running shift has come.";
     SHIFT_ACTIVE, Gauge, "bascule_shift_active", "", &[SERVICE], &[],

@@ -6,12 +6,13 @@
 //! Feed it everything at hand before asking for the first snapshot: it is built from what there is by then, and a person's
 //! *off* that comes later comes too late for the requests between.
 //!
-//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`supply`] says how much
-//! fits where services share machines, [`build`] makes one service.
+//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`service`] says what is made
+//! anew, [`supply`] how much fits where services share machines, [`build`] makes one service.
 
 mod build;
 mod known;
 mod returns;
+mod service;
 mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,11 +26,10 @@ use bascule_model::{
 
 use crate::capacity::Demand;
 use crate::route::Table;
-use crate::snapshot::{Service, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::spec::ServiceSpec;
-use build::{Parts, Supplies};
 use known::Known;
-use returns::BackendState;
+use service::{ServiceState, rebuild};
 use supply::Sites;
 
 /// The least time between two snapshots: at most twenty a second, and a change is out within 50 ms.
@@ -104,19 +104,6 @@ pub struct Assembler {
     /// Something changed since the last snapshot.
     changed: bool,
     published: Option<(Instant, Arc<Snapshot>)>,
-}
-
-#[derive(Debug)]
-struct ServiceState {
-    spec: Arc<ServiceSpec>,
-    /// By index of the spec's backends.
-    backends: Vec<BackendState>,
-    /// As it is in the last snapshot.
-    built: Option<Arc<Service>>,
-    /// What it was built from changed.
-    dirty: bool,
-    /// When its next ramp step is.
-    step_at: Option<Instant>,
 }
 
 impl Assembler {
@@ -321,50 +308,6 @@ impl Assembler {
     }
 }
 
-/// Makes the services anew that changed, and those whose rows depend on theirs, the most important class first.
-fn rebuild(services: &mut [ServiceState], sites: &Sites, known: &Known, now: Instant) {
-    let dirty = services.iter().enumerate().filter(|(_, s)| s.dirty);
-    let changed: BTreeSet<usize> = dirty.map(|(index, _)| sites.group_of(index)).collect();
-    for (index, service) in services.iter_mut().enumerate() {
-        service.dirty |= changed.contains(&sites.group_of(index));
-    }
-    let mut supplies: BTreeMap<usize, Supplies> = BTreeMap::new();
-    for index in sites.order() {
-        if !services.get(index).is_some_and(|service| service.dirty) {
-            continue;
-        }
-        let group = sites.group_of(index);
-        let supplies = supplies
-            .entry(group)
-            .or_insert_with(|| supplies_of(index, services, sites, known, now));
-        if let Some(service) = services.get_mut(index) {
-            service.rebuild(index, (sites, known), now, supplies);
-        }
-    }
-}
-
-/// What there is for the services that share sites with this one.
-fn supplies_of(
-    index: usize,
-    services: &[ServiceState],
-    sites: &Sites,
-    known: &Known,
-    now: Instant,
-) -> Supplies {
-    let wants = |(service, state): (usize, &ServiceState)| {
-        let joined = sites.are_joined(index, service) && sites.has_capacity(service);
-        let parts = state.parts(service, (sites, known), now);
-        joined.then(|| parts.wants()).unwrap_or_default()
-    };
-    let wants: Vec<_> = services.iter().enumerate().map(wants).collect();
-    let supply = sites.supply(|(service, backend)| wants.get(service)?.get(backend).copied());
-    let lost = sites.providers(index).into_iter();
-    Supplies {
-        when_lost: lost.map(|provider| (provider, supply.clone())).collect(),
-        now: supply,
-    }
-}
-
 /// Whether a snapshot would tell nothing new.
 fn is_same(last: &Snapshot, next: &Snapshot) -> bool {
     let pairs = last.services.iter().zip(&next.services);
@@ -372,69 +315,6 @@ fn is_same(last: &Snapshot, next: &Snapshot) -> bool {
         && Arc::ptr_eq(&last.routes, &next.routes)
         && last.services.len() == next.services.len()
         && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
-}
-
-impl ServiceState {
-    /// A service as a configuration says; what is remembered of its backends stays, by name.
-    fn new(spec: Arc<ServiceSpec>, old: Option<Self>) -> Self {
-        let (old_spec, old_backends, built) = match old {
-            Some(old) => (Some(old.spec), old.backends, old.built),
-            None => (None, Vec::new(), None),
-        };
-        let old_names = old_spec.iter().flat_map(|spec| spec.backends.keys());
-        let mut remembered: BTreeMap<_, _> = old_names.zip(old_backends).collect();
-        let backends = spec
-            .backends
-            .keys()
-            .map(|name| remembered.remove(name).unwrap_or_default());
-        Self {
-            backends: backends.collect(),
-            spec: Arc::clone(&spec),
-            built,
-            dirty: true,
-            step_at: None,
-        }
-    }
-
-    fn observe(&mut self, now: Instant, known: &Known) {
-        for (state, (name, backend)) in self.backends.iter_mut().zip(&self.spec.backends) {
-            state.observe(now, known.endpoints(&self.spec, name, backend));
-        }
-    }
-
-    fn parts<'a>(
-        &'a self,
-        index: usize,
-        (sites, known): (&'a Sites, &'a Known),
-        now: Instant,
-    ) -> Parts<'a> {
-        Parts {
-            index,
-            spec: &self.spec,
-            states: &self.backends,
-            known,
-            sites,
-            now,
-        }
-    }
-
-    /// Builds it anew, and keeps what it was if that is the same.
-    fn rebuild(
-        &mut self,
-        index: usize,
-        given: (&Sites, &Known),
-        now: Instant,
-        supplies: &mut Supplies,
-    ) {
-        let before = self.built.as_deref();
-        let parts = self.parts(index, given, now);
-        let (service, step_at) = build::service(&parts, before, supplies);
-        self.step_at = step_at;
-        self.dirty = false;
-        if self.built.as_deref() != Some(&service) {
-            self.built = Some(Arc::new(service));
-        }
-    }
 }
 
 #[cfg(test)]

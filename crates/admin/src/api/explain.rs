@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Mode, Override};
+use super::{Loss, Mode, Override};
 
 /// From the declared share to the effective one. `/v1/services/{s}/explain/{b}`. Shares in percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -26,7 +26,7 @@ pub struct Explanation {
     pub target: f64,
     /// Why the target is not the declared share, in words; empty when it is.
     pub target_why: String,
-    /// The chain, in order: `health`, `slow_start`. Multiplied with the target they give `product`.
+    /// The chain, in order: `health`, `slow_start`, and `capacity` where one is declared. Multiplied with the target they give `product`.
     pub factors: Vec<Factor>,
     /// Target × factors, before normalising, in percent.
     pub product: f64,
@@ -51,6 +51,10 @@ pub struct Explanation {
     pub endpoints_total: usize,
     /// What could matter and does not.
     pub not_in_play: Vec<NotInPlay>,
+    /// What part of the service's requests is refused as it fits nowhere, in percent.
+    pub shed: f64,
+    /// What would become of the service if one provider were lost, by provider.
+    pub losses: Vec<Loss>,
     /// What would bring it back to its target, in words; empty when it is there.
     pub would_return: String,
     /// The revision that all workers have confirmed, and how many there are.
@@ -64,7 +68,7 @@ pub struct Explanation {
 /// One factor, or one backend's product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Factor {
-    /// `health`, `slow_start`, or a backend.
+    /// `health`, `slow_start`, `capacity`, or a backend.
     pub name: String,
     /// The number: a ratio for factors, percent for products.
     pub value: f64,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AdminEntry, AdminState, ObservedState, Override};
+use super::{AdminEntry, AdminState, Loss, ObservedState, Override};
 
 /// All services. `/v1/services`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -30,6 +30,12 @@ pub struct Service {
     pub mode: Mode,
     /// Why requests are refused: `no_backend_up`, `all_off`.
     pub refusal: Option<String>,
+    /// How important its traffic is: `media`, `signalling`, `bulk`.
+    pub class: String,
+    /// What part of its requests is refused as it fits nowhere, in percent.
+    pub shed: f64,
+    /// What would become of it if one provider were lost, by provider.
+    pub losses: Vec<Loss>,
     /// In words, for people: `oci has 2 of 4 endpoints up`. Empty when all is well.
     pub summary: Vec<String>,
     /// The listeners it is reached through.
@@ -112,6 +118,9 @@ pub struct Backend {
     pub endpoints_total: usize,
     /// Its endpoints; those that do not work first.
     pub endpoints: Vec<Endpoint>,
+    /// What the service brings to it of what it can take, in the tightest unit; none where no capacity is declared, or
+    /// nothing is known of the load yet.
+    pub utilization_ratio: Option<f64>,
     /// What was measured in the last minute.
     pub load: Load,
 }

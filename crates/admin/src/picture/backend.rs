@@ -4,7 +4,7 @@ use bascule_model::AdminTarget;
 use bascule_traffic::snapshot::{Backend, Endpoint, Service};
 use bascule_traffic::spec::Role;
 
-use super::{Picture, takes_part, words};
+use super::{Picture, losses, takes_part, words};
 use crate::api;
 use crate::convert;
 
@@ -69,6 +69,12 @@ impl Picture<'_> {
             endpoints_up: group.counts.up,
             endpoints_total: backend.endpoints.len(),
             endpoints,
+            utilization_ratio: losses::utilization(
+                service,
+                backend,
+                losses::share_of_all(service, backend),
+            )
+            .map(|(_, ratio)| ratio),
             load: self.app.window().load(name, &backend.name),
         }
     }

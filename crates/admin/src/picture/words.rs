@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bascule_model::{AdminTarget, Timestamp};
+use bascule_model::{AdminTarget, BasisPoints, Timestamp};
 use bascule_plan::view::{AdminEntry, OverrideView};
 use bascule_traffic::snapshot::{Backend, Service};
 use bascule_traffic::spec::Role;
@@ -35,7 +35,10 @@ pub(crate) fn why(picture: &Picture<'_>, service: &Service, backend: &Backend) -
             factors.slow_start * 100.0
         ));
     }
-    let own = factors.health >= 1.0 && factors.slow_start >= 1.0;
+    if factors.capacity < 1.0 {
+        parts.push("full: the rest goes to others".to_owned());
+    }
+    let own = factors.health >= 1.0 && factors.slow_start >= 1.0 && factors.capacity >= 1.0;
     if own && backend.effective != factors.target {
         parts.push("takes over what others cannot serve".to_owned());
     }
@@ -132,6 +135,7 @@ pub(crate) fn span(span: Duration) -> String {
 pub(crate) fn summary(
     mode: api::Mode,
     refusal: Option<&str>,
+    shed: BasisPoints,
     backends: &[api::Backend],
 ) -> Vec<String> {
     let mut lines = Vec::new();
@@ -146,6 +150,11 @@ pub(crate) fn summary(
             lines.push("no backend is up: all are tried all the same (fail-open)".to_owned());
         }
         (api::Mode::Serve, _) => {}
+    }
+    if !shed.is_zero() {
+        lines.push(format!(
+            "{shed} % of requests are shed: more comes than the backends that are up can take"
+        ));
     }
     for backend in backends {
         let (name, up, total) = (&backend.name, backend.endpoints_up, backend.endpoints_total);

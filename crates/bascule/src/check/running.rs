@@ -134,9 +134,24 @@ fn survives(service: &str, providers: usize, up: &BTreeSet<&str>) -> Finding {
     }
 }
 
-/// What nobody can say yet.
-pub(crate) fn load_after_a_loss() -> Finding {
-    Finding::unknown("whether the others could take the load: no capacity is declared")
+/// Whether the others could take the load of any one provider.
+pub(crate) fn load_after_a_loss(status: &Status) -> Vec<Finding> {
+    let losses = status.services.iter().map(|service| {
+        let known = service.losses.iter().filter(|l| l.utilization_ratio.is_some());
+        match known.max_by(|a, b| a.shed.total_cmp(&b.shed)) {
+            None => Finding::unknown(format!(
+                "whether the others could take the load of `{}`: no capacity is declared, or no load seen",
+                service.name
+            )),
+            Some(worst) if worst.shed > 0.0 => Finding::wrong(
+                "W0741",
+                format!("service `{}` without {}: {}", service.name, worst.provider, worst.text),
+            )
+            .help("more capacity at the others, a standby, or less load"),
+            Some(_) => Finding::ok(format!("{}: the others can take the load of any one", service.name)),
+        }
+    });
+    losses.collect()
 }
 
 /// The controller, which is in the same process.

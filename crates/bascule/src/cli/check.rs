@@ -115,7 +115,7 @@ async fn report(
                 &process.text.as_utf8(),
             ));
             let mut safety = running::safety(&process.status);
-            safety.push(running::load_after_a_loss());
+            safety.extend(running::load_after_a_loss(&process.status));
             groups.push(Group::new("edges", edges));
             groups.push(Group::new("safety", safety));
             groups.push(Group::new(

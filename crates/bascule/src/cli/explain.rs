@@ -1,7 +1,7 @@
 //! `explain SERVICE BACKEND`: the factor chain from the declared share to the effective one. It prints numbers that the API
 //! gives and computes none.
 
-use bascule_admin::api::{Explanation, Mode};
+use bascule_admin::api::{Explanation, Loss, Mode};
 
 use super::args::ExplainArgs;
 use super::client::segment;
@@ -74,6 +74,7 @@ pub(crate) fn render(e: &Explanation, clock: &Clock) -> String {
         &format!("{confirmed}{behind}"),
     ));
     lines.extend(around(e, clock));
+    lines.extend(losses(e));
     let audit = format!("Audit: bascule history show {}", e.revision);
     lines.push(match e.would_return.is_empty() {
         true => audit,
@@ -110,6 +111,20 @@ fn around(e: &Explanation, clock: &Clock) -> Vec<String> {
             .collect();
         lines.push(format!(" not in play: {}", parts.join(", ")));
     }
+    lines
+}
+
+/// What would become of the service if a provider were lost.
+fn losses(e: &Explanation) -> Vec<String> {
+    let mut lines = Vec::new();
+    if e.shed > 0.0 {
+        let shed = text::share(e.shed);
+        lines.push(format!(
+            " {shed} % of the service's requests are shed: they fit nowhere"
+        ));
+    }
+    let line = |loss: &Loss| format!(" if {} is lost: {}", loss.provider, loss.text);
+    lines.extend(e.losses.iter().map(line));
     lines
 }
 

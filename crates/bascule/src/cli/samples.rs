@@ -121,6 +121,7 @@ fn backend(name: &str, declared: f64, share: f64, role: Role) -> Backend {
         } else {
             "override by uid:1000, CHG-4412, 23 h left".to_owned()
         },
+        utilization_ratio: if standby { None } else { Some(0.4) },
         endpoints_up: 1,
         endpoints_total: 2,
         endpoints: vec![
@@ -139,6 +140,29 @@ fn backend(name: &str, declared: f64, share: f64, role: Role) -> Backend {
     }
 }
 
+/// Either provider is lost.
+fn losses() -> Vec<Loss> {
+    let loss = |provider: &str, other: &str, utilization: f64, shed: f64| Loss {
+        provider: provider.to_owned(),
+        shares: BTreeMap::from([(provider.to_owned(), 0.0), (other.to_owned(), 100.0 - shed)]),
+        shed,
+        fullest: Some(other.to_owned()),
+        unit: Some("sessions".to_owned()),
+        utilization_ratio: Some(utilization),
+        text: match shed > 0.0 {
+            true => format!(
+                "{other} {} %, at 100 % of its sessions; {shed} % shed",
+                100.0 - shed
+            ),
+            false => format!(
+                "{other} 100 %, at {:.0} % of its sessions",
+                utilization * 100.0
+            ),
+        },
+    };
+    vec![loss("aws", "oci", 1.0, 12.5), loss("oci", "aws", 0.72, 0.0)]
+}
+
 pub(crate) fn service() -> Service {
     Service {
         name: "meet".to_owned(),
@@ -146,6 +170,9 @@ pub(crate) fn service() -> Service {
         state: ObservedState::Up,
         mode: Mode::Serve,
         refusal: None,
+        class: "media".to_owned(),
+        shed: 0.0,
+        losses: losses(),
         summary: Vec::new(),
         listeners: vec!["web".to_owned()],
         backends: vec![
@@ -255,6 +282,8 @@ pub(crate) fn explanation() -> Explanation {
             not("capacity", "none declared"),
             not("fail_open", "no"),
         ],
+        shed: 0.0,
+        losses: losses(),
         would_return: "Would return to 30.00 when 10.4.0.14 and 10.4.0.15 pass 2 checks in a row."
             .to_owned(),
         confirmed_revision: 1843,

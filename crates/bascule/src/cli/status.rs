@@ -1,7 +1,8 @@
 //! `status [SERVICE]`: one screen. What does not work comes first, as the API orders it.
 
 use bascule_admin::api::{
-    Backend, Endpoint, History, HistoryEntry, Mode, ObservedState, Role, Service, Shift, Status,
+    Backend, Endpoint, History, HistoryEntry, Loss, Mode, ObservedState, Role, Service, Shift,
+    Status,
 };
 
 use super::args::{Format, StatusArgs};
@@ -76,6 +77,7 @@ fn screen(status: &Status, history: &[HistoryEntry], wide: bool, clock: &Clock) 
 fn head(status: &Status, service: &Service) -> String {
     let word = match (service.mode, service.state) {
         (Mode::Refuse, _) => "REFUSING",
+        (Mode::Serve, _) if service.shed > 0.0 => "SHEDDING",
         (Mode::FailOpen, _) => "FAIL OPEN",
         (Mode::Serve, ObservedState::Up) => "HEALTHY",
         (Mode::Serve, ObservedState::Degraded) => "DEGRADED",
@@ -246,7 +248,17 @@ fn reasons(endpoint: &Endpoint) -> String {
     details.chain(rest).collect::<Vec<_>>().join(", ")
 }
 
-/// The running shift, and the last changes.
+/// `If aws is lost   oci 87.5 %, at 100 % of its sessions; 12.5 % shed`; only where something is known of the load.
+fn losses(service: &Service) -> Vec<String> {
+    let known = service
+        .losses
+        .iter()
+        .filter(|loss| loss.utilization_ratio.is_some());
+    let line = |loss: &Loss| format!("If {} is lost   {}", loss.provider, loss.text);
+    known.map(line).collect()
+}
+
+/// What a loss would do, the running shift, and the last changes.
 fn tail(
     status: &Status,
     service: &Service,
@@ -259,6 +271,7 @@ fn tail(
         let map = map.map_or_else(String::new, |hash| format!(", map {hash}"));
         lines.push(format!("Keys   by {}{map}", affinity.by));
     }
+    lines.extend(losses(service));
     let running = status
         .shifts
         .iter()

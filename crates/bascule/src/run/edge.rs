@@ -2,6 +2,8 @@
 //! configuration, the targets, the verdicts, the resolved names, the measured demand) and publishes what comes out. It
 //! decides nothing: which share follows from what is the assembler's.
 
+mod news;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use bascule_net::resolve::{Resolved, Resolver};
 use bascule_probe::{ProbeTarget, ProberHandle, Traffic};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
+use bascule_telemetry::events::Bus;
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, CheckTarget, EndpointHealth, Input};
 use bascule_traffic::demand::Meter;
@@ -104,6 +107,7 @@ impl EdgeState {
         prober: ProberHandle,
         (mut resolver, mut resolved): Names,
         mut changes: mpsc::UnboundedReceiver<Change>,
+        bus: Bus,
     ) {
         let mut verdicts = prober.changed.clone();
         self.aim(&prober, &mut resolver);
@@ -136,7 +140,11 @@ impl EdgeState {
                 }
             };
             while let Some(snapshot) = self.assembler.poll_snapshot() {
+                let news = news::between(&edge.snapshot(), &snapshot);
                 edge.publish(snapshot);
+                for event in news {
+                    bus.publish(event);
+                }
             }
             if aims {
                 self.aim(&prober, &mut resolver);

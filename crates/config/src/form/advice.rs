@@ -105,50 +105,6 @@ pub(super) fn duration(text: &str) -> Option<String> {
     .then(|| "each unit once, the larger first: `1h30m`".to_owned())
 }
 
-/// A rate of bits in another spelling, as it should be written: `25 Gbps`, `25gbit/s`, `25Gb/s`.
-pub(super) fn bit_rate(text: &str) -> Option<String> {
-    let (number, unit) = number_and_unit(text)?;
-    // Only a small `b` is a bit.
-    let is_bits = !unit.contains("B");
-    let unit = unit.to_ascii_lowercase().replace(' ', "");
-    let unit = ["bits/s", "bit/sec", "bit/s", "bps", "b/s", "bits", "bit"]
-        .iter()
-        .find_map(|spelled| unit.strip_suffix(spelled))?;
-    let prefix = prefix(unit)?;
-    is_bits.then(|| format!("{number}{prefix}bit/s"))
-}
-
-/// What to do about a rate of bytes.
-pub(super) fn byte_rate(text: &str) -> Option<String> {
-    let (number, unit) = number_and_unit(text)?;
-    let unit = unit
-        .trim()
-        .strip_suffix("B/s")
-        .or_else(|| unit.trim().strip_suffix("Bps"))?;
-    let bits = number.parse::<u64>().ok()?.checked_mul(8)?;
-    let prefix = prefix(&unit.to_ascii_lowercase())?;
-    Some(format!("links are measured in bits: `{bits}{prefix}bit/s`"))
-}
-
-fn number_and_unit(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .filter(|at| *at > 0)?;
-    text.split_at_checked(end)
-}
-
-fn prefix(written: &str) -> Option<&'static str> {
-    Some(match written {
-        "" => "",
-        "k" => "k",
-        "m" => "M",
-        "g" => "G",
-        "t" => "T",
-        _ => return None,
-    })
-}
-
 /// What to do about a size that is none: `16K` and `16KB` are powers of 1000 for some and of 1024 for others.
 pub(super) fn size(text: &str) -> Option<String> {
     let text = text.trim();

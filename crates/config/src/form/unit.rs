@@ -24,14 +24,6 @@ const SIZE_UNITS: &[(&str, u64)] = &[
     ("B", 1),
 ];
 
-const BIT_RATE_UNITS: &[(&str, u64)] = &[
-    ("Tbit/s", 1_000_000_000_000),
-    ("Gbit/s", 1_000_000_000),
-    ("Mbit/s", 1_000_000),
-    ("kbit/s", 1_000),
-    ("bit/s", 1),
-];
-
 /// Splits `1h30m` into `1 h`, `30 m`.
 fn parts(text: &str) -> Option<Vec<(u64, &str)>> {
     let mut parts = Vec::new();
@@ -114,7 +106,7 @@ pub(super) fn missing(text: &str, what: &str, units: &str, example: &str) -> Pro
     problem.note(format!("units: {units}"))
 }
 
-fn sum(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub(super) fn sum(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut total = 0_u64;
     let mut above = u64::MAX;
     for (number, unit) in parts(text)? {
@@ -194,7 +186,7 @@ pub(crate) fn show_size(value: u64) -> String {
     show(value, SIZE_UNITS)
 }
 
-fn show(value: u64, units: &[(&str, u64)]) -> String {
+pub(super) fn show(value: u64, units: &[(&str, u64)]) -> String {
     let fits = |(_, factor): &&(&str, u64)| value != 0 && value.is_multiple_of(*factor);
     let (unit, factor) = units
         .iter()
@@ -366,36 +358,6 @@ pub(crate) fn rate(text: &str, min: u32, max: u32) -> Result<u32, Problem> {
     }
 }
 
-/// `25Gbit/s`.
-pub(crate) fn bit_rate(text: &str, min: u64, max: u64) -> Result<u64, Problem> {
-    let one = |text: &str| sum(text, BIT_RATE_UNITS).filter(|_| text.matches("bit/s").count() == 1);
-    match one(text) {
-        Some(value) if (min..=max).contains(&value) => Ok(value),
-        Some(_) => {
-            let label = format!("not from {} to {}", show_bit_rate(min), show_bit_rate(max));
-            let message = format!("`{text}` is out of range");
-            Err(Problem::new("E0203", message, label))
-        }
-        None => {
-            let units = "bit/s, kbit/s, Mbit/s, Gbit/s, Tbit/s (powers of 1000)";
-            let problem = missing(text, "a rate of bits", units, "25Gbit/s");
-            let right = advice::bit_rate(text)
-                .or_else(|| advice::whole(text, BIT_RATE_UNITS))
-                .filter(|right| one(right).is_some());
-            Err(match (right, advice::byte_rate(text)) {
-                (Some(right), _) => problem.fix(right),
-                (None, Some(help)) => problem.help(help),
-                (None, None) => problem,
-            })
-        }
-    }
-}
-
-/// As [`bit_rate`] reads it.
-pub(crate) fn show_bit_rate(value: u64) -> String {
-    show(value, BIT_RATE_UNITS)
-}
-
 /// `200`, or `200-299`.
 pub(crate) fn status(text: &str) -> Result<StatusRange, Problem> {
     let number = |t: &str| {
@@ -482,25 +444,6 @@ mod tests {
     }
 
     #[test]
-    fn rates_of_bits_need_their_unit_and_bytes_are_not_taken_for_bits() {
-        let read = |t: &str| bit_rate(t, 1, u64::MAX);
-        assert_eq!(read("25Gbit/s"), Ok(25_000_000_000));
-        assert_eq!(read("512kbit/s"), Ok(512_000));
-        let fix = |t: &str| read(t).unwrap_err().advice.fix;
-        let right = |t: &str| Some(crate::form::Replacement::Text(t.to_owned()));
-        for wrong in ["25 Gbit/s", "25Gbps", "25gbit/s", "25Gb/s", "25Gbit"] {
-            assert_eq!(fix(wrong), right("25Gbit/s"), "{wrong:?}");
-        }
-        assert_eq!(fix("2.5Gbit/s"), right("2500Mbit/s"));
-        let bytes = read("3GB/s").unwrap_err();
-        assert_eq!(bytes.advice.fix, None);
-        assert!(bytes.advice.help.unwrap().contains("24Gbit/s"));
-        for bad in ["25", "", "Gbit/s", "1Gbit/s500Mbit/s", "0bit/s", "25Gbit/h"] {
-            assert!(read(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn percentages_have_two_decimals_at_most() {
         let ok = |t: &str| {
             percent(t, BasisPoints::ZERO, BasisPoints::FULL)
@@ -521,7 +464,6 @@ mod tests {
             let time = Duration::from_millis(millis);
             prop_assert_eq!(duration(&show_duration(time), Duration::ZERO, LONG), Ok(time));
             prop_assert_eq!(size(&show_size(bytes), 0, u64::MAX), Ok(bytes));
-            prop_assert_eq!(bit_rate(&show_bit_rate(bytes), 1, u64::MAX), Ok(bytes));
             let ratio = f64::from(hundredths) / 10_000.0;
             prop_assert_eq!(rise(&show_rise(ratio)), Ok(ratio));
         }
@@ -532,7 +474,6 @@ mod tests {
                 duration(&text, Duration::ZERO, LONG).is_ok(),
                 size(&text, 0, u64::MAX).is_ok(),
                 rate(&text, 0, u32::MAX).is_ok(),
-                bit_rate(&text, 0, u64::MAX).is_ok(),
                 rise(&text).is_ok(),
                 percent_range(&text).is_ok(),
                 status(&text).is_ok(),

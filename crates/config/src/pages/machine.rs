@@ -202,4 +202,10 @@ pub(super) const PAGES: &[Page] = &[
         "Add a backend at another provider, if only with `role: standby`.",
         &["E0316"],
     ),
+    situation(
+        "W0741",
+        "a service of 200 requests a second, with two backends that can take 120 each.",
+        "Give the others more capacity, add a backend with `role: standby`, or bring the load down.",
+        &["W0740", "E0352"],
+    ),
 ];

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::form::Form;
+use crate::form::bits::show_bit_rate;
 use crate::source::MemorySource;
 use crate::table::service::SERVICE;
 use crate::table::{Key, ROOT, Shape, Type};

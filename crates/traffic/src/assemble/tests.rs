@@ -6,7 +6,7 @@ use bascule_model::{AdminTarget, BasisPoints, Scheme};
 
 use super::*;
 use crate::fixtures::{address, backend_name, points, spec};
-use crate::snapshot::{Mode, Refusal};
+use crate::snapshot::{Mode, Refusal, Service};
 use crate::spec::{BackendSpec, EndpointHost, EndpointUrl, FailOpen, Role};
 
 mod capacity;

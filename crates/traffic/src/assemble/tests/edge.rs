@@ -4,6 +4,7 @@ use bascule_model::{Scheme, Shares, TargetRow};
 
 use super::super::*;
 use crate::fixtures::{address, backend_name, spec};
+use crate::snapshot::Service;
 use crate::spec::Role;
 
 pub(super) const RAMP: Duration = Duration::from_secs(5);

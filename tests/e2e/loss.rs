@@ -1,0 +1,124 @@
+//! A provider is lost under load, and the other one cannot take all of it.
+
+use std::time::Instant;
+
+use bascule_testkit::{Daemon, Origin, wait};
+use serde_json::Value;
+
+use crate::support::{Load, cli, curl, start, until_row};
+
+/// What each of the two can take, in requests a second.
+const CAPACITY: u32 = 240;
+/// What clients ask for.
+const RATE: u32 = 400;
+
+fn config(aws: &Origin, oci: &Origin) -> String {
+    let backend = |origin: &Origin| {
+        let (capacity, url) = (CAPACITY, origin.url());
+        format!("{{ weight: 1, capacity: {{ requests: {capacity}/s }}, endpoints: [\"{url}\"] }}")
+    };
+    format!(
+        "runtime: {{ workers: 2 }}
+log: {{ access: {{ sample: 0.0 }} }}
+listen: {{ web: {{ address: \"127.0.0.1:0\" }} }}
+services:
+  meet:
+    class: bulk
+    check: {{ interval: 500ms, timeout: 400ms, fall: 2, rise: 2 }}
+    ramp: {{ duration: 2s }}
+    backends:
+      aws: {}
+      oci: {}
+",
+        backend(aws),
+        backend(oci)
+    )
+}
+
+fn service(daemon: &Daemon, key: &str) -> Value {
+    let service = daemon.get("/v1/services/meet").unwrap();
+    service.get(key).cloned().unwrap()
+}
+
+fn shed(daemon: &Daemon) -> f64 {
+    service(daemon, "shed").as_f64().unwrap()
+}
+
+#[test]
+fn a_survivor_stays_below_its_capacity_and_only_what_does_not_fit_is_refused() {
+    let (mut aws, oci) = (Origin::start("aws").unwrap(), Origin::start("oci").unwrap());
+    let daemon = start(&config(&aws, &oci));
+    let url = format!("http://{}/", daemon.listener("web").unwrap());
+    let load = Load::start(&url, "--h1", 30 * RATE, RATE);
+
+    // What a loss would do is said before it happens, once the load is known.
+    let foreseen = wait::until("the load is known", || {
+        let losses = service(&daemon, "losses");
+        let aws = losses.pointer("/0/shed").and_then(Value::as_f64).unwrap();
+        (30.0..45.0).contains(&aws).then_some(losses)
+    })
+    .unwrap();
+    assert_eq!(foreseen.pointer("/0/provider").unwrap(), "aws");
+    assert_eq!(shed(&daemon), 0.0);
+    let said = cli(&daemon, &["status"]);
+    assert!(said.contains("If aws is lost   oci "), "{said}");
+
+    aws.die();
+    wait::until("the rest is shed", || (shed(&daemon) > 0.0).then_some(())).unwrap();
+    until_row(&daemon, "effective", 0.0, 100.0);
+    let (began, before) = (Instant::now(), oci.requests());
+    let served = wait::until("more at oci", || {
+        let served = oci.requests() - before;
+        (served > u64::from(5 * CAPACITY)).then_some(served)
+    })
+    .unwrap();
+    // A slow machine can only make it less.
+    let rate = served as f64 / began.elapsed().as_secs_f64();
+    assert!(rate <= f64::from(CAPACITY) * 1.02, "{rate} a second at oci");
+    let refused = wait::until("a refusal", || {
+        let answer = curl(&["-i", &url]);
+        answer.starts_with("HTTP/1.1 503").then_some(answer)
+    })
+    .unwrap();
+    let refused = refused.to_ascii_lowercase();
+    assert!(refused.contains("details=\"shed\""), "{refused}");
+    // The soonest return, rounded up to a second, ten times: bulk can wait.
+    assert!(refused.contains("\r\nretry-after: 10\r\n"), "{refused}");
+
+    aws.revive().unwrap();
+    until_row(&daemon, "effective", 50.0, 50.0);
+    assert_eq!(shed(&daemon), 0.0);
+    let result = load.result();
+    assert_eq!(result.failed, 0, "{}", result.report);
+    // Nothing else was answered with an error.
+    let events = cli(&daemon, &["events", "--kind", "shed_started"]);
+    assert!(events.contains("fit nowhere"), "{events}");
+    let by_reason = refusals(&daemon);
+    let shed = by_reason.iter().find(|(reason, _)| reason == "shed");
+    let asked_by_curl = by_reason.iter().map(|(_, count)| count).sum::<u64>();
+    assert!(result.ok < result.done, "something was shed");
+    assert_eq!(by_reason.len(), 1, "{by_reason:?}");
+    assert!(
+        shed.is_some_and(|(_, shed)| *shed == asked_by_curl && *shed > result.done - result.ok)
+    );
+}
+
+/// Requests that the edge refused, by reason.
+fn refusals(daemon: &Daemon) -> Vec<(String, u64)> {
+    let answer = daemon.api(http::Method::GET, "/metrics", "").unwrap();
+    let text = String::from_utf8_lossy(answer.body()).into_owned();
+    let lines = text
+        .lines()
+        .filter(|l| l.starts_with("bascule_requests_refused_total{"));
+    let one = |line: &str| {
+        let reason = line
+            .split("reason=\"")
+            .nth(1)?
+            .split('"')
+            .next()?
+            .to_owned();
+        let count = line.split(' ').next_back()?.parse::<f64>().ok()?;
+        Some((reason, count as u64))
+    };
+    lines.filter_map(one).collect()
+}

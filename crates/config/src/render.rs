@@ -313,7 +313,6 @@ fn outlier(out: &mut Lines, outlier: &OutlierPolicy) {
     out.time("forget", outlier.forget);
     out.key("share_max", format!("{}%", outlier.share_max));
 }
-}
 
 fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {
     out.map("controller", |out| {

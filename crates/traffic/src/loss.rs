@@ -76,17 +76,7 @@ impl Pouring {
             let Some(parts) = largest_remainder(&open, u32::from(self.left)) else {
                 return;
             };
-            let mut is_full = false;
-            let slots = self.given.iter_mut().zip(&mut open).zip(&parts);
-            for (index, ((given, open), part)) in slots.enumerate() {
-                let limit = limit(index);
-                if *open > 0 && *part > limit {
-                    (*given, *open) = (limit, 0);
-                    self.left -= limit;
-                    is_full = true;
-                }
-            }
-            if is_full {
+            if self.fill(&mut open, &parts, &limit) {
                 continue;
             }
             for (given, part) in self.given.iter_mut().zip(parts) {
@@ -94,6 +84,21 @@ impl Pouring {
             }
             self.left = 0;
         }
+    }
+
+    /// Gives what fits to those whose part is more than that, and puts them out; whether there was one.
+    fn fill(&mut self, open: &mut [u64], parts: &[u16], limit: impl Fn(usize) -> u16) -> bool {
+        let mut any = false;
+        let slots = self.given.iter_mut().zip(open).zip(parts).enumerate();
+        for (index, ((given, open), part)) in slots {
+            let limit = limit(index);
+            if *open > 0 && *part > limit {
+                (*given, *open) = (limit, 0);
+                self.left -= limit;
+                any = true;
+            }
+        }
+        any
     }
 }
 

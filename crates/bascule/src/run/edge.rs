@@ -140,11 +140,7 @@ impl EdgeState {
                 }
             };
             while let Some(snapshot) = self.assembler.poll_snapshot() {
-                let news = news::between(&edge.snapshot(), &snapshot);
-                edge.publish(snapshot);
-                for event in news {
-                    bus.publish(event);
-                }
+                publish(&edge, snapshot, &bus);
             }
             if aims {
                 self.aim(&prober, &mut resolver);
@@ -226,6 +222,15 @@ impl Traffic for Seen {
 
     fn grant_trial(&self, endpoint: &EndpointId, now: Instant) {
         self.0.grant_trial(endpoint, now);
+    }
+}
+
+/// Publishes, and tells what that changes for requests.
+fn publish(edge: &Edge, snapshot: Arc<Snapshot>, bus: &Bus) {
+    let news = news::between(&edge.snapshot(), &snapshot);
+    edge.publish(snapshot);
+    for event in news {
+        bus.publish(event);
     }
 }
 

@@ -123,8 +123,10 @@ fn supplies_of(
 ) -> Supplies {
     let wants = |(service, state): (usize, &ServiceState)| {
         let joined = sites.are_joined(index, service) && sites.has_capacity(service);
-        let parts = state.parts(service, (sites, known), now);
-        joined.then(|| parts.wants()).unwrap_or_default()
+        if !joined {
+            return Vec::new();
+        }
+        state.parts(service, (sites, known), now).wants()
     };
     let wants: Vec<_> = services.iter().enumerate().map(wants).collect();
     let supply = sites.supply(|(service, backend)| wants.get(service)?.get(backend).copied());

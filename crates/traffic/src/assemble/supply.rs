@@ -135,11 +135,11 @@ impl Sites {
     pub(super) fn supply(&self, wants: impl Fn(Place) -> Option<Want>) -> Supply {
         let waiting = |site: &Site| {
             let mut waiting: BTreeMap<Class, Demand> = BTreeMap::new();
-            for (place, class) in &site.members {
-                if let Some(want) = wants(*place) {
-                    let sum = waiting.entry(*class).or_default();
-                    *sum = sum.plus(&want.demand.part(want.target));
-                }
+            let members = site.members.iter();
+            for (class, want) in members.filter_map(|(place, class)| Some((class, wants(*place)?)))
+            {
+                let sum = waiting.entry(*class).or_default();
+                *sum = sum.plus(&want.demand.part(want.target));
             }
             waiting
         };

@@ -1,7 +1,6 @@
 //! A provider is lost under load, and the other one cannot take all of it.
 
-use std::time::Instant;
-
+use bascule_telemetry::clock;
 use bascule_testkit::{Daemon, Origin, wait};
 use serde_json::Value;
 
@@ -59,21 +58,21 @@ fn a_survivor_stays_below_its_capacity_and_only_what_does_not_fit_is_refused() {
     })
     .unwrap();
     assert_eq!(foreseen.pointer("/0/provider").unwrap(), "aws");
-    assert_eq!(shed(&daemon), 0.0);
+    assert!(shed(&daemon) <= 0.0);
     let said = cli(&daemon, &["status"]);
     assert!(said.contains("If aws is lost   oci "), "{said}");
 
     aws.die();
     wait::until("the rest is shed", || (shed(&daemon) > 0.0).then_some(())).unwrap();
     until_row(&daemon, "effective", 0.0, 100.0);
-    let (began, before) = (Instant::now(), oci.requests());
+    let (began, before) = (clock::now(), oci.requests());
     let served = wait::until("more at oci", || {
         let served = oci.requests() - before;
         (served > u64::from(5 * CAPACITY)).then_some(served)
     })
     .unwrap();
     // A slow machine can only make it less.
-    let rate = served as f64 / began.elapsed().as_secs_f64();
+    let rate = served as f64 / clock::now().since(began).as_secs_f64();
     assert!(rate <= f64::from(CAPACITY) * 1.02, "{rate} a second at oci");
     let refused = wait::until("a refusal", || {
         let answer = curl(&["-i", &url]);
@@ -87,20 +86,19 @@ fn a_survivor_stays_below_its_capacity_and_only_what_does_not_fit_is_refused() {
 
     aws.revive().unwrap();
     until_row(&daemon, "effective", 50.0, 50.0);
-    assert_eq!(shed(&daemon), 0.0);
+    assert!(shed(&daemon) <= 0.0);
     let result = load.result();
-    assert_eq!(result.failed, 0, "{}", result.report);
+    assert_eq!(result.errored, 0, "{}", result.report);
     // Nothing else was answered with an error.
     let events = cli(&daemon, &["events", "--kind", "shed_started"]);
     assert!(events.contains("fit nowhere"), "{events}");
-    let by_reason = refusals(&daemon);
-    let shed = by_reason.iter().find(|(reason, _)| reason == "shed");
-    let asked_by_curl = by_reason.iter().map(|(_, count)| count).sum::<u64>();
-    assert!(result.ok < result.done, "something was shed");
-    assert_eq!(by_reason.len(), 1, "{by_reason:?}");
-    assert!(
-        shed.is_some_and(|(_, shed)| *shed == asked_by_curl && *shed > result.done - result.ok)
-    );
+    // All that was not served was shed; curl has been refused as well.
+    let (by_reason, not_served) = (refusals(&daemon), result.done - result.ok);
+    assert!(not_served > 0, "{}", result.report);
+    match by_reason.as_slice() {
+        [(reason, count)] => assert!(reason == "shed" && *count > not_served, "{by_reason:?}"),
+        others => panic!("{others:?}"),
+    }
 }
 
 /// Requests that the edge refused, by reason.
@@ -117,8 +115,7 @@ fn refusals(daemon: &Daemon) -> Vec<(String, u64)> {
             .split('"')
             .next()?
             .to_owned();
-        let count = line.split(' ').next_back()?.parse::<f64>().ok()?;
-        Some((reason, count as u64))
+        Some((reason, line.split(' ').next_back()?.parse().ok()?))
     };
     lines.filter_map(one).collect()
 }

@@ -123,8 +123,10 @@ pub(crate) struct Counts {
     pub(crate) done: u64,
     /// Answers with a 2xx.
     pub(crate) ok: u64,
-    /// Requests without an answer.
+    /// Requests that failed, by an answer that is no success or without one.
     pub(crate) failed: u64,
+    /// Of these, those without an answer.
+    pub(crate) errored: u64,
     /// The report, for messages.
     pub(crate) report: String,
 }
@@ -142,6 +144,7 @@ impl Counts {
             done: number("requests:", "done").unwrap_or_else(|| panic!("h2load said: {report}")),
             ok: number("status codes:", "2xx").unwrap_or_else(|| panic!("h2load said: {report}")),
             failed: number("requests:", "failed").unwrap_or(u64::MAX),
+            errored: number("requests:", "errored").unwrap_or(u64::MAX),
             report: report.to_owned(),
         }
     }

@@ -104,36 +104,32 @@ mod tests {
         /// What is told when this happens, ramps and all.
         fn after(&mut self, input: Input) -> Vec<&'static str> {
             self.now += 60_000;
-            self.assembler
-                .handle(Instant::from_millis(self.now), input)
-                .unwrap();
-            let mut told = Vec::new();
-            for _ in 0..100 {
-                self.now += 100;
-                self.assembler
-                    .handle_timeout(Instant::from_millis(self.now));
-                if let Some(next) = self.assembler.poll_snapshot() {
-                    told.extend(
-                        between(&self.last, &next)
-                            .into_iter()
-                            .map(|event| event.kind),
-                    );
-                    self.last = next;
-                }
-            }
-            told
+            let now = Instant::from_millis(self.now);
+            self.assembler.handle(now, input).unwrap();
+            (0..100).flat_map(|_| self.step()).collect()
+        }
+
+        fn step(&mut self) -> Vec<&'static str> {
+            self.now += 100;
+            let now = Instant::from_millis(self.now);
+            self.assembler.handle_timeout(now);
+            let Some(next) = self.assembler.poll_snapshot() else {
+                return Vec::new();
+            };
+            let told = between(&self.last, &next);
+            self.last = next;
+            told.into_iter().map(|event| event.kind).collect()
         }
 
         fn see(&mut self, up: [bool; 2]) -> Vec<&'static str> {
+            let state = [ObservedState::Down, ObservedState::Up];
             let seen = self.assembler.check_targets().into_iter().zip(up);
             let health = seen.map(|(target, up)| {
-                let state = if up {
-                    ObservedState::Up
-                } else {
-                    ObservedState::Down
+                let seen = EndpointHealth {
+                    state: state[usize::from(up)],
+                    returned_at: None,
                 };
-                let returned_at = None;
-                (target.id, EndpointHealth { state, returned_at })
+                (target.id, seen)
             });
             self.after(Input::Health(health.collect::<BTreeMap<_, _>>()))
         }

@@ -62,6 +62,11 @@ fn a_survivor_stays_below_its_capacity_and_only_what_does_not_fit_is_refused() {
     let said = cli(&daemon, &["status"]);
     assert!(said.contains("If aws is lost   oci "), "{said}");
 
+    // Until checks have seen the loss, requests are saved by retries: their budget is that of ten seconds of traffic.
+    wait::until("ten seconds of traffic", || {
+        (aws.requests() > u64::from(5 * RATE)).then_some(())
+    })
+    .unwrap();
     aws.die();
     wait::until("the rest is shed", || (shed(&daemon) > 0.0).then_some(())).unwrap();
     until_row(&daemon, "effective", 0.0, 100.0);

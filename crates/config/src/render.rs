@@ -11,9 +11,7 @@ use bascule_health::policy::CheckKind;
 use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
-use bascule_traffic::spec::{
-    FailOpen, MatchSpec, PathPattern, ServiceSpec,
-};
+use bascule_traffic::spec::{FailOpen, MatchSpec, PathPattern, ServiceSpec};
 
 use crate::config::{
     Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,

@@ -38,13 +38,14 @@ impl World {
             );
         };
         let request = Request::new(edge, worker, method, view, now);
-        if admit::admit(&request.view.service).is_err() {
+        let Some(of_worker) = self.worker_at(edge, worker) else {
+            return Ok(());
+        };
+        if admit::admit(&request.view.service, &mut of_worker.shedder).is_err() {
             self.end(&request, Ending::Refused);
             return Ok(());
         }
-        if let Some(worker) = self.worker_at(edge, worker) {
-            worker.budget.request(now);
-        }
+        of_worker.budget.request(now);
         let trial = self.trial(&request);
         if trial.is_some() {
             self.trials += 1;

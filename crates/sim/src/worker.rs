@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bascule_model::Instant;
+use bascule_traffic::admit::Shedder;
 use bascule_traffic::retry::{Budget, Ledger};
 use bascule_traffic::snapshot::{Endpoint, Service};
 use bascule_traffic::suspect::{Answers, Standing, Suspicion};
@@ -86,6 +87,7 @@ pub(crate) struct Worker {
     number: usize,
     pub(crate) view: Option<Rc<View>>,
     pub(crate) budget: Budget,
+    pub(crate) shedder: Shedder,
     /// By place.
     pub(crate) watches: Vec<Watch>,
     /// Places it has an open connection to.
@@ -108,6 +110,7 @@ impl Worker {
             number,
             view: None,
             budget: Budget::join(&layout.spec.retry, number, Arc::clone(ledger)),
+            shedder: Shedder::new(number),
             watches: standings.iter().map(watch).collect(),
             connected: BTreeSet::new(),
         }

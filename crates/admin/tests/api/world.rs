@@ -30,8 +30,7 @@ use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
     BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
-    HostPolicy,
-    RetryPolicy, Role, ServiceSpec, Timeouts,
+    HostPolicy, RetryPolicy, Role, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn service(name: &str) -> ServiceName {

@@ -89,12 +89,11 @@ fn shedding_by_what_is_said_settles_at_the_capacity_and_does_not_swing() {
         let capacity = asked * 0.6;
         let mut world = World::new(lasts);
         (0..lasts + 300).for_each(|_| world.step(come, 0));
-        let mut owed = 0.0;
+        let mut shedder = crate::admit::Shedder::new(0);
         for step in 0..lasts * 4 + 600 {
             let part = (1.0 - capacity / world.said.sessions).max(0.0);
-            owed += part * come as f64;
-            let shed = owed as u64;
-            owed -= shed as f64;
+            let points = bascule_model::BasisPoints::from_ratio(part);
+            let shed = (0..come).filter(|_| shedder.sheds(points)).count() as u64;
             world.step(come, shed);
             assert!((0.3..0.55).contains(&part), "{lasts} {step}: {part}");
         }

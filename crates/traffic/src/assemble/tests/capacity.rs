@@ -145,7 +145,7 @@ fn services_of_one_class_share_a_machine_in_proportion_to_what_they_bring() {
 fn services_on_other_machines_do_not_feel_each_other() {
     let mut far = limited("far", Class::Bulk, 120);
     for (index, backend) in far.backends.values_mut().enumerate() {
-        backend.endpoints = (0..2).map(|n| url(address(index + 50, n))).collect();
+        backend.endpoints = (0..2).map(|n| url(address(index + 50, n)).into()).collect();
     }
     let specs = vec![far, limited("meet", Class::Media, 120)];
     let mut edge = edge(specs, &[("far", 100.0), ("meet", 200.0)]);
@@ -175,7 +175,7 @@ fn off_gets_nothing_in_a_row_for_a_loss() {
         BackendSpec {
             role: Role::Weighted(0),
             provider: "own".parse().unwrap(),
-            endpoints: vec![url(address(9, 0))],
+            endpoints: vec![url(address(9, 0)).into()],
             ..off
         },
     );

@@ -3,6 +3,7 @@
 //! with for its whole life, by an `Rc` of this thread.
 
 mod lease;
+mod load;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
 use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
-use bascule_traffic::admit::{self, Reason, Rejection, Shedder};
+use bascule_traffic::admit::Shedder;
 use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
@@ -22,9 +23,10 @@ use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snaps
 
 use crate::affinity::{Affinity, Bond, CookieSecrets};
 use crate::meters::Meters;
-use crate::shared::{BackendCells, ServiceCells, ServiceTotals, Shared, Trials};
+use crate::shared::{BackendCells, Shared, Trials};
 use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
+pub(crate) use load::Load;
 
 pub(crate) use lease::Lease;
 
@@ -66,35 +68,6 @@ pub(crate) struct ServiceView {
     backends: Vec<Rc<BackendView>>,
     trials: Arc<Trials>,
     worker: usize,
-}
-
-/// Counts what a service brings to one worker; only for one that has a capacity to keep.
-#[derive(Debug)]
-pub(crate) struct Load {
-    cells: Arc<ServiceCells>,
-    worker: usize,
-}
-
-impl Load {
-    fn totals(&self) -> Option<&ServiceTotals> {
-        self.cells.of(self.worker)
-    }
-
-    /// Body bytes went to a client.
-    pub(crate) fn sent(&self, bytes: u64) {
-        if let Some(totals) = self.totals() {
-            totals.bytes.add(bytes);
-        }
-    }
-
-    fn asked(&self, outcome: &Result<(), Rejection>) {
-        if let Some(totals) = self.totals() {
-            totals.offered.increment();
-            if matches!(outcome, Err(rejection) if rejection.reason == Reason::Shed) {
-                totals.shed.increment();
-            }
-        }
-    }
 }
 
 /// One backend.
@@ -218,10 +191,7 @@ impl ServiceView {
             previous.and_then(|view| view.affinity.as_ref()),
         );
         let new_shedder = || Rc::new(RefCell::new(Shedder::new(worker)));
-        let load = || Load {
-            cells: ground.shared.service(service.name()),
-            worker,
-        };
+        let load = || Load::new(ground, service.name());
         Rc::new(Self {
             affinity,
             backends: backends.collect(),
@@ -253,20 +223,6 @@ impl ServiceView {
     /// What keeps its requests together.
     pub(crate) const fn affinity(&self) -> Option<&Affinity> {
         self.affinity.as_ref()
-    }
-
-    /// **admit**: lets a request in, or says why not.
-    pub(crate) fn admit(&self) -> Result<(), Rejection> {
-        let outcome = admit::admit(&self.service, &mut self.shedder.borrow_mut());
-        if let Some(load) = &self.load {
-            load.asked(&outcome);
-        }
-        outcome
-    }
-
-    /// Where what is sent to clients is counted, if it is.
-    pub(crate) fn load_meter(&self) -> Option<Rc<Load>> {
-        self.load.clone()
     }
 
     /// **pick**: for the first try.

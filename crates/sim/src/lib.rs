@@ -16,6 +16,7 @@ pub mod law;
 pub mod layout;
 pub mod ledger;
 mod operator;
+mod picks;
 mod queue;
 mod request;
 pub mod script;

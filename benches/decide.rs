@@ -24,8 +24,8 @@ use bascule_traffic::route::{ListenerTable, Table};
 use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::{
     Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
-    FailOpen, HostPattern, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceSpec,
-    Timeouts,
+    FailOpen, HostPattern, HostPolicy, MatchSpec, PathPattern, RetryPolicy, Role, ServiceLimits,
+    ServiceSpec, Timeouts,
 };
 use bascule_traffic::{Assembler, Gate, Input, Look, Picker, admit, schedule::Schedule};
 
@@ -344,6 +344,7 @@ fn spec(
         zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
+        limits: ServiceLimits::default(),
         ramp: Duration::ZERO,
         fail_open: FailOpen::default(),
         retry_after: Duration::from_secs(1),

@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `/livez` `/readyz` `/metrics` | GET | text |
 //! | `/v1/status` | GET | [`Status`] |
+//! | `/v1/edge` | GET, PATCH | [`Edge`]; [`AdminPatch`] (`ready`, `drain`) → [`Change`] |
 //! | `/v1/services` | GET | [`ServiceList`] |
 //! | `/v1/services/{s}` | GET | [`Service`] |
 //! | `/v1/services/{s}/weights` | GET, PUT | [`Weights`]; [`WeightsRequest`] → [`Change`] |
@@ -18,6 +19,7 @@
 //! | `/v1/services/{s}/backends/{b}` | GET, PATCH | [`Backend`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/services/{s}/backends/{b}/endpoints/{e}` | GET, PATCH | [`Endpoint`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/services/{s}/explain/{b}` | GET | [`Explanation`] |
+//! | `/v1/explain/request` | GET `?url=&method=&listener=&host=` | [`RequestExplanation`] |
 //! | `/v1/providers`, `/v1/providers/{p}` | GET; GET, PATCH | [`ProviderList`], [`Provider`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/providers/{p}/evacuate` | POST | [`EvacuateRequest`] → [`Change`] |
 //! | `/v1/providers/{p}/restore` | POST | [`ReasonRequest`] → [`Change`] |
@@ -44,6 +46,7 @@ mod explain;
 mod history;
 mod loss;
 mod problem;
+mod request;
 mod service;
 mod shift;
 mod state;
@@ -63,9 +66,13 @@ pub use explain::{Explanation, Factor, NotInPlay};
 pub use history::{History, HistoryEntry};
 pub use loss::Loss;
 pub use problem::{FieldError, Problem};
+pub use request::{
+    RequestAttempts, RequestCandidate, RequestEndpoint, RequestExplanation, RequestPick,
+    RequestQuery,
+};
 pub use service::{
-    Affinity, Backend, BackendShares, Ejection, Endpoint, Load, Mode, Provider, ProviderBackend,
-    ProviderList, Reason, Role, Service, ServiceList,
+    Affinity, Backend, BackendLimits, BackendShares, Ejection, Endpoint, Leaving, Load, Mode,
+    Provider, ProviderBackend, ProviderList, Reason, Role, Service, ServiceList,
 };
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};
 pub use state::{AdminEntry, AdminState, ObservedState};

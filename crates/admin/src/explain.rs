@@ -1,6 +1,8 @@
 //! Why a backend has its share: the chain from the declared share to the effective one, every number from the snapshot
 //! that the edge really uses. Recomputes nothing: what it cannot find there it does not say.
 
+pub(crate) mod request;
+
 use bascule_traffic::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use bascule_traffic::spec::Role;
 

@@ -4,6 +4,7 @@
 
 use bascule_model::BackendName;
 use bascule_telemetry::names;
+use bascule_traffic::breaker::Limit;
 use bascule_traffic::snapshot::{Backend, Mode, Service};
 use metrics::gauge;
 
@@ -36,6 +37,38 @@ fn set_service(picture: &Picture<'_>, service: &Service) {
     let measured = picture.app.window().shares(name, backends);
     for backend in &service.backends {
         set_backend(service, backend, &measured);
+        set_breakers(picture, service, backend);
+    }
+}
+
+/// How many limits are reached. Only of services that have some.
+fn set_breakers(picture: &Picture<'_>, service: &Service, backend: &Backend) {
+    let limits = &service.spec.limits;
+    if !limits.is_limited() {
+        return;
+    }
+    let endpoints = backend.endpoints.iter();
+    let reached: Vec<Limit> = endpoints
+        .filter_map(|e| limits.endpoint_full(picture.loads.of_endpoint(&e.id)))
+        .chain(
+            limits.backend_full(
+                picture
+                    .loads
+                    .of_backend(service.name(), &backend.name)
+                    .requests,
+            ),
+        )
+        .collect();
+    for limit in Limit::ALL {
+        let labels = [
+            ("service", service.name().to_string()),
+            ("backend", backend.name.to_string()),
+            ("provider", backend.provider.to_string()),
+            ("limit", limit.as_str().to_owned()),
+        ];
+        let open = reached.iter().filter(|reached| **reached == limit).count();
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        gauge!(names::BREAKERS_OPEN, &labels).set(f64::from(open));
     }
 }
 

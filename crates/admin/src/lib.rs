@@ -10,6 +10,7 @@ mod body;
 mod convert;
 mod explain;
 mod gauges;
+mod leaving;
 mod measured;
 mod openapi;
 mod picture;
@@ -21,8 +22,9 @@ mod serve;
 mod suggest;
 
 pub use access::{TokenFileError, Tokens};
+pub use explain::request::{Door, NoRequest, explain as explain_request};
 pub use ports::{
-    BoundListener, By, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
+    BoundListener, By, Clients, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
     RefusedConfig, RunningConfig, Settings,
 };
 pub use problem::Code;

@@ -3,6 +3,7 @@
 //! well, and never show what was wanted as what is.
 
 mod backend;
+mod leaving;
 pub(crate) mod losses;
 pub(crate) mod words;
 
@@ -15,6 +16,7 @@ use bascule_plan::State;
 use bascule_plan::view::{EvacuationPhase, ServiceView};
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
+use bascule_traffic::breaker::Loads;
 use bascule_traffic::snapshot::{Mode, Service};
 
 use crate::api;
@@ -36,6 +38,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) fused: Fused,
     pub(crate) confirmed: Confirmed,
     pub(crate) running: Arc<RunningConfig>,
+    /// Read last: what it says is of a moment when the workers had confirmed all of the above.
+    pub(crate) loads: Loads,
 }
 
 impl<'a> Picture<'a> {
@@ -68,6 +72,7 @@ impl<'a> Picture<'a> {
             running: app.ports.config.running(),
             snapshot,
             report,
+            loads: app.ports.edge.loads(),
         }
     }
 
@@ -134,11 +139,7 @@ impl<'a> Picture<'a> {
                 not_ready: ready.err().unwrap_or_default(),
                 listeners: bound.collect(),
             },
-            edge: api::Edge {
-                workers: self.confirmed.workers,
-                confirmed_revision: self.confirmed.revision.0,
-                in_step: self.confirmed.revision >= self.state.revision,
-            },
+            edge: self.edge(),
             config: convert::config_state(&self.running),
             services,
             providers: self.providers(),
@@ -147,6 +148,23 @@ impl<'a> Picture<'a> {
                 ended.is_none_or(|ended| self.now.since(ended) < ENDED_SHOWN)
             }),
             evacuations: self.evacuations(|e| e.phase != EvacuationPhase::Restored),
+        }
+    }
+
+    /// This edge.
+    pub(crate) fn edge(&self) -> api::Edge {
+        let clients = self.app.ports.edge.clients();
+        api::Edge {
+            workers: self.confirmed.workers,
+            confirmed_revision: self.confirmed.revision.0,
+            in_step: self.confirmed.revision >= self.state.revision,
+            admin_state: match clients.asked_to_go {
+                true => api::AdminState::Drain,
+                false => api::AdminState::Ready,
+            },
+            requests: clients.requests,
+            connections: clients.connections,
+            leaving: self.leaving_of_edge(clients),
         }
     }
 
@@ -247,6 +265,7 @@ impl<'a> Picture<'a> {
             observed_state: convert::observed(group.state),
             finding: group.finding.map(|finding| finding.to_string()),
             backends: backends.collect(),
+            leaving: self.leaving_of_provider(name),
             evacuation: self
                 .state
                 .evacuations

@@ -16,6 +16,7 @@ use bascule_plan::{Refusal, Request, State};
 use bascule_telemetry::events::Bus;
 use bascule_telemetry::recorder::Registry;
 use bascule_traffic::Snapshot;
+use bascule_traffic::breaker::Loads;
 
 use crate::access::Tokens;
 
@@ -82,8 +83,25 @@ pub trait EdgeView: Send + Sync {
     fn confirmed(&self) -> Confirmed;
     /// Totals of each backend.
     fn signals(&self) -> Vec<BackendSignal>;
+    /// What runs, waits and is connected at each endpoint and backend.
+    fn loads(&self) -> Loads;
     /// Where it listens, with the addresses it really has.
     fn listeners(&self) -> Vec<BoundListener>;
+    /// What its clients have open.
+    fn clients(&self) -> Clients;
+    /// Asks clients to go and says that it is not ready, or takes both back.
+    fn rest(&self, rest: bool);
+}
+
+/// What the clients of an edge have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clients {
+    /// Requests that run.
+    pub requests: u64,
+    /// Connections.
+    pub connections: u64,
+    /// Whether they are asked to go.
+    pub asked_to_go: bool,
 }
 
 /// One entry of `listen`, as it is bound.

@@ -1,8 +1,10 @@
 //! The paths, and the OpenAPI document that is made from the same list. Every path goes through [`rim`](crate::rim).
 
 mod config;
+mod edge;
 mod evacuations;
 mod events;
+mod explain;
 mod history;
 mod page;
 mod probes;
@@ -58,6 +60,7 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(status::status))
         .routes(routes!(status::whoami))
+        .routes(routes!(edge::one, edge::patch))
         .routes(routes!(services::list))
         .routes(routes!(services::one))
         .routes(routes!(services::weights, services::put_weights))
@@ -65,6 +68,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(services::backend, services::patch_backend))
         .routes(routes!(services::endpoint, services::patch_endpoint))
         .routes(routes!(services::explain))
+        .routes(routes!(explain::request))
         .routes(routes!(providers::list))
         .routes(routes!(providers::one, providers::patch))
         .routes(routes!(providers::evacuate))

@@ -102,6 +102,7 @@ fn with_runtime(command: Command, global: &Global, out: &mut Output) -> CliResul
         match command {
             Command::Config(command) => config::run(&command, global, out).await,
             Command::Check(args) => check::run(&args, global, out).await,
+            Command::Explain(args) => explain::run(&args, global, out).await,
             Command::SupportDump(args) => dump::run(&args, global, out).await,
             command => ask(command, &mut Session::open(global, out)?).await,
         }
@@ -124,7 +125,6 @@ async fn ask(command: Command, session: &mut Session<'_>) -> CliResult {
         Command::Ready(args) => state::run(session, &args, AdminState::Ready).await,
         Command::Maint(args) => state::run(session, &args, AdminState::Maint).await,
         Command::Offline(args) => state::run(session, &args, AdminState::Offline).await,
-        Command::Explain(args) => explain::run(session, &args).await,
         Command::Events(args) => events::run(session, &args).await,
         other => Err(CliError::new(
             Exit::Failed,

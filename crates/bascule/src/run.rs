@@ -163,6 +163,7 @@ async fn serve(
         control: Arc::new(control.clone()),
         edge: Arc::new(links::View {
             edge: edge.clone(),
+            ready: ready.clone(),
             reloader: Arc::clone(&reloader),
         }),
         health: Arc::clone(&judge.report),

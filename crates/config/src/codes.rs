@@ -310,6 +310,16 @@ pub const CODES: &[Code] = &[
         "The file must hold a PEM block of a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
     ),
     entry(
+        "E0341",
+        "a limit that lets nothing through",
+        "A breaker of 0 would refuse every request. Elsewhere 0 may mean no limit, or out of service; here each of the two has words of its own.",
+    ),
+    entry(
+        "E0342",
+        "a line that nobody can stand in",
+        "Requests wait only while an endpoint or a backend is at a limit: `endpoint_pending` needs one, and `pending_timeout` needs `endpoint_pending`.",
+    ),
+    entry(
         "E0351",
         "not one thing to keep requests together by",
         "`affinity.by` takes one thing that is the same in requests that belong together: `source_ip`, `sni`, or a map with exactly one of `cookie`, `header`, `query` and `path_segment`.",

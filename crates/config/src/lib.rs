@@ -53,7 +53,7 @@ pub use origin::{Origins, Place, Span};
 pub use pages::{Example, Page, page, page_text};
 pub use reference::{config_reference, errors_reference};
 pub use reload::needs_start;
-pub use render::render;
+pub use render::{render, retry_when};
 pub use sarif::sarif;
 pub use schema::schema;
 pub use source::{MemorySource, Source, SourceError};

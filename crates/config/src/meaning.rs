@@ -14,6 +14,7 @@ mod affinity;
 mod backends;
 mod balance;
 mod capacity;
+mod limits;
 mod listeners;
 mod routes;
 mod service;

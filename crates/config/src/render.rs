@@ -5,13 +5,15 @@
 mod backend;
 mod tries;
 
+pub use tries::retry_when;
+
 use std::time::Duration;
 
 use bascule_health::policy::CheckKind;
 use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
-use bascule_traffic::spec::{FailOpen, MatchSpec, PathPattern, ServiceSpec};
+use bascule_traffic::spec::{FailOpen, MatchSpec, PathPattern, ServiceLimits, ServiceSpec};
 
 use crate::config::{
     Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
@@ -253,6 +255,9 @@ fn service(
     out.map("ramp", |out| out.time("duration", spec.ramp));
     out.map("timeouts", |out| tries::timeouts(out, spec.timeouts));
     out.map("retry", |out| tries::retry(out, spec.retry));
+    if spec.limits.is_limited() {
+        out.map("limits", |out| service_limits(out, spec.limits));
+    }
     if let Some(policy) = policy {
         out.map("session", |out| {
             out.time("drain_deadline", policy.drain_deadline)
@@ -310,6 +315,23 @@ fn outlier(out: &mut Lines, outlier: &OutlierPolicy) {
     out.time("trial_every", outlier.trial_every);
     out.time("forget", outlier.forget);
     out.key("share_max", format!("{}%", outlier.share_max));
+}
+
+fn service_limits(out: &mut Lines, limits: ServiceLimits) {
+    let some = [
+        ("endpoint_requests", limits.endpoint_requests),
+        ("endpoint_connections", limits.endpoint_connections),
+        ("backend_requests", limits.backend_requests),
+    ];
+    for (key, limit) in some {
+        if let Some(limit) = limit {
+            out.key(key, limit.to_string());
+        }
+    }
+    out.key("endpoint_pending", limits.endpoint_pending.to_string());
+    if limits.has_line() {
+        out.time("pending_timeout", limits.pending_timeout);
+    }
 }
 
 fn rails(out: &mut Lines, policy: &ServicePolicy, fail_open: FailOpen) {

@@ -40,7 +40,14 @@ pub(crate) async fn run(
     service.budget().borrow_mut().request(clock::now());
     let policy = &service.service.spec.retry;
     outgoing.keep(policy, exchange.client.worker.kept());
-    let mut lease = first(service, key, outgoing, exchange)?;
+    let mut lease = match first(service, key, outgoing, exchange) {
+        // In a box, so that those that find a place at once do not carry the room for it.
+        Err(PickRefused::Full) => Box::pin(service.wait(key, outgoing.repeatable()))
+            .await
+            .ok_or(PickRefused::Full),
+        found => found,
+    }
+    .map_err(|refused| Rejection::of_pick(refused, &service.service))?;
     let whole = service.service.spec.timeouts.request;
     let mut attempt = Attempt {
         deadline: whole.map(|whole| exchange.started() + whole),
@@ -75,16 +82,15 @@ fn first(
     key: Option<Key>,
     outgoing: &Outgoing,
     exchange: &Exchange,
-) -> Result<Lease, Rejection> {
+) -> Result<Lease, PickRefused> {
     let (bond, repeatable) = (exchange.bond(), outgoing.repeatable());
     // One that belongs somewhere is nobody's trial.
     let belongs = bond.is_some_and(|bond| bond.place.is_some());
     let trial = (!belongs).then(|| service.trial(repeatable)).flatten();
-    let first = match trial {
+    match trial {
         Some(trial) => Ok(trial),
         None => service.first(bond, key, repeatable),
-    };
-    first.map_err(|refused| Rejection::of_pick(refused, &service.service))
+    }
 }
 
 /// All tries of one request.

@@ -3,6 +3,8 @@
 
 mod counts;
 mod judged;
+mod loads;
+mod rest;
 mod thread;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +20,8 @@ use bascule_telemetry::{Registry, clock};
 use bascule_traffic::Snapshot;
 use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
+
+pub(crate) use rest::Going;
 
 use crate::affinity::CookieSecrets;
 use crate::settings::{ListenerSetup, Settings, UpstreamTls};
@@ -103,7 +107,7 @@ struct Inner {
     registry: Registry,
     connections: Connections,
     published: watch::Sender<u64>,
-    drain: watch::Sender<bool>,
+    going: watch::Sender<Going>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
 }
 
@@ -166,7 +170,7 @@ impl Edge {
                 hub: Arc::clone(&edge.hub),
                 orders: receiver,
                 published: edge.published.subscribe(),
-                drain: edge.drain.subscribe(),
+                going: edge.going.subscribe(),
                 listeners,
                 access: access.map(AccessLog::worker),
                 connections: edge.connections.clone(),
@@ -268,7 +272,7 @@ impl Edge {
     /// Closes the listeners, and asks clients to go: `Connection: close` on HTTP/1, GOAWAY on HTTP/2; idle connections are
     /// closed. Requests that run may end. A worker ends with its last connection; wait with [`stopped`](Self::stopped).
     pub fn drain(&self) {
-        self.0.drain.send_replace(true);
+        self.0.going.send_replace(Going::End);
     }
 
     /// Waits until all workers have ended, but not beyond the deadline: then they are told to stop, and what still runs is
@@ -318,7 +322,7 @@ impl Inner {
             registry: registry.clone(),
             connections: Connections::new(connections_max),
             published: watch::Sender::new(0),
-            drain: watch::Sender::new(false),
+            going: watch::Sender::new(Going::Stay),
             orders: Vec::with_capacity(workers),
         }
     }

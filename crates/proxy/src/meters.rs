@@ -30,6 +30,7 @@ pub(crate) struct Meters {
     by_fail_open: Counter,
     by_spill: Counter,
     by_trial: Counter,
+    by_wait: Counter,
     errors: Counter,
 }
 
@@ -77,6 +78,7 @@ impl Meters {
             by_fail_open: picks(PickReason::FailOpen.as_str()),
             by_spill: picks(PickReason::SPILL),
             by_trial: picks(PickReason::Trial.as_str()),
+            by_wait: picks(PickReason::Waited.as_str()),
             errors: counter!(names::BACKEND_ERRORS, &labels()),
         }
     }
@@ -100,6 +102,7 @@ impl Meters {
             PickReason::FailOpen => self.by_fail_open.increment(1),
             PickReason::Spill { .. } => self.by_spill.increment(1),
             PickReason::Trial => self.by_trial.increment(1),
+            PickReason::Waited => self.by_wait.increment(1),
         }
         self.active.increment(1.0);
     }

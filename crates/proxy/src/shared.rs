@@ -15,6 +15,7 @@ use bascule_traffic::retry::Ledger;
 use crossbeam_utils::CachePadded;
 
 use crate::affinity::Live;
+use crate::line::PlaceLine;
 use crate::upstream::Trust;
 pub(crate) use endpoint::{EndpointCells, EndpointTally};
 pub(crate) use trials::Trials;
@@ -71,6 +72,15 @@ impl<T: Default> PerWorker<T> {
     }
 }
 
+/// Connections to one endpoint, with those being made.
+pub(crate) type ConnectionCells = PerWorker<Cell>;
+
+/// A count, of all workers.
+pub(crate) fn sum_of<T: Default>(cells: &PerWorker<T>, of: fn(&T) -> &Cell) -> u32 {
+    let sum: u64 = cells.all().map(|cell| of(cell).get()).sum();
+    u32::try_from(sum).unwrap_or(u32::MAX)
+}
+
 /// What one worker counts of one backend.
 #[derive(Debug, Default)]
 pub(crate) struct BackendTotals {
@@ -117,6 +127,9 @@ pub(crate) struct Shared {
     /// Keys in use, of services that remember them.
     live: Mutex<BTreeMap<ServiceName, Weak<Live>>>,
     services: Mutex<BTreeMap<ServiceName, Arc<ServiceCells>>>,
+    /// As long as the totals of their backends: one may wait though the backend is away for a moment.
+    lines: Mutex<BTreeMap<BackendKey, Arc<PlaceLine>>>,
+    connections: Mutex<BTreeMap<EndpointId, Weak<ConnectionCells>>>,
 }
 
 impl Shared {
@@ -131,6 +144,8 @@ impl Shared {
             backends: Mutex::default(),
             live: Mutex::default(),
             services: Mutex::default(),
+            lines: Mutex::default(),
+            connections: Mutex::default(),
         }
     }
 
@@ -195,6 +210,25 @@ impl Shared {
         let mut services = lock(&self.services);
         let new = || Arc::new(ServiceCells::new(self.workers));
         Arc::clone(services.entry(name.clone()).or_insert_with(new))
+    }
+
+    /// The line of those that wait for a backend. Locks: only for building views and reading loads.
+    pub(crate) fn line(&self, key: &BackendKey) -> Arc<PlaceLine> {
+        let mut lines = lock(&self.lines);
+        Arc::clone(lines.entry(key.clone()).or_default())
+    }
+
+    /// The connections of an endpoint. They may outlast every view of it. Locks: only for building views and reading
+    /// loads.
+    pub(crate) fn connections(&self, id: &EndpointId) -> Arc<ConnectionCells> {
+        let mut connections = lock(&self.connections);
+        if let Some(cells) = connections.get(id).and_then(Weak::upgrade) {
+            return cells;
+        }
+        connections.retain(|_, cells| cells.strong_count() > 0);
+        let cells = Arc::new(ConnectionCells::new(self.workers));
+        connections.insert(id.clone(), Arc::downgrade(&cells));
+        cells
     }
 
     /// Requests running now, by backend.

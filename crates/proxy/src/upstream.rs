@@ -80,7 +80,7 @@ async fn make(
     source: Source,
 ) -> Result<Connection, Failure> {
     if !endpoint.shares_connections() {
-        return dial::dial(endpoint, timeouts.connect).await;
+        return dial_new(endpoint, timeouts, source).await;
     }
     let mut may_take = source == Source::Any;
     loop {
@@ -91,7 +91,7 @@ async fn make(
         }
         match endpoint.pool.begin_dial() {
             Ok(turn) => {
-                let dialed = dial::dial(endpoint, timeouts.connect).await;
+                let dialed = dial_new(endpoint, timeouts, source).await;
                 drop(turn);
                 return dialed;
             }
@@ -100,4 +100,21 @@ async fn make(
         // Whatever came out of that dial is newer than what made this request ask for a fresh one.
         may_take = true;
     }
+}
+
+/// Makes one, unless the endpoint has as many as it may. Whoever picked it has looked; but many may have waited for one
+/// connection that was being made, and it has not room for all of them.
+async fn dial_new(
+    endpoint: &Rc<Endpoint>,
+    timeouts: &Timeouts,
+    source: Source,
+) -> Result<Connection, Failure> {
+    let spare = match source {
+        Source::Any => 0,
+        Source::Fresh => 1,
+    };
+    if !endpoint.places.may_dial(spare) {
+        return Err(Failure::new(Cause::Exhausted, Some(endpoint.id())));
+    }
+    dial::dial(endpoint, timeouts.connect).await
 }

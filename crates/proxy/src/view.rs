@@ -4,6 +4,8 @@
 
 mod lease;
 mod load;
+mod look;
+mod room;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,19 +16,22 @@ use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
 use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::admit::Shedder;
+use bascule_traffic::breaker::ServiceLimits;
 use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
-use bascule_traffic::spec::Algorithm;
 use bascule_traffic::suspect::Repeatable;
-use bascule_traffic::{Choice, Gate, Look, PickReason, PickRefused, Picker, Snapshot};
+use bascule_traffic::{Choice, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::affinity::{Affinity, Bond, CookieSecrets};
+use crate::line::PlaceLine;
 use crate::meters::Meters;
+use crate::places::Places;
 use crate::shared::{BackendCells, Shared, Trials};
 use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
 pub(crate) use load::Load;
+use room::{Asker, WaitMeters};
 
 pub(crate) use lease::Lease;
 
@@ -65,6 +70,8 @@ pub(crate) struct ServiceView {
     spills: Spills,
     /// What keeps its requests together.
     affinity: Option<Affinity>,
+    /// The limits, where there are any.
+    limits: Option<ServiceLimits>,
     backends: Vec<Rc<BackendView>>,
     trials: Arc<Trials>,
     worker: usize,
@@ -79,6 +86,9 @@ pub(crate) struct BackendView {
     /// Its metric handles.
     pub(crate) meters: Rc<Meters>,
     cells: Arc<BackendCells>,
+    /// Those that wait for it, at all workers.
+    line: Arc<PlaceLine>,
+    waits: Option<Rc<WaitMeters>>,
     endpoints: Vec<Rc<Endpoint>>,
 }
 
@@ -133,6 +143,7 @@ impl WorkerView {
             endpoints.for_each(|endpoint| {
                 endpoint.pool.sweep(now, idle_max);
                 endpoint.watch.handle_timeout(now);
+                endpoint.yield_connection();
             });
         }
     }
@@ -203,6 +214,7 @@ impl ServiceView {
             budget,
             spills: Spills::new(&ground.recorder),
             trials: ground.shared.trials(service.name()),
+            limits: Some(service.spec.limits).filter(ServiceLimits::is_limited),
             worker,
         })
     }
@@ -234,7 +246,7 @@ impl ServiceView {
     ) -> Result<Lease, PickRefused> {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
-        let look = |backend, endpoint| self.look(backend, endpoint, now, request);
+        let look = |backend, endpoint| self.look(backend, endpoint, now, request, Asker::Comes);
         let choice = match bond.and_then(|bond| bond.place) {
             Some(place) => picker.placed(&self.service, place, look)?,
             None => picker.first_by(&self.service, key, look)?,
@@ -259,7 +271,8 @@ impl ServiceView {
         for (index, (backend, view)) in backends.enumerate() {
             let mut endpoints = backend.endpoints.iter().zip(&view.endpoints);
             let endpoint = endpoints.position(|(endpoint, known)| {
-                let taken = self.trials.take(&known.cells, now, repeatable);
+                let taken =
+                    self.has_place(view, known) && self.trials.take(&known.cells, now, repeatable);
                 taken && !backend.off && endpoint.admin.takes_new()
             });
             let trial = endpoint.map(|endpoint| Choice {
@@ -279,7 +292,7 @@ impl ServiceView {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
         picker.other(&self.service, tried, |backend, endpoint| {
-            self.look(backend, endpoint, now, Repeatable::No)
+            self.look(backend, endpoint, now, Repeatable::No, Asker::Comes)
         })
     }
 
@@ -294,34 +307,6 @@ impl ServiceView {
     pub(crate) fn budget(&self) -> &RefCell<Budget> {
         &self.budget
     }
-
-    /// What is seen of an endpoint now. A request counts from its lease on, so also while its connection is made.
-    fn look(
-        &self,
-        backend: usize,
-        endpoint: usize,
-        now: Option<Instant>,
-        request: Repeatable,
-    ) -> Look {
-        let backend = self.backends.get(backend);
-        let endpoint = backend.and_then(|b| b.endpoints.get(endpoint));
-        Look {
-            in_flight: endpoint.map_or(0, |endpoint| endpoint.cells.load()),
-            latency: endpoint
-                .zip(now)
-                .and_then(|(e, now)| e.latency.get().latency(now)),
-            gate: endpoint.map_or(Gate::Open, |endpoint| endpoint.watch.gate(request)),
-        }
-    }
-
-    /// Whether endpoints are chosen by how long they take to answer; if not, nobody asks and nothing is kept.
-    pub(crate) fn chooses_by_latency(&self) -> bool {
-        self.service.spec.balance.algorithm == Algorithm::PeakEwma
-    }
-
-    fn now_for_latency(&self) -> Option<Instant> {
-        self.chooses_by_latency().then(clock::now)
-    }
 }
 
 impl BackendView {
@@ -334,6 +319,11 @@ impl BackendView {
         previous: Option<&Rc<Self>>,
     ) -> Rc<Self> {
         let spec = service.spec.backends.get(&backend.name);
+        let key = (service.name().clone(), backend.name.clone());
+        let line = ground.shared.line(&key);
+        if service.spec.limits.has_line() {
+            line.arm();
+        }
         let known: BTreeMap<&EndpointId, &Rc<Endpoint>> = previous
             .map(|view| view.endpoints.iter().map(|e| (e.id_ref(), e)).collect())
             .unwrap_or_default();
@@ -349,10 +339,22 @@ impl BackendView {
                 || {
                     let cells = ground.shared.endpoint(&endpoint.id);
                     let watch = Watch::new(ground.shared.trust(&endpoint.id), ground.worker);
-                    Rc::new(Endpoint::new(Arc::clone(&endpoint.id), cells, watch, tls))
+                    let connections = ground.shared.connections(&endpoint.id);
+                    let line = Arc::clone(&line);
+                    let places = Places::new(connections, line, ground.worker);
+                    Rc::new(Endpoint::new(
+                        Arc::clone(&endpoint.id),
+                        cells,
+                        (watch, places),
+                        tls,
+                    ))
                 },
                 |known| Rc::clone(known),
             );
+            let limits = &service.spec.limits;
+            carried
+                .places
+                .limit_connections(limits.endpoint_connections);
             if endpoint.admin == AdminState::Offline {
                 carried.pool.clear();
             }
@@ -378,9 +380,9 @@ impl BackendView {
         Rc::new(Self {
             endpoints: endpoints.collect(),
             meters: meters.map_or_else(new, |view| Rc::clone(&view.meters)),
-            cells: ground
-                .shared
-                .backend(&(service.name().clone(), backend.name.clone())),
+            cells: ground.shared.backend(&key),
+            waits: WaitMeters::new(&ground.recorder, service, backend),
+            line,
             service: Arc::clone(service),
             index,
         })

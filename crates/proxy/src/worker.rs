@@ -22,7 +22,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
-use crate::edge::Hub;
+use crate::edge::{Going, Hub};
 use crate::http::body::Kept;
 use crate::http::outflow::Backlog;
 use crate::view::{Ground, WorkerView};
@@ -61,8 +61,8 @@ pub(crate) struct Start {
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// Rises with each publication.
     pub(crate) published: watch::Receiver<u64>,
-    /// Whether to drain.
-    pub(crate) drain: watch::Receiver<bool>,
+    /// Whether clients are asked to go.
+    pub(crate) going: watch::Receiver<Going>,
     /// Its listeners.
     pub(crate) listeners: Vec<WorkerListener>,
     /// Its part of the access log.
@@ -83,7 +83,7 @@ pub(crate) struct Worker {
     ground: Ground,
     hub: Arc<Hub>,
     view: RefCell<Rc<WorkerView>>,
-    drain: watch::Receiver<bool>,
+    going: watch::Receiver<Going>,
     connections: Connections,
     failures: mpsc::Sender<TrafficFailure>,
     overhead: metrics::Histogram,
@@ -119,7 +119,7 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
         view: RefCell::new(Rc::new(view)),
         ground: start.ground,
         hub: start.hub,
-        drain: start.drain,
+        going: start.going,
         connections: start.connections,
         failures: start.failures,
         overhead: metrics::histogram!(names::PROXY_OVERHEAD),
@@ -132,7 +132,7 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
     worker.confirm();
     let mut listeners = Listeners::default();
     started(listeners.set(&worker, start.listeners));
-    let mut drain = worker.drain_order();
+    let mut going = worker.going.clone();
     let mut draining = false;
     let mut sweep_at = clock::now() + SWEEP_EVERY;
     loop {
@@ -148,7 +148,7 @@ async fn main(start: Start, started: impl FnOnce(io::Result<()>)) {
                 Some(Order::Stop) | None => return,
             },
             Ok(()) = published.changed() => worker.renew(),
-            Ok(_) = drain.wait_for(|drain| *drain), if !draining => {
+            Ok(_) = going.wait_for(|going| *going == Going::End), if !draining => {
                 draining = true;
                 listeners.close();
             }
@@ -168,9 +168,23 @@ impl Worker {
         Rc::clone(&self.view.borrow())
     }
 
-    /// Becomes true when connections are to be drained.
-    pub(crate) fn drain_order(&self) -> watch::Receiver<bool> {
-        self.drain.clone()
+    /// Waits until clients are asked to go. Cancelling it loses nothing.
+    pub(crate) async fn asked_to_go(&self) {
+        let mut going = self.going.clone();
+        // The edge outlives its workers; were it gone, going would be right too.
+        drop(going.wait_for(|going| *going != Going::Stay).await);
+    }
+
+    /// Whether clients are asked to go, and new ones served.
+    pub(crate) fn is_resting(&self) -> bool {
+        *self.going.borrow() == Going::Rest
+    }
+
+    /// Waits until the edge goes. Cancelling it loses nothing.
+    pub(crate) async fn ending(&self) {
+        let mut going = self.going.clone();
+        // As above.
+        drop(going.wait_for(|going| *going == Going::End).await);
     }
 
     /// What waits for clients.

@@ -108,7 +108,10 @@ impl Laws {
             PickReason::Weight | PickReason::FailOpen => choice.backend,
             // It was that one's turn, and stays counted so.
             PickReason::Spill { from, .. } => from,
-            PickReason::Affinity | PickReason::Retry | PickReason::Trial => return Ok(()),
+            // One that has waited had its turn before, when nothing was given.
+            PickReason::Affinity | PickReason::Retry | PickReason::Trial | PickReason::Waited => {
+                return Ok(());
+            }
         };
         worker.count(service, turn);
         worker.is_exact(at)

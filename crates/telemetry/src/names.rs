@@ -136,8 +136,14 @@ metrics! {
         "Time spent with an endpoint, by phase of the attempt.";
     PROXY_OVERHEAD, Histogram, "bascule_proxy_overhead_seconds", "seconds", &[], OVERHEAD,
         "Time the proxy itself added to requests.";
-    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "affinity", "retry", "fail_open", "spill", "trial"])], &[],
+    PICKS, Counter, "bascule_picks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("why", &["weight", "affinity", "retry", "fail_open", "spill", "trial", "waited"])], &[],
         "Picks of a backend, by reason; those by weight are what the share decides.";
+    BREAKERS_OPEN, Gauge, "bascule_breakers_open", "", &[SERVICE, BACKEND, PROVIDER, closed("limit", &["endpoint_requests", "endpoint_connections", "backend_requests"])], &[],
+        "Limits that are reached at this moment: endpoints of the backend, or the backend itself. Only of services that have limits.";
+    PENDING, Gauge, "bascule_pending_requests", "", HOLDER, &[],
+        "Requests that wait for a place, by the backend they wait for.";
+    PENDING_ENDED, Counter, "bascule_pending_ended_total", "", &[SERVICE, BACKEND, PROVIDER, closed("end", &["served", "timeout", "client_gone"])], &[],
+        "Requests that have waited for a place, by how that ended.";
     BACKEND_ERRORS, Counter, "bascule_backend_errors_total", "", HOLDER, &[],
         "Requests that failed for the backend's fault: 5xx, cut, refused, timed out.";
     REQUESTS_REFUSED, Counter, "bascule_requests_refused_total", "", &[SERVICE, open("reason")], &[],

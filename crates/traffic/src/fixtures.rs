@@ -12,7 +12,7 @@ use bascule_model::{
 use crate::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use crate::spec::{
     Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointUrl, FailOpen,
-    HostPolicy, RetryPolicy, Role, ServiceSpec, Timeouts,
+    HostPolicy, RetryPolicy, Role, ServiceLimits, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn points(value: u16) -> BasisPoints {
@@ -79,6 +79,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
         zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
+        limits: ServiceLimits::default(),
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),

@@ -55,6 +55,8 @@ pub enum PickReason {
     FailOpen,
     /// To see whether an endpoint that was taken out works again. Not of a picker: the judge grants it.
     Trial,
+    /// It had waited in the backend's line.
+    Waited,
     /// The backend whose turn it was had nothing open.
     Spill {
         /// That backend: an index into [`Service::backends`].
@@ -105,6 +107,7 @@ impl PickReason {
             Self::Affinity => "affinity",
             Self::Retry => "retry",
             Self::FailOpen => "fail_open",
+            Self::Waited => "waited",
             Self::Spill { .. } => Self::SPILL,
             Self::Trial => "trial",
         }
@@ -195,6 +198,25 @@ impl Picker {
             }),
             None => self.spill(service, (backend, why), key, look),
         }
+    }
+
+    /// Picks inside a backend, for a request that has waited there and is next. Its turn it has had.
+    pub fn after_wait(
+        &mut self,
+        service: &Service,
+        backend: usize,
+        key: Option<Key>,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Option<Choice> {
+        let endpoint = match self.inside(service, backend, Gate::Trial, key, &look) {
+            Some(endpoint) => endpoint,
+            None => self.inside(service, backend, Gate::Suspect, key, &look)?,
+        };
+        Some(Choice {
+            backend,
+            endpoint,
+            why: PickReason::Waited,
+        })
     }
 
     /// An endpoint of this backend whose gate is `worst` or better.

@@ -12,6 +12,7 @@ use bascule_model::{BackendName, ListenerName, ProviderName, Scheme, ServiceName
 
 pub use retry::{GrpcStatuses, RetryPolicy, RetryWhen, Statuses};
 
+pub use crate::breaker::ServiceLimits;
 pub use crate::capacity::{Capacity, Class};
 
 /// One service.
@@ -37,6 +38,8 @@ pub struct ServiceSpec {
     pub timeouts: Timeouts,
     /// When a request is tried again.
     pub retry: RetryPolicy,
+    /// How much may run, and wait, at one endpoint and at one backend.
+    pub limits: ServiceLimits,
     /// How fast a returning endpoint or backend gets its share back.
     pub ramp: Duration,
     /// What happens when no backend is up.

@@ -25,7 +25,7 @@ use bascule_traffic::retry::{
 use bascule_traffic::spec::{
     Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
     FailOpen, HashKey, HostPattern, HostPolicy, LoadBound, MatchSpec, PathPattern, RetryPolicy,
-    Role, ServiceSpec, Timeouts,
+    Role, ServiceLimits, ServiceSpec, Timeouts,
 };
 use bascule_traffic::{Gate, Look, Picker, Snapshot, admit};
 
@@ -97,6 +97,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
+        limits: ServiceLimits::default(),
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),

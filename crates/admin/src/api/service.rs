@@ -123,6 +123,38 @@ pub struct Backend {
     pub utilization_ratio: Option<f64>,
     /// What was measured in the last minute.
     pub load: Load,
+    /// The service's limits; none where it has none.
+    pub limits: Option<BackendLimits>,
+    /// Requests that wait for a place here.
+    pub pending: u64,
+    /// The limit of the whole backend that is reached now: `backend_requests`.
+    pub full: Option<String>,
+    /// What still runs, where nothing new goes.
+    pub leaving: Option<Leaving>,
+}
+
+/// How much may run, and wait: `services.S.limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct BackendLimits {
+    /// Requests at one endpoint.
+    pub endpoint_requests: Option<u32>,
+    /// Connections to one endpoint.
+    pub endpoint_connections: Option<u32>,
+    /// Requests at the backend.
+    pub backend_requests: Option<u32>,
+    /// Requests that may wait, for each usable endpoint.
+    pub endpoint_pending: u32,
+    /// How long one may wait.
+    pub pending_timeout_seconds: f64,
+}
+
+/// What still runs on a target that gets nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Leaving {
+    /// Requests, with those that still wait for it.
+    pub running: u64,
+    /// How long until none does, from how they have ended so far; none while that cannot be told.
+    pub eta_seconds: Option<f64>,
 }
 
 /// A backend's shares in percent: five numbers that are never mixed.
@@ -201,6 +233,14 @@ pub struct Endpoint {
     pub usable: bool,
     /// Its weight inside the backend: below 1 while it returns.
     pub weight_ratio: f64,
+    /// Requests running now.
+    pub in_flight: u64,
+    /// Connections to it, with those being made.
+    pub connections: u64,
+    /// The limit that is reached now: `endpoint_requests`, `endpoint_connections`.
+    pub full: Option<String>,
+    /// What still runs, where nothing new goes.
+    pub leaving: Option<Leaving>,
 }
 
 /// Why and since when traffic took an endpoint out.
@@ -255,6 +295,8 @@ pub struct Provider {
     pub finding: Option<String>,
     /// Its backends over all services.
     pub backends: Vec<ProviderBackend>,
+    /// What still runs, where none of its backends gets anything new.
+    pub leaving: Option<Leaving>,
     /// The evacuation that is in force, if one is.
     pub evacuation: Option<String>,
 }

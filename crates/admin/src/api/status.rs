@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConfigState, Evacuation, ObservedState, Provider, Service, Shift};
+use super::{
+    AdminState, ConfigState, Evacuation, Leaving, ObservedState, Provider, Service, Shift,
+};
 
 /// Everything a person looks at first. `/v1/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -60,8 +62,8 @@ pub struct Listener {
     pub tls: bool,
 }
 
-/// About the workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+/// About this edge and its workers. `/v1/edge`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Edge {
     /// How many there are.
     pub workers: usize,
@@ -69,4 +71,12 @@ pub struct Edge {
     pub confirmed_revision: u64,
     /// Whether that is the current one.
     pub in_step: bool,
+    /// `drain`: clients are asked to go, and `/readyz` says 503.
+    pub admin_state: AdminState,
+    /// Requests of clients that run.
+    pub requests: u64,
+    /// Connections of clients.
+    pub connections: u64,
+    /// Connections that are still there, while it is drained.
+    pub leaving: Option<Leaving>,
 }

@@ -1,6 +1,7 @@
 //! One backend and its endpoints in the picture.
 
 use bascule_model::AdminTarget;
+use bascule_traffic::breaker::{BackendCounts, Limit};
 use bascule_traffic::snapshot::{Backend, Endpoint, Service};
 use bascule_traffic::spec::Role;
 
@@ -47,8 +48,11 @@ impl Picture<'_> {
             Some(Role::Standby) => (api::Role::Standby, None),
             None => (api::Role::Weighted, None),
         };
-        let mut endpoints: Vec<api::Endpoint> =
-            backend.endpoints.iter().map(|e| self.endpoint(e)).collect();
+        let mut endpoints: Vec<api::Endpoint> = backend
+            .endpoints
+            .iter()
+            .map(|e| self.endpoint(service, e))
+            .collect();
         endpoints.sort_by(|a, b| {
             let worst = b.observed_state.cmp(&a.observed_state);
             worst.then_with(|| a.name.cmp(&b.name))
@@ -76,6 +80,10 @@ impl Picture<'_> {
             )
             .map(|(_, ratio)| ratio),
             load: self.app.window().load(name, &backend.name),
+            limits: limits(service),
+            pending: u64::from(self.loads.of_backend(name, &backend.name).waiting),
+            full: full_backend(service, self.loads.of_backend(name, &backend.name)),
+            leaving: self.leaving_of_backend(name, backend),
         }
     }
 
@@ -97,7 +105,8 @@ impl Picture<'_> {
         }
     }
 
-    pub(crate) fn endpoint(&self, endpoint: &Endpoint) -> api::Endpoint {
+    pub(crate) fn endpoint(&self, service: &Service, endpoint: &Endpoint) -> api::Endpoint {
+        let counts = self.loads.of_endpoint(&endpoint.id);
         let id = &endpoint.id;
         let own = self.state.admin.iter().find(|(target, _)| match target {
             AdminTarget::Endpoint(service, backend, name) => {
@@ -138,6 +147,30 @@ impl Picture<'_> {
             checked_at: verdict.and_then(|v| v.checked_at).map(convert::past),
             usable: endpoint.usable,
             weight_ratio: endpoint.weight.ratio(),
+            in_flight: u64::from(counts.requests),
+            connections: u64::from(counts.connections),
+            full: service.spec.limits.endpoint_full(counts).map(word),
+            leaving: self.leaving_of_endpoint(endpoint),
         }
     }
+}
+
+fn word(limit: Limit) -> String {
+    limit.as_str().to_owned()
+}
+
+fn full_backend(service: &Service, counts: BackendCounts) -> Option<String> {
+    let full = service.spec.limits.backend_full(counts.requests);
+    full.map(word)
+}
+
+fn limits(service: &Service) -> Option<api::BackendLimits> {
+    let limits = service.spec.limits;
+    limits.is_limited().then_some(api::BackendLimits {
+        endpoint_requests: limits.endpoint_requests,
+        endpoint_connections: limits.endpoint_connections,
+        backend_requests: limits.backend_requests,
+        endpoint_pending: limits.endpoint_pending,
+        pending_timeout_seconds: limits.pending_timeout.as_secs_f64(),
+    })
 }

@@ -221,7 +221,8 @@ pub(super) async fn endpoint(
     let service = picture.find(&service)?;
     let backend = picture.find_backend(service, &backend)?;
     let found = find_endpoint(service.name(), backend, &endpoint)?;
-    Ok(At(picture.state.revision, picture.endpoint(found)))
+    let endpoint = picture.endpoint(service, found);
+    Ok(At(picture.state.revision, endpoint))
 }
 
 fn find_endpoint<'a>(

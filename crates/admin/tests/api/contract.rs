@@ -22,6 +22,10 @@ fn operations() -> Vec<(String, String)> {
         .fold(path.clone(), |path, (name, value)| {
             path.replace(name, value)
         });
+        let filled = match filled.as_str() {
+            "/v1/explain/request" => format!("{filled}?url=http://meet.example.org/"),
+            _ => filled,
+        };
         for method in item.as_object().unwrap().keys() {
             all.push((method.to_uppercase(), filled.clone()));
         }

@@ -471,3 +471,33 @@ fn a_bad_configuration_is_refused_with_all_its_errors_and_changes_nothing() {
         assert_eq!(site.world.config.applied.lock().unwrap()[0].reason, "CHG-2");
     });
 }
+
+#[test]
+fn an_edge_is_drained_and_ready_again_and_nothing_else() {
+    with_site(async |site| {
+        let edge = async || site.get(To::Tcp, "/v1/edge").await.json();
+        assert_eq!(edge().await["admin_state"], "ready");
+        let patch = async |state: &str, query: &str| {
+            let body = json!({"admin_state": state, "reason": "CHG-1"}).to_string();
+            site.change(To::Socket, "PATCH", &format!("/v1/edge{query}"), &body)
+                .await
+        };
+        assert_eq!(patch("drain", "?dry_run=true").await.status, 200);
+        assert_eq!(edge().await["admin_state"], "ready");
+        let answer = patch("drain", "").await;
+        assert_eq!(
+            (answer.status, answer.json()["revision"].clone()),
+            (200, json!(41))
+        );
+        let drained = edge().await;
+        assert_eq!(drained["admin_state"], "drain");
+        assert_eq!(
+            drained["leaving"],
+            json!({"running": 5, "eta_seconds": null})
+        );
+        assert_eq!(patch("offline", "").await.status, 422);
+        assert_eq!(patch("ready", "").await.status, 200);
+        assert_eq!(edge().await["leaving"], json!(null));
+        assert!(site.world.control.asked.lock().unwrap().is_empty());
+    });
+}

@@ -295,3 +295,64 @@ fn same_series(a: &str, b: &str) -> bool {
     };
     parts(a) == parts(b)
 }
+
+#[test]
+fn what_still_runs_on_a_drained_target_is_told_with_what_waits_for_it() {
+    with_site(async |site| {
+        let status = site.get(To::Tcp, "/v1/status").await.json();
+        let aws = &status["services"][0]["backends"][0];
+        assert_eq!(aws["leaving"], json!(null), "it takes its part");
+        site.world.drain_backend("meet", "oci");
+        site.world.run("meet", "oci", 7, 2);
+        let oci = site
+            .get(To::Tcp, "/v1/services/meet/backends/oci")
+            .await
+            .json();
+        assert_eq!(oci["leaving"]["running"], 9);
+        assert_eq!(oci["pending"], 2);
+        // Nothing has ended yet, so how long it takes cannot be told.
+        assert_eq!(oci["leaving"]["eta_seconds"], json!(null));
+        assert_eq!(oci["endpoints"][0]["in_flight"], 7);
+        site.world.run("meet", "oci", 0, 0);
+        let oci = site
+            .get(To::Tcp, "/v1/services/meet/backends/oci")
+            .await
+            .json();
+        assert_eq!(oci["leaving"], json!({"running": 0, "eta_seconds": 0.0}));
+    });
+}
+
+#[test]
+fn a_request_is_explained_to_whoever_may_look_and_spends_nothing() {
+    with_site(async |site| {
+        site.world.break_endpoints("oci", 2);
+        let ask = async |query: &str| {
+            let path = format!("/v1/explain/request?{query}");
+            site.get(To::Tcp, &path).await
+        };
+        let url = "url=http%3A%2F%2Fmeet.example.org%3A8080%2Froom%2F42";
+        let explained = ask(url).await.json();
+        assert_eq!(explained["service"], "meet");
+        let shares: Vec<f64> = explained["candidates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|candidate| candidate["share"].as_f64().unwrap())
+            .collect();
+        assert!(
+            (shares.iter().sum::<f64>() - 100.0).abs() < 1e-9,
+            "{shares:?}"
+        );
+        assert_eq!(explained["pick"]["why"], "weight");
+        assert_eq!(explained["attempts"]["idempotent"], true);
+        assert_eq!(ask(url).await.json(), explained, "asking changes nothing");
+
+        let other = ask(&format!("{url}&method=POST&host=else.example.org"))
+            .await
+            .json();
+        assert_eq!(other["host"], "else.example.org");
+        assert_eq!(ask("url=%2Froom").await.status, 400);
+        assert_eq!(ask(&format!("{url}&listener=wbe")).await.status, 400);
+        assert_eq!(ask(&format!("{url}&hsot=a")).await.status, 400);
+    });
+}

@@ -3,34 +3,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bascule_admin::{
-    BoundListener, By, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
+    BoundListener, By, Clients, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
     RefusedConfig, RunningConfig,
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Severity, Span};
 use bascule_control::{Confirmed, Recorded, StoreError};
 use bascule_health::{CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
-    AdminTarget, BackendName, BackendSignal, EndpointId, FailureClass, Histogram, ListenerName,
-    ObservedState, ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow, Targets,
-    Timestamp,
+    AdminState, AdminTarget, BackendName, BackendSignal, EndpointId, FailureClass, Histogram,
+    ListenerName, ObservedState, ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow,
+    Targets, Timestamp,
 };
 use bascule_plan::view::{
-    Accepted, EvacuationPhase, EvacuationView, HistoryEntry, OverrideView, Proof, ReceiverView,
-    RowChange, ServiceView, ShiftCause, ShiftPhase, ShiftView,
+    Accepted, AdminEntry, EvacuationPhase, EvacuationView, HistoryEntry, OverrideView, Proof,
+    ReceiverView, RowChange, ServiceView, ShiftCause, ShiftPhase, ShiftView,
 };
 use bascule_plan::{Refusal, Request, State};
 use bascule_telemetry::events::Bus;
 use bascule_telemetry::{Registry, clock};
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
+use bascule_traffic::breaker::{BackendCounts, EndpointCounts, Loads};
 use bascule_traffic::spec::{
     BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
-    HostPolicy, RetryPolicy, Role, ServiceSpec, Timeouts,
+    HostPolicy, RetryPolicy, Role, ServiceLimits, ServiceSpec, Timeouts,
 };
 
 pub(crate) fn service(name: &str) -> ServiceName {
@@ -95,6 +97,37 @@ impl World {
             config: Arc::clone(&self.config) as Arc<dyn ConfigPort>,
             ready: Arc::new(move || not_ready.lock().unwrap().clone().map_or(Ok(()), Err)),
         }
+    }
+
+    /// A person drains a backend of `meet`.
+    pub(crate) fn drain_backend(&self, service_name: &str, backend_name: &str) {
+        let target = AdminTarget::Backend(service(service_name), backend(backend_name));
+        let entry = AdminEntry {
+            state: AdminState::Drain,
+            actor: "uid:0".to_owned(),
+            reason: String::new(),
+            set_at: clock::wall(),
+        };
+        self.control.change(|state| {
+            state.admin.insert(target, entry);
+        });
+        self.edge.assemble();
+    }
+
+    /// So many requests run at the first endpoint of a backend, and wait for it.
+    pub(crate) fn run(&self, service_name: &str, backend_name: &str, requests: u32, waiting: u32) {
+        let snapshot = self.edge.snapshot();
+        let of = snapshot.service(&service(service_name)).unwrap();
+        let first = &of.backend(&backend(backend_name)).unwrap().endpoints[0];
+        let mut loads = self.edge.loads.lock().unwrap();
+        let at_backend = BackendCounts { requests, waiting };
+        let at_endpoint = EndpointCounts {
+            requests,
+            ..EndpointCounts::default()
+        };
+        let key = (service(service_name), backend(backend_name));
+        loads.backends.insert(key, at_backend);
+        loads.endpoints.insert(Arc::clone(&first.id), at_endpoint);
     }
 
     /// So many endpoints of a backend have failed their checks.
@@ -200,6 +233,7 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         zone: None,
         timeouts: Timeouts::default(),
         retry: RetryPolicy::default(),
+        limits: ServiceLimits::default(),
         ramp: Duration::from_secs(5),
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
@@ -321,6 +355,8 @@ pub(crate) struct FakeEdge {
     health: Arc<ArcSwap<Report>>,
     snapshot: ArcSwap<Snapshot>,
     pub(crate) signals: Mutex<Vec<BackendSignal>>,
+    pub(crate) loads: Mutex<Loads>,
+    pub(crate) rests: AtomicBool,
 }
 
 impl FakeEdge {
@@ -336,6 +372,8 @@ impl FakeEdge {
             health: Arc::clone(health),
             snapshot: ArcSwap::new(snapshot),
             signals: Mutex::default(),
+            loads: Mutex::default(),
+            rests: AtomicBool::new(false),
         }
     }
 
@@ -432,6 +470,22 @@ impl EdgeView for FakeEdge {
 
     fn signals(&self) -> Vec<BackendSignal> {
         self.signals.lock().unwrap().clone()
+    }
+
+    fn loads(&self) -> Loads {
+        self.loads.lock().unwrap().clone()
+    }
+
+    fn clients(&self) -> Clients {
+        Clients {
+            requests: 3,
+            connections: 5,
+            asked_to_go: self.rests.load(Ordering::SeqCst),
+        }
+    }
+
+    fn rest(&self, rest: bool) {
+        self.rests.store(rest, Ordering::SeqCst);
     }
 
     fn listeners(&self) -> Vec<BoundListener> {

@@ -156,7 +156,7 @@ pub(crate) enum Command {
     Maint(AdminArgs),
     /// Give a target nothing, check nothing, close its idle connections.
     Offline(AdminArgs),
-    /// Why a backend has the share it has, factor by factor.
+    /// Why a backend has the share it has, factor by factor; or what would become of a request.
     Explain(ExplainArgs),
     /// Everything that changed, with who and why, as it happens.
     Events(EventsArgs),
@@ -390,11 +390,11 @@ pub(crate) struct RestoreArgs {
 /// Arguments of `drain`, `ready`, `maint` and `offline`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdminArgs {
-    /// `endpoint/[SERVICE/]BACKEND/ADDRESS`, `backend/[SERVICE/]BACKEND` or `provider/PROVIDER`. The service may be left
-    /// out when only one has the backend.
+    /// `endpoint/[SERVICE/]BACKEND/ADDRESS`, `backend/[SERVICE/]BACKEND`, `provider/PROVIDER` or `edge/self` (`drain` and
+    /// `ready` only). The service may be left out when only one has the backend.
     #[arg(value_parser = values::target)]
     pub(crate) target: TargetArg,
-    /// Wait until nothing runs there any more.
+    /// Wait until nothing runs there any more, saying how much does and how long it will take; exit 1 at the deadline.
     #[arg(long)]
     pub(crate) wait: bool,
     /// How long to wait.
@@ -409,11 +409,45 @@ pub(crate) struct AdminArgs {
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "bascule explain [OPTIONS] <SERVICE> <BACKEND>\n       bascule explain [OPTIONS] request <METHOD> <URL>"
+)]
 pub(crate) struct ExplainArgs {
     /// The service.
-    pub(crate) service: String,
+    #[arg(required = true)]
+    pub(crate) service: Option<String>,
     /// The backend.
-    pub(crate) backend: String,
+    #[arg(required = true)]
+    pub(crate) backend: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<ExplainCommand>,
+}
+
+/// What `explain` does besides shares.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ExplainCommand {
+    /// What would become of a request that came now: route, candidates, where it would go, and where after that.
+    Request(ExplainRequestArgs),
+}
+
+/// Arguments of `explain request`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExplainRequestArgs {
+    /// The method, such as `GET`.
+    pub(crate) method: String,
+    /// The absolute URL that the client asks for.
+    pub(crate) url: String,
+    /// A header of the request, `NAME: VALUE`; `Host` goes before the URL's.
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+    /// The listener it comes through; default: the one that fits scheme and port.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// Ask this file instead of the running process: every endpoint counts as up and idle.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Arguments of `events`.

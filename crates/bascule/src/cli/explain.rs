@@ -1,11 +1,14 @@
 //! `explain SERVICE BACKEND`: the factor chain from the declared share to the effective one. It prints numbers that the API
-//! gives and computes none.
+//! gives and computes none. `explain request` is in [`request`].
+
+pub(crate) mod request;
 
 use bascule_admin::api::{Explanation, Loss, Mode};
 
-use super::args::ExplainArgs;
+use super::args::{ExplainArgs, ExplainCommand, Global};
 use super::client::segment;
-use super::exit::{CliResult, Exit};
+use super::exit::{CliError, CliResult, Exit};
+use super::output::Output;
 use super::session::Session;
 use super::text::{self, Clock};
 
@@ -15,11 +18,19 @@ const WORD: usize = 11;
 const WHY: usize = 23;
 
 /// Explains.
-pub(crate) async fn run(session: &mut Session<'_>, args: &ExplainArgs) -> CliResult {
+pub(crate) async fn run(args: &ExplainArgs, global: &Global, out: &mut Output) -> CliResult {
+    if let Some(ExplainCommand::Request(args)) = &args.command {
+        return request::run(args, global, out).await;
+    }
+    let (Some(service), Some(backend)) = (&args.service, &args.backend) else {
+        // The parser asks for both where there is no subcommand.
+        return Err(CliError::new(Exit::Usage, "name a service and a backend"));
+    };
+    let session = &mut Session::open(global, out)?;
     let path = format!(
         "/v1/services/{}/explain/{}",
-        segment(&args.service),
-        segment(&args.backend)
+        segment(service),
+        segment(backend)
     );
     let explanation: Explanation = session.get(&path).await?;
     let clock = session.clock.clone();

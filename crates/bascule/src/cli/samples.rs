@@ -92,6 +92,10 @@ fn endpoint(name: &str, state: ObservedState) -> Endpoint {
         checked_at: Some(at("19:39:59")),
         usable: !failed,
         weight_ratio: 1.0,
+        in_flight: if failed { 0 } else { 11_934 },
+        connections: 0,
+        full: None,
+        leaving: None,
     }
 }
 
@@ -137,6 +141,10 @@ fn backend(name: &str, declared: f64, share: f64, role: Role) -> Backend {
             latency_p99_seconds: if standby { None } else { Some(0.310) },
             in_flight: if standby { 0 } else { 11_934 },
         },
+        limits: None,
+        pending: 0,
+        full: None,
+        leaving: None,
     }
 }
 
@@ -201,7 +209,8 @@ pub(crate) fn status() -> Status {
     let json = json!({
         "at": "2026-11-20T19:40:00Z", "revision": 1847, "state": "up",
         "instance": {"version": "0.1.0", "id": "i", "started_at": "2026-11-20T09:00:00Z", "ready": true, "not_ready": ""},
-        "edge": {"workers": 4, "confirmed_revision": 1847, "in_step": true},
+        "edge": {"workers": 4, "confirmed_revision": 1847, "in_step": true,
+                 "admin_state": "ready", "requests": 0, "connections": 0, "leaving": null},
         "config": {"hash": "3f9c1e2", "origin": "meet.yaml", "loaded_at": "2026-11-20T09:10:00Z", "last_error": null},
         "services": [], "providers": [], "shifts": [], "evacuations": [],
     });

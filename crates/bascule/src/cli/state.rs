@@ -1,9 +1,9 @@
-//! `drain`, `ready`, `maint` and `offline`: admin states of endpoints, backends and providers, and waiting until they have
-//! taken effect. The service may be left out when only one has the backend.
+//! `drain`, `ready`, `maint` and `offline`: admin states of endpoints, backends, providers and of the edge, and waiting
+//! until they have taken effect. The service may be left out when only one has the backend.
 
 mod wait;
 
-use bascule_admin::api::{AdminPatch, AdminState, Change, Provider, Service, ServiceList};
+use bascule_admin::api::{AdminPatch, AdminState, Change, Provider, Service, ServiceList, Status};
 use bascule_model::{BackendName, ServiceName};
 use http::Method;
 
@@ -31,13 +31,6 @@ pub(crate) async fn run(
     state: AdminState,
 ) -> CliResult {
     let target = resolve(session, &args.target).await?;
-    if args.wait && state != AdminState::Ready && matches!(target, Target::Endpoint(..)) {
-        return Err(CliError::new(
-            Exit::Usage,
-            "running requests are counted by backend, so an endpoint cannot be waited for",
-        )
-        .with_help("leave --wait out, or name the backend"));
-    }
     let revision = revision(session, &target).await?;
     let body = AdminPatch {
         admin_state: state,
@@ -67,6 +60,7 @@ pub(crate) async fn run(
 /// A target with its service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
+    Edge,
     Provider(String),
     Backend(String, String),
     Endpoint(String, String, String),
@@ -75,6 +69,7 @@ enum Target {
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Edge => f.write_str("edge/self"),
             Self::Provider(p) => write!(f, "provider/{p}"),
             Self::Backend(s, b) => write!(f, "backend/{s}/{b}"),
             Self::Endpoint(s, b, e) => write!(f, "endpoint/{s}/{b}/{e}"),
@@ -85,6 +80,7 @@ impl std::fmt::Display for Target {
 impl Target {
     fn path(&self) -> String {
         match self {
+            Self::Edge => "/v1/edge".to_owned(),
             Self::Provider(p) => format!("/v1/providers/{}", segment(p)),
             Self::Backend(s, b) => format!("/v1/services/{}/backends/{}", segment(s), segment(b)),
             Self::Endpoint(s, b, e) => {
@@ -102,6 +98,7 @@ impl Target {
 /// Fills the service in.
 async fn resolve(session: &mut Session<'_>, target: &TargetArg) -> Result<Target, CliError> {
     let (service, backend) = match target {
+        TargetArg::Edge => return Ok(Target::Edge),
         TargetArg::Provider(provider) => return Ok(Target::Provider(provider.to_string())),
         TargetArg::Backend(service, backend) | TargetArg::Endpoint(service, backend, _) => {
             (service, backend)
@@ -178,13 +175,17 @@ fn with_service(target: &TargetArg, service: &str) -> String {
         TargetArg::Endpoint(_, backend, endpoint) => {
             TargetArg::Endpoint(service, backend, endpoint).to_string()
         }
-        provider @ TargetArg::Provider(_) => provider.to_string(),
+        whole @ (TargetArg::Edge | TargetArg::Provider(_)) => whole.to_string(),
     }
 }
 
 /// The revision that a change of the target is based on. That the target exists is the API's to say.
 async fn revision(session: &mut Session<'_>, target: &Target) -> Result<u64, CliError> {
     match target {
+        Target::Edge => session
+            .get::<Status>("/v1/status")
+            .await
+            .map(|status| status.revision),
         Target::Provider(_) => session
             .get::<Provider>(&target.path())
             .await

@@ -106,6 +106,8 @@ fn percent(text: &str) -> Result<BasisPoints, String> {
 /// What an admin state is set on, as written: the service may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TargetArg {
+    /// `edge/self`: the edge that is asked.
+    Edge,
     /// `provider/aws`.
     Provider(ProviderName),
     /// `backend/aws` or `backend/meet/aws`.
@@ -119,6 +121,7 @@ impl fmt::Display for TargetArg {
         let service =
             |s: &Option<ServiceName>| s.as_ref().map(|s| format!("{s}/")).unwrap_or_default();
         match self {
+            Self::Edge => f.write_str("edge/self"),
             Self::Provider(p) => write!(f, "provider/{p}"),
             Self::Backend(s, b) => write!(f, "backend/{}{b}", service(s)),
             Self::Endpoint(s, b, e) => write!(f, "endpoint/{}{b}/{e}", service(s)),
@@ -130,8 +133,8 @@ impl fmt::Display for TargetArg {
 pub(crate) fn target(text: &str) -> Result<TargetArg, String> {
     let wrong = || {
         format!(
-            "`{text}` is no target; write provider/PROVIDER, backend/[SERVICE/]BACKEND or \
-             endpoint/[SERVICE/]BACKEND/ADDRESS"
+            "`{text}` is no target; write provider/PROVIDER, backend/[SERVICE/]BACKEND, \
+             endpoint/[SERVICE/]BACKEND/ADDRESS or edge/self"
         )
     };
     fn name<N: FromStr>(text: &str) -> Result<N, String>
@@ -153,9 +156,11 @@ pub(crate) fn target(text: &str) -> Result<TargetArg, String> {
             name(b)?,
             (*e).to_owned(),
         )),
-        ["edge", ..] => {
-            Err("targets of kind `edge` do not exist yet; stop this edge with SIGTERM".to_owned())
-        }
+        ["edge", "self"] => Ok(TargetArg::Edge),
+        ["edge", ..] => Err(
+            "an edge knows only itself: write edge/self, and name another with --context"
+                .to_owned(),
+        ),
         _ => Err(wrong()),
     }
 }
@@ -226,6 +231,7 @@ mod tests {
             ("backend/meet/aws", "backend/meet/aws"),
             ("endpoint/aws/10.0.1.10:80", "endpoint/aws/10.0.1.10:80"),
             ("endpoint/meet/aws/[::1]:80", "endpoint/meet/aws/[::1]:80"),
+            ("edge/self", "edge/self"),
         ] {
             assert_eq!(target(text).unwrap().to_string(), with);
         }
@@ -235,7 +241,7 @@ mod tests {
             "backend/a/b/c",
             "endpoint/a",
             "endpoint/a/",
-            "edge/self",
+            "edge/e-1",
             "provider/a b",
         ] {
             assert!(target(bad).is_err(), "{bad}");

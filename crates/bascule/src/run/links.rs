@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use bascule_admin::{BoundListener, EdgeView};
+use bascule_admin::{BoundListener, Clients, EdgeView};
 use bascule_control::{Confirmed, EdgeLink};
 use bascule_model::{AdminState, BackendSignal, Targets};
 use bascule_plan::steer::{BackendHealth, Health};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
+use bascule_traffic::breaker::Loads;
 use bascule_traffic::snapshot::Endpoint;
 use tokio::sync::mpsc;
 
 use super::edge::Change;
 use super::reload::Reloader;
+use super::stop::Ready;
 
 /// The controller's edge. It exists before the edge does, since the edge starts with the controller's targets.
 #[derive(Debug)]
@@ -104,6 +106,8 @@ fn health(snapshot: &Snapshot) -> Health {
 pub(super) struct View {
     /// The data plane.
     pub(super) edge: Edge,
+    /// Hears that a person takes the edge out.
+    pub(super) ready: Ready,
     /// Knows the listeners.
     pub(super) reloader: Arc<Reloader>,
 }
@@ -121,7 +125,24 @@ impl EdgeView for View {
         self.edge.signals(clock::now())
     }
 
+    fn loads(&self) -> Loads {
+        self.edge.loads()
+    }
+
     fn listeners(&self) -> Vec<BoundListener> {
         self.reloader.bound()
+    }
+
+    fn clients(&self) -> Clients {
+        Clients {
+            requests: self.edge.in_flight(),
+            connections: u64::try_from(self.edge.connections()).unwrap_or(u64::MAX),
+            asked_to_go: self.edge.is_resting(),
+        }
+    }
+
+    fn rest(&self, rest: bool) {
+        self.ready.rest(rest);
+        self.edge.rest(rest);
     }
 }

@@ -14,28 +14,42 @@ use tokio::sync::mpsc;
 
 /// Whether the process takes traffic.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ready(Arc<AtomicBool>);
+pub(super) struct Ready(Arc<State>);
+
+/// What decides.
+#[derive(Debug, Default)]
+struct State {
+    runs: AtomicBool,
+    /// A person takes it out.
+    rests: AtomicBool,
+}
 
 impl Ready {
     /// It takes traffic from now on.
     pub(super) fn yes(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.runs.store(true, Ordering::Release);
         tell_supervisor(NotifyState::Ready);
     }
 
+    /// A person takes the edge out of what is in front of it, or puts it back.
+    pub(super) fn rest(&self, rest: bool) {
+        self.0.rests.store(rest, Ordering::Release);
+    }
+
     fn no(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.runs.store(false, Ordering::Release);
         tell_supervisor(NotifyState::Stopping);
     }
 
     /// For `/readyz`.
     pub(super) fn get(&self) -> Result<(), String> {
-        let ready = self.0.load(Ordering::Acquire);
-        if ready {
-            Ok(())
-        } else {
-            Err("starting or stopping".to_owned())
+        if !self.0.runs.load(Ordering::Acquire) {
+            return Err("starting or stopping".to_owned());
         }
+        if self.0.rests.load(Ordering::Acquire) {
+            return Err("drained by an operator".to_owned());
+        }
+        Ok(())
     }
 }
 

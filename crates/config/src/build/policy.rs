@@ -10,7 +10,7 @@ use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
     Algorithm, Balance, Class, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen,
-    Statuses, Timeouts,
+    ServiceLimits, Statuses, Timeouts,
 };
 
 use crate::config::{Limits, ListenerTimeouts};
@@ -151,6 +151,22 @@ pub(super) fn limits(limits: Layers<'_>) -> Limits {
         control_frames: limits
             .rate("control_frames")
             .unwrap_or(built_in.control_frames),
+    }
+}
+
+/// A service's own; `defaults.limits` are those of listeners, and of the process.
+pub(super) fn service_limits(limits: Layers<'_>) -> ServiceLimits {
+    let built_in = ServiceLimits::default();
+    ServiceLimits {
+        endpoint_requests: limits.integer("endpoint_requests"),
+        endpoint_connections: limits.integer("endpoint_connections"),
+        backend_requests: limits.integer("backend_requests"),
+        endpoint_pending: limits
+            .integer("endpoint_pending")
+            .unwrap_or(built_in.endpoint_pending),
+        pending_timeout: limits
+            .duration("pending_timeout")
+            .unwrap_or(built_in.pending_timeout),
     }
 }
 

@@ -76,6 +76,7 @@ impl Builder<'_> {
             zone: zone.cloned(),
             timeouts: policy::timeouts(layers.inside("timeouts")),
             retry: policy::retry(layers.inside("retry")),
+            limits: policy::service_limits(own.inside("limits")),
             ramp: layers
                 .inside("ramp")
                 .duration("duration")

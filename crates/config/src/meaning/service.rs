@@ -7,7 +7,7 @@ use bascule_health::OutlierPolicy;
 use bascule_model::{BackendName, BasisPoints, Shares};
 use bascule_plan::Bounds;
 
-use super::{backends, services};
+use super::{backends, limits, services};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::form::unit::show_duration;
@@ -20,6 +20,7 @@ const DETECT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec<Diagnostic>) {
     backends::check(service, problems);
+    limits::check(service, problems);
     bounds(service, problems);
     providers(service, problems);
     override_ttl(service, problems);

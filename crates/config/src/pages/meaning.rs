@@ -136,6 +136,18 @@ pub(super) const PAGES: &[Page] = &[
         &["E0330", "E0331", "E0402"],
     ),
     file(
+        "E0341",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    limits: { endpoint_requests: 0 }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Leave the key out for no limit. To take a backend out, write `weight: 0`, or `bascule drain`.",
+        &["E0203"],
+    ),
+    file(
+        "E0342",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    limits: { endpoint_pending: 16 }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Add `endpoint_requests`, `endpoint_connections` or `backend_requests`, or leave the line out.",
+        &["E0341"],
+    ),
+    file(
         "E0351",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    affinity: { by: { header: x-room, query: room } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Keep one.",

@@ -81,6 +81,12 @@ impl Maker {
             // A hold is no longer than the longest.
             ("defaults.outlier, services.NAME.outlier", "hold") => self.one_of(&["1ms", "29s"]),
             ("defaults.outlier, services.NAME.outlier", "hold_max") => self.one_of(&["30s", "1h"]),
+            ("services.NAME", "limits") => self.one_of(&[
+                "{ endpoint_requests: 4 }",
+                "{ endpoint_connections: 10000000, endpoint_pending: 0 }",
+                "{ backend_requests: 1, endpoint_pending: 3 }",
+                "{ endpoint_requests: 9, backend_requests: 8, endpoint_pending: 7, pending_timeout: 20ms }",
+            ]),
             ("services.NAME.safety.override_ttl", "default") => self.one_of(&["1s", "23h", "24h"]),
             ("services.NAME.safety.override_ttl", "max") => self.one_of(&["72h", "365d", "24h"]),
             _ => self.holds(&key.holds),

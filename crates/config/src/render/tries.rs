@@ -29,7 +29,9 @@ pub(super) fn retry(out: &mut Lines, retry: RetryPolicy) {
     out.key("other_provider", retry.other_provider.to_string());
 }
 
-fn retry_when(when: RetryWhen) -> Vec<String> {
+/// What `retry.when` holds, as it is written.
+#[must_use]
+pub fn retry_when(when: RetryWhen) -> Vec<String> {
     let failures = [
         ("connect_failure", when.connect_failure),
         ("reset_before_response", when.reset_before_response),

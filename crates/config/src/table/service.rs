@@ -98,6 +98,13 @@ pub(crate) static SERVICE: Shape = Shape {
                 Live,
                 "When a request is tried again.",
             ),
+            optional(
+                "limits",
+                Type::Map(&super::limits::SERVICE),
+                "",
+                Live,
+                "How much may run, and wait, at one endpoint and at one backend.",
+            ),
             optional("session", Type::Map(&SESSION), "", Live, "Long requests."),
             required(
                 "backends",

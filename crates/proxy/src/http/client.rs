@@ -149,7 +149,10 @@ impl Client {
     fn count_request(&self) {
         let requests = self.requests.get().saturating_add(1);
         self.requests.set(requests);
-        if requests == self.listener.limits.requests_per_connection || self.has_overrun() {
+        let enough = requests == self.listener.limits.requests_per_connection;
+        // Whoever comes to an edge that rests is served once.
+        let once = requests == 1 && self.worker.is_resting();
+        if enough || once || self.has_overrun() {
             self.too_many.notify_one();
         }
     }
@@ -209,6 +212,13 @@ impl Client {
     pub(crate) fn is_in_head(&self) -> bool {
         let begun = self.intake.as_ref().and_then(|intake| intake.begun());
         begun.is_some()
+    }
+
+    /// Whether it can be asked to go now: not in the middle of a head, of which the engine has seen nothing and would close
+    /// at once; nor before its first request, where the edge only rests and whoever comes is served.
+    pub(crate) fn can_be_asked_to_go(&self) -> bool {
+        let awaits_first = self.requests.get() == 0 && self.worker.is_resting();
+        !self.is_in_head() && !awaits_first
     }
 
     /// The response was cut in the middle, and the client's version may know its end by the connection's alone.

@@ -82,12 +82,11 @@ async fn sniff(
     caller: &Caller,
 ) -> Option<(Http, Rewind<Metered>)> {
     let idle_until = clock::now() + listener.timeouts.client_idle;
-    let mut order = worker.drain_order();
     // Nothing was said yet that could be lost. What has been said already is heard before the order.
     let begun = tokio::select! {
         biased;
         begun = preface::first(stream) => begun.ok()?,
-        _ = order.wait_for(|drain| *drain) => return None,
+        () = worker.ending() => return None,
         () = clock::sleep_until(idle_until) => return None,
     };
     let head_until = clock::now() + listener.timeouts.request_headers;
@@ -203,7 +202,6 @@ async fn watch<C>(mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>), client: &
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut order = client.worker.drain_order();
     let (mut ordered, mut draining) = (false, false);
     let mut look_at = clock::now() + client.listener.timeouts.client_idle.min(LOOK_FIRST);
     loop {
@@ -217,10 +215,9 @@ where
                 client.note_error(&error);
                 return Ended::Cut;
             }
-            _ = order.wait_for(|drain| *drain), if !ordered => {
+            () = client.worker.asked_to_go(), if !ordered => {
                 ordered = true;
-                // The engine has seen nothing of a head that is being sent, and would close at once.
-                if client.is_in_head() {
+                if !client.can_be_asked_to_go() {
                     look_at = clock::now();
                 } else if !draining {
                     draining = true;
@@ -239,7 +236,7 @@ where
             }
             () = clock::sleep_until(look_at) => {
                 let now = clock::now();
-                let is_due = ordered && !client.is_in_head();
+                let is_due = ordered && client.can_be_asked_to_go();
                 match client.standing(now) {
                     Standing::Idle if draining => return Ended::Cut,
                     Standing::Overdue(reason) => {

@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::http::frames::{FrameWatch, Framed};
 use crate::http::limits;
+use crate::places::Counted;
 use crate::tasks::LocalExecutor;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::guarded::{self, Guarded, Replies};
@@ -36,12 +37,13 @@ pub(crate) async fn dial(
     timeout: Duration,
 ) -> Result<Connection, Failure> {
     let failed = |cause: Cause| Failure::new(cause, Some(endpoint.id()));
+    let counted = endpoint.places.begin_connection();
     let stream = tcp::connect(endpoint.address(), timeout)
         .await
         .map_err(|error| failed(cause_of(&error)).because(error))?;
     let made = match endpoint.id_ref().scheme {
-        Scheme::Http => http1(endpoint, stream).await,
-        Scheme::H2c => http2(endpoint, stream).await,
+        Scheme::Http => http1(endpoint, stream, counted).await,
+        Scheme::H2c => http2(endpoint, stream, counted).await,
         Scheme::Https => {
             let tls = endpoint.tls().ok_or_else(|| failed(Cause::Tls))?;
             let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
@@ -50,15 +52,15 @@ pub(crate) async fn dial(
                 .await
                 .map_err(|error| failed(Cause::Tls).because(error))?;
             match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => http2(endpoint, stream).await,
-                _ => http1(endpoint, stream).await,
+                Some(b"h2") => http2(endpoint, stream, counted).await,
+                _ => http1(endpoint, stream, counted).await,
             }
         }
     };
     made.map_err(|error| failed(Cause::Connect).because(error))
 }
 
-async fn http1<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connection>
+async fn http1<S>(endpoint: &Rc<Endpoint>, stream: S, counted: Counted) -> hyper::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -73,6 +75,7 @@ where
         if let Err(error) = connection.await {
             tracing::debug!(%error, "upstream connection ended");
         }
+        drop(counted);
     })
     .detach();
     endpoint.pool.note_unshared();
@@ -81,7 +84,7 @@ where
     Ok(Connection::Http1 { single, reused })
 }
 
-async fn http2<S>(endpoint: &Rc<Endpoint>, stream: S) -> hyper::Result<Connection>
+async fn http2<S>(endpoint: &Rc<Endpoint>, stream: S, counted: Counted) -> hyper::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -116,6 +119,7 @@ where
         if let Err(error) = driven.await {
             tracing::debug!(%error, "upstream connection ended");
         }
+        drop(counted);
         if let Some(abuse) = watched.abuse() {
             count_end(&id, abuse);
         }

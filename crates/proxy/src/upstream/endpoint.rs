@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bascule_model::{EndpointId, Scheme};
+use bascule_model::{EndpointId, Instant, Scheme};
 use bascule_net::tls::client::server_name;
 use bascule_net::tls::{Alpn, ClientTls};
 use bascule_traffic::latency::PeakEwma;
@@ -15,6 +16,7 @@ use http::HeaderValue;
 use http::uri::{self, Authority};
 use rustls_pki_types::ServerName;
 
+use crate::places::Places;
 use crate::shared::EndpointCells;
 use crate::upstream::pool::Pool;
 use crate::upstream::trust::Watch;
@@ -41,6 +43,8 @@ pub(crate) struct Endpoint {
     pub(crate) latency: Cell<PeakEwma>,
     /// What this worker sees of it, and what all hold of it.
     pub(crate) watch: Watch,
+    /// What limits count of it beside requests.
+    pub(crate) places: Places,
     /// Its connections.
     pub(crate) pool: Pool,
     /// Its name and port, as in a URL; for `host: endpoint`.
@@ -54,7 +58,7 @@ impl Endpoint {
     pub(crate) fn new(
         id: Arc<EndpointId>,
         cells: Arc<EndpointCells>,
-        watch: Watch,
+        (watch, places): (Watch, Places),
         tls: Option<EndpointTls>,
     ) -> Self {
         let port = id.address.port();
@@ -67,6 +71,7 @@ impl Endpoint {
         Self {
             cells,
             latency: Cell::default(),
+            places,
             watch,
             pool: Pool::default(),
             host: HeaderValue::from_str(&text).ok(),
@@ -119,6 +124,19 @@ impl Endpoint {
         match (&self.tls, tls) {
             (Some(a), Some(b)) => Arc::ptr_eq(&a.config, &b.config),
             (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+
+    /// Whether a request would get a connection of this worker without making one of its own; one that many will share
+    /// and that is being made counts.
+    pub(crate) fn has_connection_at_hand(&self, now: Instant, idle_max: Duration) -> bool {
+        self.pool.has_ready(now, idle_max) || (self.shares_connections() && self.pool.is_dialing())
+    }
+
+    /// Closes a connection that no request uses, where somebody at another worker waits for one.
+    pub(crate) fn yield_connection(&self) {
+        if self.places.is_wanted_elsewhere() {
+            self.pool.close_one();
         }
     }
 

@@ -80,6 +80,12 @@ pub(crate) struct Shared {
     since: Cell<Instant>,
 }
 
+impl Shared {
+    fn has_room(&self) -> bool {
+        !self.sender.is_closed() && self.streams.get() < self.streams_max.get()
+    }
+}
+
 /// One place on an HTTP/2 connection.
 #[derive(Debug)]
 pub(crate) struct StreamLoan(Rc<Shared>);
@@ -125,6 +131,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Whether there is a connection that [`take`](Self::take) would give.
+    pub(crate) fn has_ready(&self, now: Instant, idle_max: Duration) -> bool {
+        let idle = |c: &Idle| c.single.sender.is_ready() && now.since(c.since) < idle_max;
+        self.idle.borrow().iter().any(idle) || self.shared.borrow().iter().any(|c| c.has_room())
+    }
+
     /// A connection that can send now and has not been idle for too long.
     pub(crate) fn take(&self, now: Instant, idle_max: Duration) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
@@ -136,12 +148,36 @@ impl Pool {
         }
         drop(idle);
         let shared = self.shared.borrow();
-        let usable =
-            |c: &&Rc<Shared>| !c.sender.is_closed() && c.streams.get() < c.streams_max.get();
-        shared.iter().find(usable).map(|found| Connection::Http2 {
-            stream: StreamLoan::new(found),
-            reused: true,
-        })
+        shared
+            .iter()
+            .find(|c| c.has_room())
+            .map(|found| Connection::Http2 {
+                stream: StreamLoan::new(found),
+                reused: true,
+            })
+    }
+
+    /// How many HTTP/1 connections wait here.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// Whether a connection that many will share is being made.
+    pub(crate) fn is_dialing(&self) -> bool {
+        self.dialing.borrow().is_some()
+    }
+
+    /// Closes the connection that has been idle for longest, or one of HTTP/2 that no request uses.
+    pub(crate) fn close_one(&self) {
+        let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() {
+            idle.remove(0);
+            return;
+        }
+        let mut shared = self.shared.borrow_mut();
+        if let Some(unused) = shared.iter().position(|c| c.streams.get() == 0) {
+            shared.remove(unused);
+        }
     }
 
     /// Takes an HTTP/1 connection back after a request that ended well.

@@ -39,7 +39,11 @@ impl Loan {
     /// The response has ended well: the connection may carry the next.
     pub(crate) fn give_back(self) {
         match self.0 {
-            Lent::Http1(single, endpoint) => endpoint.pool.give_back(single, clock::now()),
+            Lent::Http1(single, endpoint) => {
+                if endpoint.places.may_keep(endpoint.pool.idle()) {
+                    endpoint.pool.give_back(single, clock::now());
+                }
+            }
             Lent::Http2(stream) => drop(stream),
         }
     }

@@ -114,5 +114,6 @@ impl Drop for Lease {
         if let Some(totals) = self.totals() {
             totals.in_flight.decrement();
         }
+        self.endpoint.places.freed();
     }
 }

@@ -102,6 +102,43 @@ async fn draining_lets_running_requests_end_and_then_stops() {
 }
 
 #[tokio::test]
+async fn an_edge_that_rests_serves_whoever_comes_and_asks_them_to_go_until_it_is_ready_again() {
+    let (world, go) = held().await;
+    let mut running = Raw::connect(world.address).await;
+    running.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until("it runs", || world.edge.in_flight() == 1).await;
+    // One that has said nothing yet may be about to.
+    let mut late = Raw::connect(world.address).await;
+    until("both are connected", || world.edge.connections() == 2).await;
+    world.edge.rest(true);
+    assert!(world.edge.is_resting());
+    let mut late2 = http2(world.address).await;
+    late.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer2 = late2.send_request(get2("http://a/"));
+    until("all three run", || world.edge.in_flight() == 3).await;
+    go.add_permits(3);
+    for raw in [running, late] {
+        let heard = raw.hear_all().await;
+        assert!(
+            heard.contains("connection: close") && heard.ends_with("late"),
+            "{heard}"
+        );
+    }
+    assert_eq!(text(answer2.await.unwrap()).await, "late");
+    until("all have gone", || world.edge.connections() == 0).await;
+
+    world.edge.rest(false);
+    go.add_permits(2);
+    let mut kept = http1(world.address).await;
+    for _ in 0..2 {
+        kept.ready().await.unwrap();
+        let response = kept.send_request(get("/")).await.unwrap();
+        assert!(!response.headers().contains_key("connection"));
+        assert_eq!(text(response).await, "late");
+    }
+}
+
+#[tokio::test]
 async fn what_runs_beyond_the_deadline_is_cut_and_counted() {
     let (world, _go) = held().await;
     let mut raw = Raw::connect(world.address).await;

@@ -8,6 +8,7 @@ mod again;
 mod answers;
 mod balance;
 mod bodies;
+mod breakers;
 mod changes;
 mod client;
 mod connections;

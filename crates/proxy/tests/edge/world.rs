@@ -15,7 +15,8 @@ use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
     AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
-    FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceSpec, Timeouts,
+    FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceLimits, ServiceSpec,
+    Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -111,6 +112,7 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) backends: Vec<Backend>,
     pub(crate) retry: RetryPolicy,
+    pub(crate) limits: ServiceLimits,
     pub(crate) timeouts: Timeouts,
     pub(crate) balance: Balance,
     pub(crate) zone: Option<Arc<str>>,
@@ -128,6 +130,7 @@ pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
         workers: 1,
         backends,
         retry: RetryPolicy::default(),
+        limits: ServiceLimits::default(),
         timeouts: Timeouts::default(),
         balance: Balance::default(),
         zone: None,
@@ -281,6 +284,7 @@ impl Plan {
             zone: self.zone.clone(),
             timeouts: self.timeouts,
             retry: self.retry,
+            limits: self.limits,
             ramp: Duration::ZERO,
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),

@@ -63,7 +63,7 @@ pub struct Entry<'a> {
         skip_serializing_if = "Option::is_none"
     )]
     pub t_overhead: Option<Duration>,
-    /// Why that backend: `weight`, `affinity`, `retry`, `fail_open`, `spill`, `trial`.
+    /// Why that backend: `weight`, `affinity`, `retry`, `fail_open`, `spill`, `trial`, `waited`.
     pub pick: Option<&'a str>,
     /// How often it was tried.
     pub attempts: u32,

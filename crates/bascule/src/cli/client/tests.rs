@@ -362,7 +362,7 @@ fn drain_with_wait_ends_when_nothing_runs_there_on_workers_that_have_the_change(
     let look = |confirmed: u64, running: u64| {
         let mut status = samples::status();
         status.edge.confirmed_revision = confirmed;
-        status.services[0].backends[0].load.in_flight = running;
+        status.services[0].backends[0].endpoints[1].in_flight = running;
         ok("GET /v1/status ", &status)
     };
     let mut script = vec![

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bascule_admin::api::{AdminState, Backend, Change, ObservedState, Status};
+use bascule_admin::api::{AdminState, Backend, Change, Endpoint, ObservedState, Status};
 use serde::Serialize;
 
 use super::{Target, said, word};
@@ -12,9 +12,11 @@ use crate::cli::follow::{Interrupt, LOOK_EVERY, Patience};
 use crate::cli::session::Session;
 use crate::cli::text;
 
-/// Looks in a row that must find nothing running: together longer than the second between two readings of the edge that
-/// the API counts by, so that one of them was measured after the change.
+/// Looks in a row that must find nothing running: a request that was picked before the change may be on its way from one
+/// endpoint to the next for a moment.
 const CALM_LOOKS: u32 = 5;
+/// A line at least each so many looks: half a minute.
+const SAID_LOOKS: u32 = 100;
 
 /// Waits.
 pub(super) async fn until(
@@ -39,10 +41,8 @@ pub(super) async fn until(
             if watch.is_reached(&seen) {
                 return reached(session, target, state, &seen);
             }
-            if let Some(running) = watch.news(&seen) {
-                session
-                    .out
-                    .note(&format!("{} run on {target}", text::count(running)));
+            if watch.is_news(&seen) {
+                session.out.note(&running(target, &seen));
             }
         }
         tokio::select! {
@@ -56,48 +56,103 @@ pub(super) async fn until(
 }
 
 /// What is seen of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Seen {
     /// The revision that all workers have.
     confirmed_revision: u64,
-    /// Requests that run there.
+    /// Requests that run there, or wait for it; of an edge, connections.
     running: u64,
+    /// How long until none does, where that can be told.
+    eta_seconds: Option<f64>,
     /// Whether all of it is up.
     up: bool,
 }
 
 impl Seen {
     fn of(status: &Status, target: &Target) -> Result<Self, CliError> {
-        let is_meant = |service: &str, backend: &Backend| match target {
-            Target::Provider(provider) => backend.provider == *provider,
-            Target::Backend(s, b) | Target::Endpoint(s, b, _) => service == s && backend.name == *b,
-        };
+        let edge = &status.edge;
+        if *target == Target::Edge {
+            return Ok(Self {
+                confirmed_revision: edge.confirmed_revision,
+                running: edge.requests.max(edge.connections),
+                eta_seconds: edge.leaving.and_then(|leaving| leaving.eta_seconds),
+                up: edge.admin_state == AdminState::Ready && status.instance.ready,
+            });
+        }
         let all = status
             .services
             .iter()
             .flat_map(|s| s.backends.iter().map(|b| (s.name.as_str(), b)));
         let meant: Vec<&Backend> = all
-            .filter(|(s, b)| is_meant(s, b))
-            .map(|(_, b)| b)
+            .filter(|(service, backend)| is_meant(target, service, backend))
+            .map(|(_, backend)| backend)
             .collect();
         if meant.is_empty() {
-            return Err(CliError::new(
-                Exit::Conflict,
-                format!("{target} is no longer in the configuration"),
-            ));
+            return Err(gone(target));
         }
-        let up = |backend: &&Backend| match target {
-            Target::Endpoint(_, _, name) => backend.endpoints.iter().any(|e| {
-                (e.name == *name || e.address == *name) && e.observed_state == ObservedState::Up
-            }),
-            _ => backend.observed_state == ObservedState::Up,
+        let whole = |backend: &&Backend| backend.observed_state == ObservedState::Up;
+        let (running, leaving, up) = match target {
+            Target::Endpoint(_, _, name) => {
+                let mut endpoints = meant.iter().flat_map(|backend| &backend.endpoints);
+                let is_named = |e: &&Endpoint| e.name == *name || e.address == *name;
+                let endpoint = endpoints.find(is_named);
+                let endpoint = endpoint.ok_or_else(|| gone(target))?;
+                let up = endpoint.observed_state == ObservedState::Up;
+                (endpoint.in_flight, endpoint.leaving, up)
+            }
+            Target::Provider(name) => {
+                let provider = status.providers.iter().find(|p| p.name == *name);
+                let leaving = provider.and_then(|provider| provider.leaving);
+                (running_at(&meant), leaving, meant.iter().all(whole))
+            }
+            Target::Edge | Target::Backend(..) => {
+                let leaving = meant.first().and_then(|backend| backend.leaving);
+                (running_at(&meant), leaving, meant.iter().all(whole))
+            }
         };
         Ok(Self {
-            confirmed_revision: status.edge.confirmed_revision,
-            running: meant.iter().map(|backend| backend.load.in_flight).sum(),
-            up: meant.iter().all(up),
+            confirmed_revision: edge.confirmed_revision,
+            running,
+            eta_seconds: leaving.and_then(|leaving| leaving.eta_seconds),
+            up,
         })
     }
+}
+
+fn is_meant(target: &Target, service: &str, backend: &Backend) -> bool {
+    match target {
+        Target::Edge => false,
+        Target::Provider(provider) => backend.provider == *provider,
+        Target::Backend(s, b) | Target::Endpoint(s, b, _) => service == s && backend.name == *b,
+    }
+}
+
+fn running_at(backends: &[&Backend]) -> u64 {
+    let at = |backend: &&Backend| {
+        let endpoints = backend.endpoints.iter().map(|e| e.in_flight);
+        endpoints.sum::<u64>() + backend.pending
+    };
+    backends.iter().map(at).sum()
+}
+
+fn gone(target: &Target) -> CliError {
+    CliError::new(
+        Exit::Conflict,
+        format!("{target} is no longer in the configuration"),
+    )
+}
+
+/// What is said while it lasts.
+fn running(target: &Target, seen: &Seen) -> String {
+    let what = match target {
+        Target::Edge => "connections to",
+        _ => "run on",
+    };
+    let left = match seen.eta_seconds {
+        Some(seconds) => format!(", about {} to go", text::duration(seconds)),
+        None => String::new(),
+    };
+    format!("{} {what} {target}{left}", text::count(seen.running))
 }
 
 /// The judge of what is seen.
@@ -110,6 +165,8 @@ struct Watch {
     last: u64,
     /// What was last said to run.
     said: Option<u64>,
+    /// Looks since then.
+    silent: u32,
 }
 
 impl Watch {
@@ -120,6 +177,7 @@ impl Watch {
             calm: 0,
             last: 0,
             said: None,
+            silent: 0,
         }
     }
 
@@ -136,14 +194,16 @@ impl Watch {
         self.calm >= CALM_LOOKS
     }
 
-    /// How many still run, when it is worth a line: at first, and each time it halved.
-    fn news(&mut self, seen: &Seen) -> Option<u64> {
-        let worth = seen.running > 0 && self.said.is_none_or(|said| seen.running <= said / 2);
+    /// Whether what still runs is worth a line: at first, each time it halved, and now and then.
+    fn is_news(&mut self, seen: &Seen) -> bool {
+        self.silent += 1;
+        let halved = self.said.is_none_or(|said| seen.running <= said / 2);
+        let worth = seen.running > 0 && (halved || self.silent > SAID_LOOKS);
         if self.state == AdminState::Ready || !worth {
-            return None;
+            return false;
         }
-        self.said = Some(seen.running);
-        self.said
+        (self.said, self.silent) = (Some(seen.running), 0);
+        true
     }
 }
 
@@ -189,6 +249,7 @@ mod tests {
         Seen {
             confirmed_revision,
             running,
+            eta_seconds: None,
             up: false,
         }
     }
@@ -217,10 +278,33 @@ mod tests {
     fn what_runs_is_said_when_it_halved() {
         let mut watch = Watch::new(AdminState::Drain, 7);
         let said: Vec<u64> = [100, 90, 51, 50, 26, 25, 1, 0]
-            .iter()
-            .filter_map(|n| watch.news(&seen(7, *n)))
+            .into_iter()
+            .filter(|n| watch.is_news(&seen(7, *n)))
             .collect();
         assert_eq!(said, [100, 50, 25, 1]);
+    }
+
+    #[test]
+    fn what_does_not_become_less_is_said_each_half_minute() {
+        let mut watch = Watch::new(AdminState::Drain, 7);
+        let said = (0..=300).filter(|_| watch.is_news(&seen(7, 9))).count();
+        assert_eq!(said, 3);
+    }
+
+    #[test]
+    fn the_time_to_go_is_said_where_it_can_be_told() {
+        let backend = Target::Backend("meet".to_owned(), "aws".to_owned());
+        let mut seen = seen(7, 1_234);
+        assert_eq!(running(&backend, &seen), "1,234 run on backend/meet/aws");
+        seen.eta_seconds = Some(750.0);
+        assert_eq!(
+            running(&backend, &seen),
+            "1,234 run on backend/meet/aws, about 12m30s to go"
+        );
+        assert_eq!(
+            running(&Target::Edge, &seen),
+            "1,234 connections to edge/self, about 12m30s to go"
+        );
     }
 
     #[test]
@@ -231,7 +315,7 @@ mod tests {
             up: true,
             ..seen(7, 9)
         }));
-        assert_eq!(watch.news(&seen(7, 9)), None);
+        assert!(!watch.is_news(&seen(7, 9)));
     }
 
     #[test]
@@ -246,7 +330,7 @@ mod tests {
                 name("aws"),
                 name("10.4.0.15:443")
             )),
-            Ok((11_934, false))
+            Ok((0, false))
         );
         assert_eq!(
             of(Target::Endpoint(

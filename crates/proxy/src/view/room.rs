@@ -1,0 +1,199 @@
+//! Whether there is room for one more request, and the wait where there is none. The counts are gathered here, from the
+//! cells of all workers; what is full is `traffic::breaker`'s to say, and who is next the line's. A request that only
+//! comes is behind all that wait; the first in the line looks past them.
+
+use std::rc::Rc;
+
+use bascule_telemetry::clock;
+use bascule_telemetry::names;
+use bascule_telemetry::recorder::CellRecorder;
+use bascule_traffic::breaker::{self, BackendCounts, EndpointCounts, ServiceLimits};
+use bascule_traffic::hash::Key;
+use bascule_traffic::snapshot::Service;
+use bascule_traffic::suspect::Repeatable;
+use bascule_traffic::{Gate, Look};
+use metrics::{Counter, Gauge, counter, gauge};
+
+use super::{BackendView, Lease, ServiceView};
+use crate::shared;
+use crate::upstream::Endpoint;
+
+/// Who looks for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// One that has just come, or tries again.
+    Comes,
+    /// The first in the backend's line.
+    IsNext,
+}
+
+impl ServiceView {
+    /// The same look, with a gate that is shut where a limit is reached.
+    pub(super) fn within_limits(
+        &self,
+        look: Look,
+        backend: &BackendView,
+        endpoint: &Endpoint,
+        asker: Asker,
+    ) -> Look {
+        let Some(limits) = &self.limits else {
+            return look;
+        };
+        let at_backend = BackendCounts {
+            requests: shared::sum_of(&backend.cells, |totals| &totals.in_flight),
+            waiting: match asker {
+                Asker::Comes => u32::try_from(backend.line.len()).unwrap_or(u32::MAX),
+                Asker::IsNext => 0,
+            },
+        };
+        let is_full =
+            limits.is_closed(at_backend) || self.is_endpoint_full(limits, look.in_flight, endpoint);
+        if is_full {
+            look.with_gate(Gate::Full)
+        } else {
+            look
+        }
+    }
+
+    /// Whether no limit keeps a request from an endpoint that was chosen otherwise than by a pick.
+    pub(super) fn has_place(&self, backend: &BackendView, endpoint: &Endpoint) -> bool {
+        let look = Look::open(endpoint.cells.load());
+        self.within_limits(look, backend, endpoint, Asker::Comes)
+            .gate
+            != Gate::Full
+    }
+
+    fn is_endpoint_full(&self, limits: &ServiceLimits, requests: u32, endpoint: &Endpoint) -> bool {
+        let has_connections = limits.endpoint_connections.is_some();
+        let idle_max = self.service.spec.timeouts.upstream_idle;
+        let counts = EndpointCounts {
+            requests,
+            connections: match has_connections {
+                true => endpoint.places.connections(),
+                false => 0,
+            },
+            at_hand: has_connections && endpoint.has_connection_at_hand(clock::now(), idle_max),
+        };
+        limits.endpoint_full(counts).is_some()
+    }
+
+    /// Waits for a place, where nobody has one: in the line that has most room, until the patience of the service ends.
+    /// `None`: nothing may wait, all lines are full, or nothing became free. Dropping this leaves the line.
+    pub(crate) async fn wait(&self, key: Option<Key>, request: Repeatable) -> Option<Lease> {
+        let limits = self.limits.as_ref()?;
+        let len = |at: usize| self.backends.get(at).map_or(usize::MAX, |b| b.line.len());
+        let at = breaker::line_to_join(&self.service, len)?;
+        let backend = self.backends.get(at)?;
+        let usable = backend.backend()?.endpoints.iter().filter(|e| e.usable);
+        let waiting = backend
+            .line
+            .join(limits.line_max(usable.count()), self.worker)?;
+        let mut noted = backend.waits.as_deref().map(Noted::new);
+        let deadline = clock::now() + limits.pending_timeout;
+        // A place that was found is held by its lease; giving up the wait gives up the place in the line.
+        let found = tokio::select! {
+            biased;
+            lease = waiting.find(|| self.place_at(at, key, request)) => Some(lease),
+            () = clock::sleep_until(deadline) => None,
+        };
+        if let Some(noted) = &mut noted {
+            noted.end = if found.is_some() {
+                End::Served
+            } else {
+                End::Timeout
+            };
+        }
+        found
+    }
+
+    /// A place at a backend for the one that is next there.
+    fn place_at(&self, backend: usize, key: Option<Key>, request: Repeatable) -> Option<Lease> {
+        let now = self.now_for_latency();
+        let look = |backend, endpoint| self.look(backend, endpoint, now, request, Asker::IsNext);
+        let choice = self
+            .picker
+            .borrow_mut()
+            .after_wait(&self.service, backend, key, look)?;
+        let lease = self.lease(choice)?;
+        lease.endpoint.watch.is_tried();
+        Some(lease)
+    }
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Served,
+    Timeout,
+    /// The client went away.
+    Gone,
+}
+
+/// The metric handles of those that wait for one backend at one worker.
+#[derive(Debug)]
+pub(super) struct WaitMeters {
+    waiting: Gauge,
+    served: Counter,
+    timeout: Counter,
+    gone: Counter,
+}
+
+impl WaitMeters {
+    /// `None` where nobody ever waits.
+    pub(super) fn new(
+        recorder: &CellRecorder,
+        service: &Service,
+        backend: &bascule_traffic::snapshot::Backend,
+    ) -> Option<Rc<Self>> {
+        if !service.spec.limits.has_line() {
+            return None;
+        }
+        let labels = || {
+            [
+                ("service", service.name().to_string()),
+                ("backend", backend.name.to_string()),
+                ("provider", backend.provider.to_string()),
+            ]
+        };
+        let ended = |end: &'static str| {
+            let [service, backend, provider] = labels();
+            counter!(
+                names::PENDING_ENDED,
+                &[service, backend, provider, ("end", end.to_owned())]
+            )
+        };
+        Some(metrics::with_local_recorder(recorder, || {
+            Rc::new(Self {
+                waiting: gauge!(names::PENDING, &labels()),
+                served: ended("served"),
+                timeout: ended("timeout"),
+                gone: ended("client_gone"),
+            })
+        }))
+    }
+}
+
+/// One that waits, in the metrics until this is dropped.
+struct Noted<'a> {
+    meters: &'a WaitMeters,
+    end: End,
+}
+
+impl<'a> Noted<'a> {
+    fn new(meters: &'a WaitMeters) -> Self {
+        meters.waiting.increment(1.0);
+        let end = End::Gone;
+        Self { meters, end }
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.meters.waiting.decrement(1.0);
+        match self.end {
+            End::Served => self.meters.served.increment(1),
+            End::Timeout => self.meters.timeout.increment(1),
+            End::Gone => self.meters.gone.increment(1),
+        }
+    }
+}

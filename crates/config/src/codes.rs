@@ -357,7 +357,7 @@ pub const CODES: &[Code] = &[
     entry(
         "E0371",
         "an algorithm by key without a key",
-        "`maglev` and `rendezvous` send requests with the same key to the same endpoint. What the key is says `balance.hash`: a header field, a parameter of the query, a segment of the path, or the client's address.",
+        "`maglev` and `rendezvous` send requests with the same key to the same endpoint. What the key is says `balance.hash`: a header field, a parameter of the query, a segment of the path, or the client's address. Where the service has an `affinity` by anything but a cookie, that is the key.",
     ),
     entry(
         "E0372",

@@ -102,3 +102,30 @@ pub(super) fn zones(root: &Item, problems: &mut Vec<Diagnostic>) {
         problems.push(problem);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::source::MemorySource;
+
+    /// The codes of a service that is kept together like this and chooses by key without a `hash`.
+    fn codes(affinity: &str) -> Vec<String> {
+        let text = format!(
+            "listen: {{ web: {{ address: \":8080\" }} }}\nservices:\n  meet:\n    balance: {{ algorithm: maglev }}\n{affinity}    backends:\n      aws: {{ weight: 1, endpoints: [\"http://10.0.1.10:8080\"] }}\n"
+        );
+        match crate::load("t.yaml", &text, &MemorySource::default()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.items.iter().map(|p| p.code.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_key_of_affinity_is_one_to_choose_by_and_a_cookie_is_not() {
+        assert_eq!(codes(""), ["E0371"]);
+        for by in ["source_ip", "{ header: x-room }", "{ path_segment: 2 }"] {
+            let affinity = format!("    affinity: {{ by: {by} }}\n");
+            assert!(codes(&affinity).is_empty(), "{by}: {:?}", codes(&affinity));
+        }
+        let cookie = "    affinity: { by: { cookie: room }, secret_file: /none }\n";
+        assert!(codes(cookie).contains(&"E0371".to_owned()));
+    }
+}

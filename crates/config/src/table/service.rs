@@ -198,7 +198,7 @@ static BALANCE: Shape = shape(
             Type::Either(Form::Choice(&["source_ip"], &[]), &HASH),
             "",
             Live,
-            "The key, with `maglev` and `rendezvous`: `source_ip`, the client's address (of IPv6 the /64), or something of the request. A request without it goes to the least loaded.",
+            "The key, with `maglev` and `rendezvous`: `source_ip`, the client's address (of IPv6 the /64), or something of the request. A request without it goes to the least loaded. Where the service has an `affinity` by anything but a cookie, requests that have that go by it.",
         ),
         optional(
             "bounded_load",

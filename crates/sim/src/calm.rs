@@ -19,6 +19,8 @@ const STAY: Duration = Duration::from_secs(3);
 const OUT_TIMES: u32 = 4;
 /// So many trials bring it back.
 const TRIALS: u32 = 12;
+/// The judge of traffic weighs what failed in the last second, and one more tenth.
+const LOOKS_BACK: Duration = Duration::from_millis(1_100);
 /// Room for what was under way when the calm began.
 const SLACK: Duration = Duration::from_millis(500);
 
@@ -70,7 +72,7 @@ pub fn rest(world: &mut World) -> Result<Calm, Broken> {
 /// When nothing that began before the calm can speak against anybody any more.
 fn settled(world: &World, began: Instant) -> Instant {
     let patience = world.layout.spec.timeouts.response_headers;
-    began + world.layout.check.timeout.max(patience) + SLACK
+    began + world.layout.check.timeout.max(patience) + SLACK + LOOKS_BACK
 }
 
 /// A check under way fails, the next ones pass, then the ramp: with the regular interval for the first pass, since one that

@@ -118,13 +118,15 @@ impl World {
         let Some(request) = self.requests.get(&number) else {
             return false;
         };
-        let place = request.tries.get(at).map_or(usize::MAX, |t| t.place);
+        let current = request.tries.get(at);
+        let place = current.map_or(usize::MAX, |t| t.place);
+        let sent = current.and_then(|t| t.sent).unwrap_or(self.now);
         let (condition, _) = self.weather.look(Path::Data, request.edge, place, self.now);
         let swallowed = matches!(condition, Condition::Silent | Condition::Lost);
         if swallowed {
-            let patience = self.layout.spec.timeouts.response_headers;
+            let until = sent + self.layout.spec.timeouts.response_headers;
             let step = Event::Goes(number, at, Step::TimedOut);
-            self.queue.push(self.now + patience, step);
+            self.queue.push(until.max(self.now), step);
         }
         swallowed
     }

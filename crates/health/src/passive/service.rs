@@ -105,6 +105,10 @@ impl ServiceWatch {
             since: now,
             began,
         };
+        // What failed before its checks brought it back is in their verdict, and says nothing of it now.
+        if came_back && member.out.is_none() {
+            member.forget_recent(now);
+        }
         if let Some(out) = member.out.as_mut().filter(|_| came_back) {
             out.checks_came_back = true;
             out.hold_until = now;

@@ -219,7 +219,8 @@ impl Subject {
         }
     }
 
-    fn forget_recent(&mut self, now: Instant) {
+    /// Forgets what it did in the last seconds.
+    pub(super) fn forget_recent(&mut self, now: Instant) {
         self.run = Seen::default();
         self.failed_at = None;
         self.window.advance(now);

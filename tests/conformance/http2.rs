@@ -27,7 +27,7 @@ const LANES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The binary before an HTTP/1 origin, and for one host before an HTTP/2 origin. One worker, so that what it does has an
-/// order; an endpoint that fails stays in use, since cases make it fail on purpose.
+/// order; an endpoint that fails stays in use, since cases make it fail on purpose, and no request is tried again.
 fn edge(http1: SocketAddr, http2: SocketAddr) -> Daemon {
     let config = format!(
         "runtime: {{ workers: 1 }}
@@ -36,6 +36,7 @@ listen:
   web: {{ address: \"127.0.0.1:0\" }}
 defaults:
   check: {{ interval: 1h }}
+  retry: {{ attempts: 1 }}
 services:
   one:
     safety: {{ fail_open: when_no_backend_up }}

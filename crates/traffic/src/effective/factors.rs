@@ -9,32 +9,31 @@ use crate::snapshot::Factors;
 
 /// Of the row with all ramps over, and of that in use.
 pub(super) fn of(standings: &[Standing], ended: &LossRow, divided: &LossRow) -> Vec<Factors> {
-    let level = Level::of(standings, ended, |_| false);
+    let level = Level::of(standings, ended, |_| false, |_| 1.0);
     let ramping = |s: &Standing| s.slow_start < BasisPoints::FULL;
+    let shares = || ended.shares.iter().zip(&divided.shares);
+    // What a backend would have with its ramp over is held by its capacity alone.
+    let returning = |(standing, (ended, now)): (&Standing, (&BasisPoints, &BasisPoints))| {
+        (ramping(standing) && now < ended).then(|| level.part_of(standing.part(), *ended))
+    };
+    let held: Vec<Option<f64>> = standings.iter().zip(shares()).map(returning).collect();
     let level_now = if ended == divided {
         level
     } else {
-        Level::of(standings, divided, ramping)
+        let capacity = |index: usize| held.get(index).copied().flatten().unwrap_or(1.0);
+        Level::of(standings, divided, ramping, capacity)
     };
-    let shares = ended.shares.iter().zip(&divided.shares);
-    let factors = standings
-        .iter()
-        .zip(shares)
-        .map(|(standing, (ended, now))| {
-            let part = standing.part();
-            let returns = ramping(standing) && now < ended;
-            // What it would have with its ramp over is held by its capacity alone.
-            let capacity = if returns {
-                level.part_of(part, *ended)
-            } else {
-                level_now.part_of(part, *now)
-            };
-            let ramp = match level_now.part_of(part, *now) {
-                now if returns && capacity > 0.0 => (now / capacity).min(1.0),
-                _ => 1.0,
-            };
-            standing.factors(capacity, ramp)
-        });
+    let factors = standings.iter().zip(&held).zip(&divided.shares);
+    let factors = factors.map(|((standing, held), share)| {
+        let now = level_now.part_of(standing.part(), *share);
+        match held {
+            Some(capacity) if *capacity > 0.0 => {
+                standing.factors(*capacity, (now / capacity).min(1.0))
+            }
+            Some(capacity) => standing.factors(*capacity, 1.0),
+            None => standing.factors(now, 1.0),
+        }
+    });
     factors.collect()
 }
 
@@ -48,7 +47,13 @@ pub(super) fn alone(standings: &[Standing]) -> Vec<Factors> {
 struct Level(f64);
 
 impl Level {
-    fn of(standings: &[Standing], row: &LossRow, held: impl Fn(&Standing) -> bool) -> Self {
+    /// `held` are those whom a ramp holds back, `capacity` says how far theirs alone would.
+    fn of(
+        standings: &[Standing],
+        row: &LossRow,
+        held: impl Fn(&Standing) -> bool,
+        capacity: impl Fn(usize) -> f64,
+    ) -> Self {
         let free = standings
             .iter()
             .zip(&row.shares)
@@ -61,12 +66,15 @@ impl Level {
         if part > 0.0 {
             return Self(share / part);
         }
-        // All are full: the one that is furthest above its part counts as free.
-        let ratio = |(standing, share): (&Standing, &BasisPoints)| match standing.part() {
+        // All are full: the one that is furthest above what it may have of its part counts as free.
+        let ratio = |(index, (standing, share)): (usize, (&Standing, &BasisPoints))| match standing
+            .part()
+            * capacity(index)
+        {
             part if part > 0.0 => share.ratio() / part,
             _ => 0.0,
         };
-        let ratios = standings.iter().zip(&row.shares).map(ratio);
+        let ratios = standings.iter().zip(&row.shares).enumerate().map(ratio);
         Self(ratios.fold(0.0, f64::max))
     }
 

@@ -123,8 +123,19 @@ fn passes_needed(out: &Out, times: u32) -> u32 {
 }
 
 impl ServiceWatch {
+    /// Forgets the trials of endpoints that are to have none any more.
+    pub(super) fn forget_trials(&mut self) {
+        for course in self.courses.values_mut() {
+            let member = course.sent.as_ref().and_then(|s| self.members.get(&s.id));
+            if member.and_then(triable_at).is_none() {
+                course.sent = None;
+            }
+        }
+    }
+
     /// Gives up the trials that hang, and grants those that are due.
     pub(super) fn run_trials(&mut self, now: Instant, actions: &mut VecDeque<Action>) {
+        self.forget_trials();
         for (provider, course) in &mut self.courses {
             let hangs = |sent: &&Sent| sent.begun.is_some_and(|at| now.since(at) >= PATIENCE);
             let hanging = course
@@ -144,14 +155,6 @@ impl ServiceWatch {
                 member.watched.provider == *provider
                     && triable_at(member).is_some_and(|at| at <= now)
             };
-            let sent = |sent: &Sent| {
-                self.members
-                    .get(&sent.id)
-                    .is_some_and(|m| triable_at(m).is_some())
-            };
-            if !course.sent.as_ref().is_some_and(sent) {
-                course.sent = None;
-            }
             if course.sent.is_some() || course.next > now || course.tries < TRIES_PER_TRIAL {
                 continue;
             }

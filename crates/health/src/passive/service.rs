@@ -58,6 +58,7 @@ impl ServiceWatch {
         });
         self.believe(now, actions);
         self.keep_cap(now, actions);
+        self.forget_trials();
     }
 
     /// What is out of date goes.

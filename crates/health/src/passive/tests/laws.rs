@@ -158,6 +158,23 @@ proptest! {
     }
 }
 
+#[test]
+fn a_trial_of_what_a_person_takes_out_is_forgotten_at_once() {
+    let mut world = World::of(&ENDPOINTS);
+    let steps = [
+        Step::Answer(3, 4_071, FailureClass::Connect, 1),
+        Step::Gap(27),
+        Step::Run(1_095),
+        Step::Answer(0, 0, FailureClass::Connect, 1),
+        Step::Run(769),
+        Step::Person(3),
+    ];
+    steps.iter().for_each(|step| apply(&mut world, step));
+    let before = world.clone();
+    world.passive.handle_timeout(world.now);
+    assert_eq!(world, before);
+}
+
 /// A look: after so many milliseconds so many answers and failures.
 type Look = (u64, u64, u64);
 

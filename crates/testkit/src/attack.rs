@@ -17,6 +17,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
+use crate::thread;
+
 pub mod body;
 pub mod connection;
 pub mod http1;
@@ -173,22 +175,14 @@ impl Running {
             target.address.ip().is_loopback(),
             "attacks go to loopback only"
         );
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let seen = Arc::new(Seen::default());
         let (stop, stopped) = watch::channel(false);
         let counted = Arc::clone(&seen);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name(format!("attack {}", attack.name()))
-            .spawn(move || {
-                give_way();
-                runtime.block_on(go_on(attack.as_ref(), &target, force, &counted, stopped));
-            })?;
+        let thread = thread::spawn(&format!("attack {}", attack.name()), move || {
+            give_way();
+            runtime.block_on(go_on(attack.as_ref(), &target, force, &counted, stopped));
+        })?;
         Ok(Self {
             seen,
             stop: Some(stop),

@@ -18,6 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
+use crate::thread;
+
 /// How a bystander talks.
 #[derive(Debug, Clone)]
 pub enum Way {
@@ -100,24 +102,16 @@ impl Bystander {
     /// # Errors
     /// When no thread is to be had.
     pub fn start(ways: Vec<(Way, SocketAddr)>, manners: Manners) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let log = Arc::new(Mutex::new(Log::default()));
         let (stop, stopped) = watch::channel(false);
         let written = Arc::clone(&log);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name("bystander".to_owned())
-            .spawn(move || {
-                runtime.block_on(join_all(ways.into_iter().map(|(way, address)| {
-                    let walk = Walk::new(way, address, &manners, &written);
-                    walk.go_on(stopped.clone())
-                })));
-            })?;
+        let thread = thread::spawn("bystander", move || {
+            runtime.block_on(join_all(ways.into_iter().map(|(way, address)| {
+                let walk = Walk::new(way, address, &manners, &written);
+                walk.go_on(stopped.clone())
+            })));
+        })?;
         Ok(Self {
             log,
             stop: Some(stop),

@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::thread;
+
 /// Sends a request over a new TCP connection and reads the whole answer.
 ///
 /// # Errors
@@ -38,10 +40,7 @@ pub fn send_unix(socket: &Path, request: Request<Full<Bytes>>) -> Result<Respons
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(future)
+    thread::runtime()?.block_on(future)
 }
 
 async fn exchange(

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use crate::thread;
 use crate::wait::now;
 
 /// What checks ask for.
@@ -87,26 +88,17 @@ impl Faulty {
         let (ailment, told) = watch::channel(Ailment::Well);
         let seen = Arc::default();
         let provider = HeaderValue::from_str(provider)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let seen_here = Arc::clone(&seen);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name(format!("faulty {address}"))
-            .spawn(move || {
-                let site = Site {
-                    provider,
-                    ailment: told,
-                    seen: seen_here,
-                    chance: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))),
-                };
-                LocalSet::new().block_on(&runtime, run(listener, address, site));
-            })
-            .context("thread")?;
+        let thread = thread::spawn(&format!("faulty {address}"), move || {
+            let site = Site {
+                provider,
+                ailment: told,
+                seen: seen_here,
+                chance: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))),
+            };
+            LocalSet::new().block_on(&runtime, run(listener, address, site));
+        })?;
         Ok(Self {
             address,
             ailment,
@@ -190,11 +182,7 @@ async fn accept(listener: &TcpListener, site: &Site) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        drop(tokio::task::spawn_local(connection(stream, site.clone())));
+        thread::beside(connection(stream, site.clone()));
     }
 }
 

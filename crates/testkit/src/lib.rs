@@ -18,6 +18,7 @@ pub mod process;
 pub mod sessions;
 pub mod steady;
 pub mod strict;
+mod thread;
 pub mod wait;
 
 pub use daemon::Daemon;

@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::thread;
+
 /// A running origin; dies when dropped.
 #[derive(Debug)]
 pub struct Origin {
@@ -85,30 +87,22 @@ impl Origin {
     /// When the port was taken meanwhile.
     pub fn revive(&mut self) -> Result<()> {
         self.die();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let listener = runtime
             .block_on(TcpListener::bind(self.address))
             .context("bind")?;
         self.address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let (name, requests) = (self.name.clone(), Arc::clone(&self.requests));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name(format!("origin {name}"))
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve(listener, name, requests) => {}
-                        // A dropped sender means the same as a sent word.
-                        _ = stopped => {}
-                    }
-                });
-            })?;
+        let thread = thread::spawn(&format!("origin {name}"), move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, name, requests) => {}
+                    // A dropped sender means the same as a sent word.
+                    _ = stopped => {}
+                }
+            });
+        })?;
         self.running = Some(Running { stop, thread });
         Ok(())
     }

@@ -20,6 +20,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::thread;
+
 /// Between two heartbeats of a session.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 /// Sessions on one HTTP/2 connection.
@@ -68,17 +70,10 @@ impl Sessions {
         let tally = Arc::<Tally>::default();
         let (end, told) = watch::channel(());
         let here = Arc::clone(&tally);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name("sessions".to_owned())
-            .spawn(move || runtime.block_on(all(proxy, protocol, count, here, told)))
-            .context("thread")?;
+        let runtime = thread::runtime()?;
+        let thread = thread::spawn("sessions", move || {
+            runtime.block_on(all(proxy, protocol, count, here, told))
+        })?;
         Ok(Self {
             tally,
             end,

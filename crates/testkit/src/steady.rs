@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
+use crate::thread;
 use crate::wait::now;
 
 /// A client gives up after it.
@@ -67,20 +68,11 @@ impl Clients {
         let stop = Arc::new(AtomicBool::new(false));
         let samples = Arc::default();
         let (stop_here, samples_here) = (Arc::clone(&stop), Arc::clone(&samples));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name("clients".to_owned())
-            .spawn(move || {
-                let pace = pace(proxy, method, rate, stop_here, samples_here);
-                LocalSet::new().block_on(&runtime, pace);
-            })
-            .context("thread")?;
+        let runtime = thread::runtime()?;
+        let thread = thread::spawn("clients", move || {
+            let pace = pace(proxy, method, rate, stop_here, samples_here);
+            LocalSet::new().block_on(&runtime, pace);
+        })?;
         Ok(Self {
             stop,
             samples,
@@ -208,11 +200,7 @@ async fn connection(proxy: SocketAddr, idle: &Idle) -> Option<SendRequest<Full<B
     let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .ok()?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "testkit stands below nothing: no telemetry"
-    )]
-    drop(tokio::task::spawn_local(async { drop(driver.await) }));
+    thread::beside(async { drop(driver.await) });
     Some(sender)
 }
 

@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::{Attack, End, Line, Target};
 
+use crate::thread;
+
 pub mod http1;
 pub mod http2;
 
@@ -53,31 +55,23 @@ impl IllOrigin {
     /// # Errors
     /// When no port or thread is to be had.
     pub fn start(ill: impl Ill) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
         let listener = runtime.block_on(TcpListener::bind(any))?;
         let url = format!("{}://{}", ill.scheme(), listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
         let (name, said) = (ill.name(), Arc::new(AtomicU64::new(0)));
         let counted = Arc::clone(&said);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name(format!("origin {name}"))
-            .spawn(move || {
-                super::give_way();
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve(&listener, &ill, &counted) => {}
-                        // A dropped sender means the same as a sent word.
-                        _ = stopped => {}
-                    }
-                });
-            })?;
+        let thread = thread::spawn(&format!("origin {name}"), move || {
+            super::give_way();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(&listener, &ill, &counted) => {}
+                    // A dropped sender means the same as a sent word.
+                    _ = stopped => {}
+                }
+            });
+        })?;
         Ok(Self {
             url,
             name,

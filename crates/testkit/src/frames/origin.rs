@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -16,6 +16,8 @@ use super::hpack::Block;
 use super::reader::Reader;
 use super::seen::{Seen, Stream};
 use super::{END_HEADERS, END_STREAM, Frame, PREFACE, request};
+
+use crate::thread;
 
 /// When a script plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,30 +83,21 @@ impl Origin {
     /// # Errors
     /// When no port or thread is to be had.
     pub fn start() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = thread::runtime()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
         let record = Shared::default();
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&record);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "testkit stands below nothing: no telemetry"
-        )]
-        let thread = std::thread::Builder::new()
-            .name("h2 origin".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve(listener, shared) => {}
-                        // A dropped sender means the same as a sent word.
-                        _ = stopped => {}
-                    }
-                });
-            })
-            .context("a thread")?;
+        let thread = thread::spawn("h2 origin", move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, shared) => {}
+                    // A dropped sender means the same as a sent word.
+                    _ = stopped => {}
+                }
+            });
+        })?;
         Ok(Self {
             address,
             record,

@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::message::Message;
 use super::serve::{Served, is_sentinel};
+use crate::thread;
 use crate::wait::PATIENCE;
 
 /// Requests whose target begins with this are the runner's own: answered with the target, never by the script.
@@ -129,7 +130,7 @@ impl StrictOrigin {
             address,
             shared: Arc::clone(&shared),
         };
-        thread("strict origin", move || accept(&listener, &shared))?;
+        thread::spawn("strict origin", move || accept(&listener, &shared))?;
         Ok(origin)
     }
 
@@ -226,15 +227,6 @@ impl Drop for StrictOrigin {
     }
 }
 
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "testkit stands below nothing: no telemetry"
-    )]
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    started.map(drop).context("a thread")
-}
-
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         let mut state = shared.state();
@@ -250,7 +242,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         state.live.insert(number, twin);
         drop(state);
         let of_connection = Arc::clone(shared);
-        let served = thread("strict connection", move || {
+        let served = thread::spawn("strict connection", move || {
             drop(Served::new(stream, number, Arc::clone(&of_connection)).run());
             of_connection.change(|state| drop(state.live.remove(&number)));
         });

@@ -1,7 +1,7 @@
 //! Snapshots that change under load, what is off, and how HTTP/2 clients are asked to go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bascule_telemetry::clock;
 use http::Response;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::client::{ask, get, http1, text};
-use crate::origin::{Speaks, full, named, nobody, origin};
+use crate::origin::{Speaks, counting, full, named, nobody, origin};
 use crate::world::{PATIENCE, World, backend, plan, until};
 
 #[tokio::test]
@@ -61,13 +61,7 @@ async fn two_hundred_changes_under_load_fail_no_request() {
 
 #[tokio::test]
 async fn what_is_off_gets_nothing_even_when_all_others_fail() {
-    let reached = Arc::new(AtomicUsize::new(0));
-    let of_origin = Arc::clone(&reached);
-    let off = origin(Speaks::Http1, move |_| {
-        of_origin.fetch_add(1, Ordering::SeqCst);
-        async { Response::new(full("off")) }
-    })
-    .await;
+    let (off, reached) = counting("off").await;
     let mut world = plan(vec![
         backend("aws", 50, off),
         backend("oci", 50, nobody().await),

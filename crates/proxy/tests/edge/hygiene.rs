@@ -3,20 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::Response;
-
 use crate::client::{Raw, ask_raw};
-use crate::origin::{Speaks, full, origin};
+use crate::origin::counting;
 use crate::world::{World, backend, plan, until};
 
 async fn counted() -> (World, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let of_origin = Arc::clone(&count);
-    let address = origin(Speaks::Http1, move |_| {
-        of_origin.fetch_add(1, Ordering::SeqCst);
-        async { Response::new(full("reached")) }
-    })
-    .await;
+    let (address, count) = counting("reached").await;
     (plan(vec![backend("aws", 1, address)]).start(), count)
 }
 

@@ -1,8 +1,10 @@
 //! What the judge is told of endpoints, and the trials it grants.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{EndpointTotals, FailureClass, ObservedState};
+use bascule_model::{EndpointId, EndpointTotals, FailureClass, Instant, ObservedState};
 use bascule_telemetry::clock;
 use http::{Method, Request};
 
@@ -10,23 +12,32 @@ use crate::client::{ask, boxed, http1, text};
 use crate::origin::{Speaks, answer, named, nobody, origin};
 use crate::world::{World, backend, plan};
 
-fn totals(world: &World, backend: &str) -> EndpointTotals {
+/// The only endpoint of a backend.
+fn endpoint(world: &World, backend: &str) -> (Arc<EndpointId>, EndpointTotals) {
     let all = world.edge.endpoint_totals();
-    let of_backend = |(id, _): &&(_, _)| {
-        let id: &std::sync::Arc<bascule_model::EndpointId> = id;
-        id.backend.as_str() == backend
-    };
-    all.iter().find(of_backend).unwrap().1
+    let of_backend = |(id, _): &(Arc<EndpointId>, _)| id.backend.as_str() == backend;
+    all.into_iter().find(of_backend).unwrap()
+}
+
+fn totals(world: &World, backend: &str) -> EndpointTotals {
+    endpoint(world, backend).1
 }
 
 /// Grants a trial of the only endpoint of a backend.
-fn grant(world: &World, backend: &str) {
-    let all = world.edge.endpoint_totals();
-    let id = all
-        .iter()
-        .map(|(id, _)| id)
-        .find(|id| id.backend.as_str() == backend);
-    world.edge.grant_trial(id.unwrap(), clock::now());
+fn grant(world: &World, backend: &str, at: Instant) {
+    world.edge.grant_trial(&endpoint(world, backend).0, at);
+}
+
+/// Two backends, of which oci is down.
+async fn oci_down(oci: SocketAddr) -> World {
+    let mut world = plan(vec![
+        backend("aws", 50, named("aws").await),
+        backend("oci", 50, oci),
+    ])
+    .start();
+    world.change(world.seen_of("oci", ObservedState::Down));
+    world.confirmed().await;
+    world
 }
 
 #[tokio::test]
@@ -53,14 +64,8 @@ async fn how_each_try_ended_is_counted_at_its_endpoint() {
 
 #[tokio::test]
 async fn a_trial_is_one_request_to_an_endpoint_that_is_down() {
-    let mut world = plan(vec![
-        backend("aws", 50, named("aws").await),
-        backend("oci", 50, named("oci").await),
-    ])
-    .start();
-    world.change(world.seen_of("oci", ObservedState::Down));
-    world.confirmed().await;
-    grant(&world, "oci");
+    let world = oci_down(named("oci").await).await;
+    grant(&world, "oci", clock::now());
     let mut answers = Vec::new();
     for _ in 0..4 {
         answers.push(ask(world.address, "/").await.1);
@@ -75,14 +80,8 @@ async fn a_trial_is_one_request_to_an_endpoint_that_is_down() {
 
 #[tokio::test]
 async fn a_trial_that_fails_is_repeated_elsewhere_and_its_client_sees_nothing() {
-    let mut world = plan(vec![
-        backend("aws", 50, named("aws").await),
-        backend("oci", 50, nobody().await),
-    ])
-    .start();
-    world.change(world.seen_of("oci", ObservedState::Down));
-    world.confirmed().await;
-    grant(&world, "oci");
+    let world = oci_down(nobody().await).await;
+    grant(&world, "oci", clock::now());
     assert_eq!(ask(world.address, "/").await, (200, "aws".into()));
     let tried = totals(&world, "oci");
     assert_eq!((tried.trials.begun, tried.trials.failed), (1, 1));
@@ -91,19 +90,9 @@ async fn a_trial_that_fails_is_repeated_elsewhere_and_its_client_sees_nothing() 
 
 #[tokio::test]
 async fn a_request_that_cannot_be_repeated_is_no_trial_while_others_may_come() {
-    let mut world = plan(vec![
-        backend("aws", 50, named("aws").await),
-        backend("oci", 50, named("oci").await),
-    ])
-    .start();
-    world.change(world.seen_of("oci", ObservedState::Down));
-    world.confirmed().await;
-    // Granted in a second from now, as far as this test will ever come.
-    let all = world.edge.endpoint_totals();
-    for (id, _) in all.iter().filter(|(id, _)| id.backend.as_str() == "oci") {
-        let later = clock::now() + Duration::from_secs(3600);
-        world.edge.grant_trial(id, later);
-    }
+    let world = oci_down(named("oci").await).await;
+    // Granted in an hour from now: however slow the machine, it does not grow old enough to be anybody's.
+    grant(&world, "oci", clock::now() + Duration::from_secs(3600));
     let mut client = http1(world.address).await;
     let post = Request::builder()
         .method(Method::POST)
@@ -125,7 +114,7 @@ async fn off_gets_no_trial() {
     .start();
     world.change(World::targets(1, &[("aws", 100), ("oci", 0)], &["oci"]));
     world.confirmed().await;
-    grant(&world, "oci");
+    grant(&world, "oci", clock::now());
     assert_eq!(ask(world.address, "/").await.1, "aws");
     assert_eq!(totals(&world, "oci").trials.begun, 0);
 }

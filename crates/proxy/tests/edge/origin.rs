@@ -85,7 +85,19 @@ pub(crate) async fn named(name: &'static str) -> SocketAddr {
     .await
 }
 
-/// Does something with each connection; counts them.
+/// An origin that answers this and counts what it is asked.
+pub(crate) async fn counting(text: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let of_origin = Arc::clone(&count);
+    let address = origin(Speaks::Http1, move |_| {
+        of_origin.fetch_add(1, Ordering::SeqCst);
+        async move { Response::new(full(text)) }
+    })
+    .await;
+    (address, count)
+}
+
+/// Does something with each connection.
 pub(crate) async fn accepting<F, A>(each: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> A + Send + 'static,

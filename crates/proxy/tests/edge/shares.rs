@@ -1,26 +1,13 @@
 //! The split, counted at the origins.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use bascule_model::ObservedState;
-use http::Response;
 
 use crate::client::{ask, get, http1};
-use crate::origin::{Speaks, full, origin};
+use crate::origin::counting;
 use crate::world::{World, backend, plan};
-
-async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let of_origin = Arc::clone(&count);
-    let address = origin(Speaks::Http1, move |_| {
-        of_origin.fetch_add(1, Ordering::SeqCst);
-        async { Response::new(full("ok")) }
-    })
-    .await;
-    (address, count)
-}
 
 async fn requests(address: SocketAddr, connections: usize, each: usize) {
     let run = |_| async move {
@@ -36,8 +23,8 @@ async fn requests(address: SocketAddr, connections: usize, each: usize) {
 #[tokio::test]
 async fn ten_thousand_requests_are_split_exactly_by_one_worker_and_by_four() {
     for workers in [1, 4] {
-        let (aws, at_aws) = counting().await;
-        let (oci, at_oci) = counting().await;
+        let (aws, at_aws) = counting("ok").await;
+        let (oci, at_oci) = counting("ok").await;
         let mut plan = plan(vec![backend("aws", 70, aws), backend("oci", 30, oci)]);
         plan.workers = workers;
         let world = plan.start();
@@ -51,8 +38,8 @@ async fn ten_thousand_requests_are_split_exactly_by_one_worker_and_by_four() {
 
 #[tokio::test]
 async fn a_new_row_takes_effect_while_requests_run_and_fails_none() {
-    let (aws, at_aws) = counting().await;
-    let (oci, _) = counting().await;
+    let (aws, at_aws) = counting("ok").await;
+    let (oci, _) = counting("ok").await;
     let mut world = plan(vec![backend("aws", 50, aws), backend("oci", 50, oci)]).start();
     let address = world.address;
     crate::world::beside(async move { requests(address, 4, 200).await }).detach();
@@ -76,7 +63,7 @@ async fn a_new_row_takes_effect_while_requests_run_and_fails_none() {
 
 #[tokio::test]
 async fn with_everything_down_clients_are_told_when_to_come_back() {
-    let (aws, at_aws) = counting().await;
+    let (aws, at_aws) = counting("ok").await;
     let mut world = plan(vec![backend("aws", 1, aws)]).start();
     world.change(world.seen(ObservedState::Down));
     world.confirmed().await;

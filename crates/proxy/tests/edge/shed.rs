@@ -7,21 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bascule_model::ObservedState;
 use bascule_traffic::assemble::Input;
 use bascule_traffic::capacity::{Capacity, Demand};
-use http::{Response, StatusCode};
+use http::StatusCode;
 
 use crate::client::{get, http1};
-use crate::origin::{Speaks, full, origin};
+use crate::origin::counting;
 use crate::world::{Backend, World, backend, plan};
 
 /// An origin that counts, as a backend that can take 60 requests a second.
 async fn limited(name: &'static str) -> (Backend, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let of_origin = Arc::clone(&count);
-    let address = origin(Speaks::Http1, move |_| {
-        of_origin.fetch_add(1, Ordering::SeqCst);
-        async { Response::new(full("ok")) }
-    })
-    .await;
+    let (address, count) = counting("ok").await;
     let capacity = Capacity {
         requests: Some(60),
         ..Capacity::default()

@@ -137,7 +137,7 @@ impl EdgeView for View {
         Clients {
             requests: self.edge.in_flight(),
             connections: u64::try_from(self.edge.connections()).unwrap_or(u64::MAX),
-            asked_to_go: self.edge.is_resting(),
+            asked_to_go: self.edge.is_asked_to_go(),
         }
     }
 

@@ -53,8 +53,8 @@ impl Attempt<'_> {
         if !retry::may(&failure, &facts, self.policy()) {
             return None;
         }
-        let request = self.outgoing.second()?;
         let choice = self.service.other(&self.tried)?;
+        let request = self.outgoing.second()?;
         let mut budget = self.service.budget().borrow_mut();
         let decision = retry::decide(&failure, &facts, self.policy(), &mut budget, clock::now());
         drop(budget);

@@ -29,9 +29,9 @@ impl Edge {
         });
     }
 
-    /// Whether clients are asked to go.
+    /// Whether clients are asked to go, for a while or for good.
     #[must_use]
-    pub fn is_resting(&self) -> bool {
+    pub fn is_asked_to_go(&self) -> bool {
         *self.0.going.borrow() != Going::Stay
     }
 }

@@ -211,7 +211,8 @@ impl Outgoing {
     /// Gives one more of it to send beside the one that is under way, if there can be one.
     pub(crate) fn second(&self) -> Option<Request<RequestBody>> {
         let is_here = self.replay.as_ref().is_none_or(|replay| replay.has_all());
-        self.copy().filter(|_| is_here)
+        // Asked first: a copy takes the body away from the try that is under way.
+        is_here.then(|| self.copy()).flatten()
     }
 
     /// Whether the client sends a body.

@@ -111,7 +111,7 @@ async fn an_edge_that_rests_serves_whoever_comes_and_asks_them_to_go_until_it_is
     let mut late = Raw::connect(world.address).await;
     until("both are connected", || world.edge.connections() == 2).await;
     world.edge.rest(true);
-    assert!(world.edge.is_resting());
+    assert!(world.edge.is_asked_to_go());
     let mut late2 = http2(world.address).await;
     late.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer2 = late2.send_request(get2("http://a/"));

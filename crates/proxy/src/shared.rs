@@ -195,14 +195,7 @@ impl Shared {
 
     /// The keys of a service that are in use. Locks: only for building views.
     pub(crate) fn live(&self, service: &ServiceName) -> Arc<Live> {
-        let mut all = lock(&self.live);
-        if let Some(live) = all.get(service).and_then(Weak::upgrade) {
-            return live;
-        }
-        all.retain(|_, live| live.strong_count() > 0);
-        let live = Arc::new(Live::default());
-        all.insert(service.clone(), Arc::downgrade(&live));
-        live
+        find_or_make(&self.live, service, Live::default)
     }
 
     /// The cells of a service. Locks: only for building views and measuring.
@@ -221,14 +214,7 @@ impl Shared {
     /// The connections of an endpoint. They may outlast every view of it. Locks: only for building views and reading
     /// loads.
     pub(crate) fn connections(&self, id: &EndpointId) -> Arc<ConnectionCells> {
-        let mut connections = lock(&self.connections);
-        if let Some(cells) = connections.get(id).and_then(Weak::upgrade) {
-            return cells;
-        }
-        connections.retain(|_, cells| cells.strong_count() > 0);
-        let cells = Arc::new(ConnectionCells::new(self.workers));
-        connections.insert(id.clone(), Arc::downgrade(&cells));
-        cells
+        find_or_make(&self.connections, id, || ConnectionCells::new(self.workers))
     }
 
     /// Requests running now, by backend.

@@ -87,7 +87,7 @@ fn chain(picture: &Picture<'_>, service: &Service, backend: &Backend) -> Vec<Fac
             slow_start_why(factors.slow_start),
         ),
     ];
-    if service.is_limited {
+    if service.has_capacity() {
         let why = capacity_why(service, backend);
         chain.push(factor("capacity", factors.capacity, why));
     }
@@ -213,7 +213,7 @@ fn is_checked_up(picture: &Picture<'_>, endpoint: &Endpoint) -> bool {
 
 fn not_in_play(explanation: &Explanation, service: &Service) -> Vec<NotInPlay> {
     let mut list = vec![("controller", "off")];
-    if !service.is_limited {
+    if !service.has_capacity() {
         list.insert(0, ("capacity", "none declared"));
     }
     if explanation.override_row.is_none() {

@@ -74,7 +74,7 @@ fn set_breakers(picture: &Picture<'_>, service: &Service, backend: &Backend) {
 
 /// How full it is, and would be; nothing of a service without a capacity.
 fn set_capacity(service: &Service) {
-    if !service.is_limited {
+    if !service.has_capacity() {
         return;
     }
     let (name, class) = (service.name().to_string(), service.spec.class.as_str());

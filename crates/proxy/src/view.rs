@@ -207,7 +207,7 @@ impl ServiceView {
             affinity,
             backends: backends.collect(),
             shedder: previous.map_or_else(new_shedder, |view| Rc::clone(&view.shedder)),
-            load: service.is_limited.then(|| Rc::new(load())),
+            load: service.has_capacity().then(|| Rc::new(load())),
             service: Arc::clone(service),
             unserved,
             picker: RefCell::new(picker),

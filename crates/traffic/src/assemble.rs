@@ -244,11 +244,17 @@ impl Assembler {
         }
         let specs: Vec<&ServiceSpec> = services.iter().map(|s| &*s.spec).collect();
         self.sites = Sites::of(&specs);
-        // Whom a service shares machines with may be another than before.
-        let is_limited = |index: usize| self.sites.has_capacity(index);
+        // Whom a service shares machines with may be another than before, and a capacity that went away holds no more.
+        let mut limited = BTreeSet::new();
         for (index, service) in services.iter_mut().enumerate() {
-            service.dirty |= is_limited(index);
+            let had_capacity = service.built.as_ref().is_some_and(|s| s.has_capacity());
+            let has_capacity = self.sites.has_capacity(index);
+            service.dirty |= has_capacity || had_capacity;
+            if has_capacity {
+                limited.insert(service.spec.name.clone());
+            }
         }
+        self.known.forget_demands_but(&limited);
         self.services = Some(services);
         self.changed = true;
     }

@@ -154,7 +154,7 @@ pub(crate) fn service(algorithm: Algorithm, members: &[Member]) -> Service {
         mode: Mode::Serve,
         retry_after: spec.retry_after,
         shed: BasisPoints::ZERO,
-        is_limited: false,
+        capacity_least: Capacity::default(),
         demand: None,
         losses: Vec::new(),
         spec: Arc::new(spec),

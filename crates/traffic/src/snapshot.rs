@@ -46,8 +46,9 @@ pub struct Service {
     pub placement: Option<Arc<Placement>>,
     /// The part of requests that is refused as it fits nowhere; the rest is divided by the effective shares.
     pub shed: BasisPoints,
-    /// Whether some of its backends have a capacity to keep, so that what it brings is measured.
-    pub is_limited: bool,
+    /// The least that any of its backends can take, unit by unit, by what is declared of the machines they are on, here or
+    /// by a service that shares them. Where something is, what the service brings is measured.
+    pub capacity_least: Capacity,
     /// What it brings, as measured; `None` where no capacity is declared, or before something has been measured.
     pub demand: Option<Demand>,
     /// What becomes of it when one provider is lost: one for each that its backends name, ordered by name.
@@ -68,6 +69,12 @@ impl Service {
     #[must_use]
     pub fn name(&self) -> &ServiceName {
         &self.spec.name
+    }
+
+    /// Whether some of its backends have a capacity to keep.
+    #[must_use]
+    pub fn has_capacity(&self) -> bool {
+        self.capacity_least.is_declared()
     }
 }
 

@@ -43,7 +43,7 @@ impl Edge {
     #[must_use]
     pub fn totals(&self) -> Vec<(ServiceName, Totals)> {
         let snapshot = self.snapshot();
-        let limited = snapshot.services.iter().filter(|s| s.is_limited);
+        let limited = snapshot.services.iter().filter(|s| s.has_capacity());
         let of = |service: &Arc<Service>| (service.name().clone(), self.totals_of(service));
         limited.map(of).collect()
     }

@@ -85,7 +85,7 @@ pub(super) fn service(
         mode: row.mode,
         retry_after: spec.retry_after,
         shed: row.divided.shed,
-        is_limited: parts.sites.has_capacity(parts.index),
+        capacity_least: parts.sites.capacity_least(parts.index),
         demand: parts.demand(),
         losses,
     };

@@ -65,6 +65,11 @@ impl Known {
         true
     }
 
+    /// Forgets what all other services bring.
+    pub(super) fn forget_demands_but(&mut self, services: &BTreeSet<ServiceName>) {
+        self.demands.retain(|service, _| services.contains(service));
+    }
+
     /// What a service brings, as it was last told.
     pub(super) fn demand(&self, service: &ServiceName) -> Option<Demand> {
         self.demands.get(service).copied()

@@ -125,10 +125,21 @@ impl Sites {
 
     /// Whether a service has a capacity to keep.
     pub(super) fn has_capacity(&self, service: usize) -> bool {
-        self.of
-            .range((service, 0)..=(service, usize::MAX))
-            .next()
-            .is_some()
+        self.of_service(service).next().is_some()
+    }
+
+    /// The least that one of a service's sites can take, unit by unit.
+    pub(super) fn capacity_least(&self, service: usize) -> Capacity {
+        let sites = self.of_service(service).filter_map(|i| self.sites.get(i));
+        sites.fold(Capacity::default(), |least, site| {
+            least.least(site.capacity)
+        })
+    }
+
+    /// The sites of a service's backends.
+    fn of_service(&self, service: usize) -> impl Iterator<Item = usize> + '_ {
+        let backends = self.of.range((service, 0)..=(service, usize::MAX));
+        backends.map(|(_, site)| *site)
     }
 
     /// Nothing given away yet; `wants` says what each backend of the services that are made anew is wanted for.

@@ -167,6 +167,62 @@ fn a_load_without_a_capacity_to_keep_makes_no_snapshot() {
 }
 
 #[test]
+fn a_capacity_that_another_service_declared_leaves_with_it() {
+    let declares = limited("a", Class::Bulk, 120);
+    let mut shares = limited("b", Class::Bulk, 0);
+    for backend in shares.backends.values_mut() {
+        backend.capacity = Capacity::default();
+    }
+    let mut edge = edge(vec![declares, shares.clone()], &[("b", 200.0)]);
+    edge.tell(down(&ids_of("b", (0, "aws"))));
+    assert_eq!(shed(&edge, "b"), 4000);
+    edge.pass(at(2000));
+    edge.tell(Input::Services(vec![Arc::new(shares)]));
+    let b = named(&edge, "b");
+    assert_eq!((b.shed.get(), b.has_capacity(), b.demand), (0, false, None));
+    // Only where nobody is left.
+    let shed: Vec<_> = b.losses.iter().map(|loss| loss.row.shed.get()).collect();
+    assert_eq!(shed, [0, 10_000]);
+}
+
+#[test]
+fn what_a_service_brought_is_forgotten_with_its_capacity() {
+    let mut edge = edge(vec![limited("meet", Class::Media, 120)], &[("meet", 200.0)]);
+    edge.tell(Input::Services(vec![Arc::new(meet())]));
+    edge.pass(at(2000));
+    edge.tell(Input::Services(vec![Arc::new(limited(
+        "meet",
+        Class::Media,
+        120,
+    ))]));
+    edge.pass(at(3000));
+    assert_eq!(edge.service().demand, None, "what was measured long ago");
+}
+
+#[test]
+fn the_least_capacity_of_a_service_counts_what_others_declare_of_its_machines() {
+    let declares = limited("a", Class::Bulk, 120);
+    let mut shares = limited("b", Class::Bulk, 200);
+    shares
+        .backends
+        .get_mut(&backend_name("oci"))
+        .unwrap()
+        .capacity = Capacity {
+        sessions: Some(7),
+        ..Capacity::default()
+    };
+    let edge = Edge::new(vec![declares, shares]);
+    let least = Capacity {
+        requests: Some(120),
+        sessions: Some(7),
+        egress: None,
+    };
+    for name in ["a", "b"] {
+        assert_eq!(named(&edge, name).capacity_least, least, "{name}");
+    }
+}
+
+#[test]
 fn off_gets_nothing_in_a_row_for_a_loss() {
     let mut spec = limited("meet", Class::Media, 120);
     let off = spec.backends.get(&backend_name("aws")).unwrap().clone();

@@ -349,5 +349,6 @@ fn spec(
         fail_open: FailOpen::default(),
         retry_after: Duration::from_secs(1),
         affinity: None,
+        initial: bascule_model::ObservedState::Unknown,
     })
 }

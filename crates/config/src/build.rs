@@ -17,6 +17,7 @@ use crate::read::Layers;
 use crate::source::Source;
 
 mod affinity;
+pub(crate) mod check;
 mod listener;
 mod pem;
 mod policy;

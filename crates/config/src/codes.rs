@@ -276,8 +276,8 @@ pub const CODES: &[Code] = &[
     ),
     entry(
         "E0317",
-        "an HTTP check without a path",
-        "`host` and `expect` speak of the answer to an HTTP request, which is made only when the check has a `path`.",
+        "a key of another kind of check",
+        "`host` and `expect.status` speak of a request over HTTP, which is made only when the check has a `path` or `kind: http` (`host` also with `kind: grpc`). `expect.text` has no use for gRPC, whose answer is no text.",
     ),
     entry(
         "E0318",
@@ -368,6 +368,11 @@ pub const CODES: &[Code] = &[
         "E0373",
         "not one key to hash",
         "`hash` takes one thing of a request: `source_ip`, or a map with exactly one of `header`, `query` and `path_segment`.",
+    ),
+    entry(
+        "E0381",
+        "two kinds of check at once",
+        "An endpoint is checked in one way: over HTTP (`path`), by gRPC (`service`), or over bare TCP (`send`); `kind` says it outright. A service that says one takes nothing of another from `defaults`.",
     ),
     entry(
         "E0401",
@@ -503,6 +508,11 @@ pub const CODES: &[Code] = &[
         "W0371",
         "zones without a zone of one's own",
         "Endpoints have a `zone`, and this edge has none: which of them are near is not known, and all are chosen from alike. Say at the top of the file where the edge stands: `zone: …`, from the environment where one file serves several edges.",
+    ),
+    entry(
+        "W0381",
+        "TLS where traffic has none, or the reverse",
+        "`check.tls` holds for all endpoints of the service. On the port that traffic uses without TLS a handshake cannot succeed, and a port with TLS does not answer in clear, so that such endpoints would be down.",
     ),
     entry(
         "W0701",

@@ -83,6 +83,8 @@ pub(crate) enum Form {
     Cookie,
     /// A path with query: what a check asks for.
     Target,
+    /// What is sent or looked for on the wire: any characters, so many bytes at most.
+    Wire(usize),
     /// One of these words; the second list is refused as not available yet.
     Choice(&'static [&'static str], &'static [Later]),
 }
@@ -252,6 +254,7 @@ impl Form {
             Self::Prefix => string(scalar).and_then(path::prefix).map(Value::Text),
             Self::Authority => string(scalar).and_then(address::authority).map(Value::Text),
             Self::Target => string(scalar).and_then(path::target).map(Value::Text),
+            Self::Wire(bytes_max) => wire_text(scalar, bytes_max).map(Value::Text),
         }
     }
 }
@@ -268,6 +271,25 @@ fn string(scalar: &Scalar) -> Result<&str, Problem> {
         "this is not text in YAML",
     )
     .fix(text))
+}
+
+/// Text for the wire: line ends and other control characters are part of it.
+fn wire_text(scalar: &Scalar, bytes_max: usize) -> Result<String, Problem> {
+    let text = string(scalar)?;
+    match text.len() {
+        0 => Err(Problem::new(
+            "E0215",
+            "the text is empty",
+            "nothing between the quotes",
+        )),
+        length if length > bytes_max => {
+            let message = format!("the text has {length} bytes");
+            let label = format!("{bytes_max} bytes at most");
+            Err(Problem::new("E0203", message, label)
+                .help("a part that tells it from others is enough"))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn plain_text(scalar: &Scalar) -> Result<String, Problem> {

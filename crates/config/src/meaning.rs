@@ -1,6 +1,6 @@
 //! What values mean together: references that lead nowhere, routes and addresses that collide, weights and bounds that
 //! cannot be. Reads what was lowered, says nothing of what was refused before. `meaning/routes` has routes,
-//! `meaning/listeners` limits and TLS, `meaning/service` the inside of a service.
+//! `meaning/listeners` limits and TLS, `meaning/service` the inside of a service, `meaning/checks` its checks.
 
 use std::net::IpAddr;
 
@@ -14,6 +14,7 @@ mod affinity;
 mod backends;
 mod balance;
 mod capacity;
+mod checks;
 mod limits;
 mod listeners;
 mod routes;
@@ -32,7 +33,7 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
         affinity::check(field, &mut problems);
     }
     balance::zones(root, &mut problems);
-    service::defaults(root, &mut problems);
+    checks::defaults(root, &mut problems);
     problems
 }
 

@@ -66,6 +66,16 @@ impl<'a> Layers<'a> {
         Self { own, base: None }
     }
 
+    /// What the service says itself.
+    pub(crate) const fn own_item(self) -> Option<&'a Item> {
+        self.own
+    }
+
+    /// What the defaults say.
+    pub(crate) const fn base_item(self) -> Option<&'a Item> {
+        self.base
+    }
+
     /// The defaults alone.
     pub(crate) fn base(self) -> Self {
         Self {

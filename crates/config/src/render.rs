@@ -3,13 +3,13 @@
 //! only its path.
 
 mod backend;
+mod check;
 mod tries;
 
 pub use tries::retry_when;
 
 use std::time::Duration;
 
-use bascule_health::policy::CheckKind;
 use bascule_health::{CheckPolicy, OutlierPolicy};
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
@@ -247,7 +247,7 @@ fn service(
         out.map("affinity", |out| affinity::affinity(out, spec));
     }
     if let Some(policy) = checks {
-        out.map("check", |out| check(out, policy));
+        out.map("check", |out| check::write(out, policy));
     }
     if let Some(policy) = traffic {
         out.map("outlier", |out| outlier(out, policy));
@@ -281,27 +281,6 @@ fn show_match(spec: &MatchSpec) -> String {
     match show_host(&spec.host) {
         Some(host) => format!("{{ hosts: [{}], path: {{ {path} }} }}", literal(&host)),
         None => format!("{{ path: {{ {path} }} }}"),
-    }
-}
-
-fn check(out: &mut Lines, check: &CheckPolicy) {
-    if let CheckKind::Http { path, host, .. } = &check.kind {
-        out.key("path", literal(path));
-        if let Some(host) = host {
-            out.key("host", literal(host));
-        }
-    }
-    out.time("interval", check.interval);
-    out.time("timeout", check.timeout);
-    out.key("fall", check.fall.to_string());
-    out.key("rise", check.rise.to_string());
-    out.key("jitter", format!("{}%", check.jitter));
-    if let CheckKind::Http { expect, .. } = &check.kind {
-        let range = |r: &bascule_health::policy::StatusRange| match r.first == r.last {
-            true => r.first.to_string(),
-            false => format!("{}-{}", r.first, r.last),
-        };
-        out.map("expect", |out| out.list("status", expect.iter().map(range)));
     }
 }
 

@@ -109,6 +109,9 @@ fn of_form(form: Form) -> Value {
         Form::Text | Form::File | Form::Host | Form::Authority => {
             json!({ "type": "string", "minLength": 1 })
         }
+        Form::Wire(bytes_max) => {
+            json!({ "type": "string", "minLength": 1, "maxLength": bytes_max })
+        }
     }
 }
 
@@ -169,6 +172,9 @@ pub(crate) fn words(form: Form) -> String {
         Form::Host => "host name, or `*.` and a name".to_owned(),
         Form::Path | Form::Prefix => "path".to_owned(),
         Form::Target => "path, with query if need be".to_owned(),
+        Form::Wire(bytes_max) => {
+            format!("text with YAML's escapes, such as `\"PING\\r\\n\"`, at most {bytes_max} bytes")
+        }
         Form::Authority => "host name or address, with port if need be".to_owned(),
         Form::Choice(words, _) => {
             let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

@@ -5,19 +5,24 @@
 //! A check starts `interval` after the one before it started (`interval_fast` while results speak against the state),
 //! give or take the jitter; at once if that time has passed when it ends. New endpoints start one after the other, not
 //! all at once. A failure that traffic sees brings the next check forward to now, at most once per fast interval, as an
-//! edge under load sees thousands of them. Read next: `judge/entry.rs` (one endpoint's timing), then
-//! [`opinion`](crate::opinion) (what a result does to a verdict).
+//! edge under load sees thousands of them.
+//!
+//! Endpoints that are one target (the same address, name, roots and policy, whatever service they are of) are checked once
+//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/entry.rs`
+//! (one endpoint's state), then [`opinion`](crate::opinion) (what a result does to a verdict).
 
 mod entry;
+mod probes;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 
-pub use entry::INTERVAL_MIN;
-use entry::{Entry, Queue};
+use entry::Entry;
+pub use probes::INTERVAL_MIN;
+use probes::{ProbeKey, Probes, Sharers, Start};
 
 use crate::{CheckPolicy, CheckResult, Reason, Report, Verdict};
 
@@ -34,6 +39,9 @@ pub struct Target {
     pub policy: Arc<CheckPolicy>,
     /// Whether it is checked; if not, it keeps its last verdict, marked so.
     pub checked: bool,
+    /// Which roots its checks trust: any number that differs where they do. Endpoints that trust others are not checked as
+    /// one.
+    pub trust: usize,
 }
 
 /// The number of a check, so that a result is counted for the check it belongs to and no other.
@@ -45,8 +53,6 @@ pub struct CheckNumber(u64);
 pub enum Input {
     /// A check ended.
     Checked {
-        /// Of which endpoint.
-        id: Arc<EndpointId>,
         /// Which check.
         check: CheckNumber,
         /// How.
@@ -69,7 +75,7 @@ pub enum Input {
 pub enum Action {
     /// Check an endpoint, and tell the result by [`Input::Checked`], always.
     Check {
-        /// Which.
+        /// Which; the result may be that of others too, [`members`](Judge::members).
         id: Arc<EndpointId>,
         /// The number to give back.
         check: CheckNumber,
@@ -102,11 +108,9 @@ pub struct Transition {
 /// The state machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judge {
-    rng: Rng,
     entries: BTreeMap<Arc<EndpointId>, Entry>,
-    queue: Queue,
+    probes: Probes,
     actions: VecDeque<Action>,
-    checks: u64,
 }
 
 impl Judge {
@@ -114,44 +118,33 @@ impl Judge {
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self {
-            rng: Rng::new(seed),
             entries: BTreeMap::new(),
-            queue: BTreeSet::new(),
+            probes: Probes::new(Rng::new(seed)),
             actions: VecDeque::new(),
-            checks: 0,
         }
     }
 
     /// Watches these endpoints and no others. What is known of an endpoint stays with its id; policies change in place. The
     /// last target of an id counts.
     pub fn set_targets(&mut self, now: Instant, targets: Vec<Target>) {
-        let mut wanted: BTreeMap<Arc<EndpointId>, Target> = targets
+        let wanted: BTreeMap<Arc<EndpointId>, Target> = targets
             .into_iter()
             .map(|target| (Arc::clone(&target.id), target))
             .collect();
-        self.entries.retain(|id, entry| {
-            let keep = wanted.contains_key(id);
-            if let (false, Some(due)) = (keep, entry.due) {
-                self.queue.remove(&(due, Arc::clone(id)));
-            }
-            keep
-        });
-        let mut starting = Vec::new();
-        for (id, entry) in &mut self.entries {
-            if let Some(target) = wanted.remove(id)
-                && entry.change(now, target, &mut self.queue)
-            {
-                starting.push(Arc::clone(id));
-            }
-        }
+        self.entries.retain(|id, _| wanted.contains_key(id));
+        let mut groups: BTreeMap<ProbeKey, Sharers> = BTreeMap::new();
         for (id, target) in wanted {
-            if target.checked {
-                starting.push(Arc::clone(&id));
+            let group = groups.entry(ProbeKey::of(&target)).or_default();
+            group.add(&id, target.checked);
+            match self.entries.get_mut(&id) {
+                Some(entry) => entry.change(target),
+                None => {
+                    self.entries.insert(id, Entry::new(now, target));
+                }
             }
-            let rng = self.rng.fork(&format!("{id:?}"));
-            self.entries.insert(id, Entry::new(now, target, rng));
         }
-        self.start(now, &starting);
+        let hurried = |id: &EndpointId| is_hurried(&self.entries, id);
+        self.probes.regroup(now, groups, hurried);
         self.fire(now);
         self.check_invariants();
     }
@@ -159,15 +152,15 @@ impl Judge {
     /// Takes what happened.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Checked { id, check, result } => self.checked(now, &id, check, result),
-            Input::TrafficSilent { id } => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.traffic_silent(now, &mut self.queue);
+            Input::Checked { check, result } => self.checked(now, check, result),
+            Input::TrafficFailed { id } => {
+                if self.doubts(&id) {
+                    self.probes.traffic_failed(now, &id);
                 }
             }
-            Input::TrafficFailed { id } => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.traffic_failed(now, &mut self.queue);
+            Input::TrafficSilent { id } => {
+                if self.doubts(&id) {
+                    self.probes.traffic_silent(now, &id);
                 }
             }
         }
@@ -184,7 +177,7 @@ impl Judge {
     /// When the next check is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.queue.first().map(|(due, _)| *due)
+        self.probes.due_next()
     }
 
     /// The next thing to do.
@@ -192,87 +185,62 @@ impl Judge {
         self.actions.pop_front()
     }
 
+    /// The endpoints that a check under way is made for; none when its result is nobody's any more.
+    #[must_use]
+    pub fn members(&self, check: CheckNumber) -> &[Arc<EndpointId>] {
+        self.probes.members(check)
+    }
+
+    /// Whether the result of a check is still waited for. It may be by nobody for the moment, whose endpoint is in
+    /// maintenance and may come back.
+    #[must_use]
+    pub fn is_awaited(&self, check: CheckNumber) -> bool {
+        self.probes.is_awaited(check)
+    }
+
     /// All verdicts now.
     #[must_use]
     pub fn report(&self) -> Report {
+        let verdict = |entry: &Entry| (EndpointId::clone(&entry.id), entry.verdict());
         Report {
-            endpoints: self
-                .entries
-                .values()
-                .map(|entry| {
-                    (
-                        EndpointId::clone(&entry.id),
-                        entry.opinion.verdict(entry.checked),
-                    )
-                })
-                .collect(),
+            endpoints: self.entries.values().map(verdict).collect(),
         }
     }
 
     /// The verdict on one endpoint now.
     #[must_use]
     pub fn verdict(&self, id: &EndpointId) -> Option<Verdict> {
-        let entry = self.entries.get(id)?;
-        Some(entry.opinion.verdict(entry.checked))
+        self.entries.get(id).map(Entry::verdict)
     }
 
-    /// Gives the first checks of endpoints that begin to be checked their times: evenly over the interval, or closer.
-    fn start(&mut self, now: Instant, ids: &[Arc<EndpointId>]) {
-        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        for (place, id) in (0_u32..).zip(ids) {
-            if let Some(entry) = self.entries.get_mut(id) {
-                let spacing = (entry.policy.interval / count.max(1)).min(START_SPACING_MAX);
-                entry.schedule(now + spacing * place, &mut self.queue);
-            }
+    fn checked(&mut self, now: Instant, check: CheckNumber, result: CheckResult) {
+        let mut hurry = false;
+        for id in self.probes.members(check) {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            entry.opinion.take(now, result, &entry.policy);
+            hurry |= entry.opinion.in_transition();
+            let moved = entry.settle(now, result.into());
+            self.actions.extend(moved.map(Action::Transition));
         }
+        self.probes.ended(now, check, hurry);
     }
 
-    fn checked(&mut self, now: Instant, id: &EndpointId, check: CheckNumber, result: CheckResult) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
+    /// Traffic speaks against an endpoint; whether that is news, and it can be checked.
+    fn doubts(&mut self, id: &EndpointId) -> bool {
+        let checked = self.entries.get_mut(id).filter(|entry| entry.checked);
+        let Some(entry) = checked.filter(|entry| entry.opinion.state() != ObservedState::Down)
+        else {
+            return false;
         };
-        let Some((_, started)) = entry.under_way.filter(|(number, _)| *number == check) else {
-            return;
-        };
-        entry.under_way = None;
-        if !entry.checked {
-            return;
-        }
-        if let Some(left) = entry.opinion.take(now, result, &entry.policy) {
-            self.actions.push_back(Action::Transition(Transition {
-                id: Arc::clone(&entry.id),
-                from: left.state,
-                to: entry.opinion.state(),
-                reason: result.into(),
-                began: left.began,
-                after: left.after,
-                at: now,
-            }));
-        }
-        let next = started + entry.wait();
-        entry.schedule(next.max(now), &mut self.queue);
-        if std::mem::take(&mut entry.suspected) {
-            entry.traffic_failed(now, &mut self.queue);
-        }
+        entry.opinion.doubt();
+        true
     }
 
     /// Turns what is due into checks.
     fn fire(&mut self, now: Instant) {
-        while self.queue.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((_, id)) = self.queue.pop_first() else {
-                return;
-            };
-            let Some(entry) = self.entries.get_mut(&id) else {
-                continue;
-            };
-            self.checks = self.checks.saturating_add(1);
-            let check = CheckNumber(self.checks);
-            entry.due = None;
-            entry.under_way = Some((check, now));
-            if std::mem::take(&mut entry.due_by_traffic) {
-                entry.traffic_check_at = Some(now);
-            }
-            let policy = entry.policy_of_check();
+        while let Some(Start { check, id, policy }) = self.probes.fire(now) {
             self.actions.push_back(Action::Check { id, check, policy });
         }
     }
@@ -282,27 +250,18 @@ impl Judge {
         if !cfg!(debug_assertions) {
             return;
         }
-        let mut queued = 0_usize;
+        self.probes.check_invariants();
         for (id, entry) in &self.entries {
             debug_assert!(id == &entry.id, "an entry is kept under another id");
-            entry.opinion.check_invariants(&entry.policy);
-            debug_assert!(
-                entry.due.is_some() == (entry.checked && entry.under_way.is_none()),
-                "{id}: either one check is under way or one is due, if it is checked at all"
-            );
-            if let Some(due) = entry.due {
-                queued = queued.saturating_add(1);
-                debug_assert!(
-                    self.queue.contains(&(due, Arc::clone(id))),
-                    "{id}: not queued"
-                );
-            }
+            entry.check_invariants();
         }
-        debug_assert!(
-            queued == self.queue.len(),
-            "the queue holds what is not due"
-        );
     }
+}
+
+/// Whether results speak against what is thought of an endpoint, so that it is checked faster.
+fn is_hurried(entries: &BTreeMap<Arc<EndpointId>, Entry>, id: &EndpointId) -> bool {
+    let entry = entries.get(id);
+    entry.is_some_and(|entry| entry.opinion.in_transition())
 }
 
 #[cfg(test)]

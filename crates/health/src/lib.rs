@@ -15,6 +15,6 @@ pub use fuse::{Counts, Finding, Fused, Group, Placed, fuse};
 pub use judge::{Action, CheckNumber, Input, Judge, Target, Transition};
 pub use opinion::{CheckFailure, CheckResult};
 pub use passive::{Ejection, Offence, OutlierPolicy, Watched};
-pub use policy::{CheckKind, CheckPolicy, StatusRange};
+pub use policy::{CheckKind, CheckPolicy, CheckTls, Initial, StatusRange};
 pub use report::{Reason, Report, Verdict};
 pub use verdicts::Verdicts;

@@ -3,11 +3,10 @@
 //! better never ends in a better state. The order that holds this, from best to worst, is: up with 0, 1, … failures;
 //! beside it unknown with as many; then down with the most passes, … with none. A pass and a failure both keep it.
 
-use std::time::Duration;
-
 use bascule_model::{Instant, ObservedState};
 
-use crate::{CheckPolicy, Reason, Verdict};
+use crate::policy::Initial;
+use crate::{CheckPolicy, Reason};
 
 /// The most reasons kept for one verdict: what a person can read in a line; the rest adds nothing.
 pub const REASONS_MAX: usize = 4;
@@ -35,8 +34,23 @@ pub enum CheckFailure {
         /// The status.
         status: u16,
     },
-    /// An answer that is not HTTP, or broke off.
+    /// An answer that is not what the check speaks (HTTP, gRPC), or broke off.
     Protocol,
+    /// An answer that ended without the text that is expected.
+    Text,
+    /// An answer longer than any that is read, whatever it says.
+    TooLong,
+    /// gRPC: the service says that it does not serve.
+    NotServing,
+    /// gRPC: the server does not know yet whether the service serves.
+    ServingUnknown,
+    /// gRPC: the server does not know the service.
+    ServiceUnknown,
+    /// gRPC: the call failed.
+    Grpc {
+        /// Its status; 12 is a server without health service.
+        status: u16,
+    },
 }
 
 impl From<CheckFailure> for Reason {
@@ -47,6 +61,12 @@ impl From<CheckFailure> for Reason {
             CheckFailure::Tls => Self::Tls,
             CheckFailure::Status { status } => Self::Status { status },
             CheckFailure::Protocol => Self::Protocol,
+            CheckFailure::Text => Self::Text,
+            CheckFailure::TooLong => Self::TooLong,
+            CheckFailure::NotServing => Self::NotServing,
+            CheckFailure::ServingUnknown => Self::ServingUnknown,
+            CheckFailure::ServiceUnknown => Self::ServiceUnknown,
+            CheckFailure::Grpc { status } => Self::Grpc { status },
         }
     }
 }
@@ -60,21 +80,20 @@ impl From<CheckResult> for Reason {
     }
 }
 
-/// A state that was left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) state: ObservedState,
-    pub(crate) after: Duration,
-    /// When the results began that led out of it.
-    pub(crate) began: Instant,
+/// What was seen, for a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// What speaks for the state, latest first.
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) last: Option<Reason>,
+    pub(crate) against: u32,
+    pub(crate) checked_at: Option<Instant>,
 }
 
 /// What is thought of one endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Opinion {
     state: ObservedState,
-    since: Instant,
-    returned_at: Option<Instant>,
     /// Results in a row that speak against the state; always below the number that would change it.
     against: u32,
     /// When the first of them came.
@@ -88,18 +107,27 @@ pub(crate) struct Opinion {
 }
 
 impl Opinion {
-    pub(crate) const fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, policy: &CheckPolicy) -> Self {
+        let (against, reasons) = match policy.initial {
+            Initial::Unknown => (0, Vec::new()),
+            Initial::Up => (0, vec![Reason::Initial]),
+            // As if all passes but one had been seen: the first makes it up, a failure asks for all of them.
+            Initial::Down => (policy.rise.max(1) - 1, vec![Reason::Initial]),
+        };
         Self {
-            state: ObservedState::Unknown,
-            since: now,
-            returned_at: None,
-            against: 0,
+            state: policy.initial.state(),
+            against,
             against_since: now,
-            reasons: Vec::new(),
+            reasons,
             doubts: Vec::new(),
             last: None,
             checked_at: None,
         }
+    }
+
+    /// When the results began that led to the state, or speak against it.
+    pub(crate) const fn began(&self) -> Instant {
+        self.against_since
     }
 
     pub(crate) const fn state(&self) -> ObservedState {
@@ -111,13 +139,8 @@ impl Opinion {
         self.against > 0
     }
 
-    /// Takes a result; the state that was left, if one was.
-    pub(crate) fn take(
-        &mut self,
-        now: Instant,
-        result: CheckResult,
-        policy: &CheckPolicy,
-    ) -> Option<Left> {
+    /// Takes a result.
+    pub(crate) fn take(&mut self, now: Instant, result: CheckResult, policy: &CheckPolicy) {
         let reason = Reason::from(result);
         self.last = Some(reason);
         self.checked_at = Some(now);
@@ -127,31 +150,32 @@ impl Opinion {
         match (result, self.state) {
             (CheckResult::Passed, ObservedState::Down) => {
                 self.against = self.against.saturating_add(1);
-                (self.against >= policy.rise.max(1)).then(|| {
-                    self.returned_at = Some(now);
-                    self.enter(now, ObservedState::Up, vec![reason])
-                })
+                if self.against >= policy.rise.max(1) {
+                    self.enter(ObservedState::Up, vec![reason]);
+                }
             }
             (CheckResult::Passed, ObservedState::Up) => {
                 self.against = 0;
                 self.doubts.clear();
-                None
+                if self.reasons.as_slice() == [Reason::Initial] {
+                    self.reasons = vec![reason]; // Seen now, not only said.
+                }
             }
             (CheckResult::Passed, ObservedState::Unknown | ObservedState::Degraded) => {
-                Some(self.enter(now, ObservedState::Up, vec![reason]))
+                self.enter(ObservedState::Up, vec![reason]);
             }
             (CheckResult::Failed(_), ObservedState::Down) => {
                 self.against = 0;
+                self.reasons.retain(|known| *known != Reason::Initial);
                 push(&mut self.reasons, reason);
-                None
             }
             (CheckResult::Failed(_), _) => {
                 self.against = self.against.saturating_add(1);
                 push(&mut self.doubts, reason);
-                (self.against >= policy.fall.max(1)).then(|| {
+                if self.against >= policy.fall.max(1) {
                     let doubts = std::mem::take(&mut self.doubts);
-                    self.enter(now, ObservedState::Down, doubts)
-                })
+                    self.enter(ObservedState::Down, doubts);
+                }
             }
         }
     }
@@ -177,33 +201,19 @@ impl Opinion {
         }
     }
 
-    fn enter(&mut self, now: Instant, state: ObservedState, reasons: Vec<Reason>) -> Left {
-        let left = Left {
-            state: self.state,
-            after: now.since(self.since),
-            began: self.against_since,
-        };
+    fn enter(&mut self, state: ObservedState, reasons: Vec<Reason>) {
         self.state = state;
-        self.since = now;
         self.against = 0;
         self.reasons = reasons;
         self.doubts.clear();
-        left
     }
 
-    pub(crate) fn verdict(&self, checked: bool) -> Verdict {
-        Verdict {
-            state: self.state,
-            by_checks: self.state,
-            ejection: None,
-            held: false,
-            since: self.since,
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
             reasons: self.reasons.clone(),
             last: self.last,
-            returned_at: self.returned_at,
             against: self.against,
             checked_at: self.checked_at,
-            checked,
         }
     }
 

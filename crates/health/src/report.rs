@@ -57,8 +57,23 @@ pub enum Reason {
         /// The status.
         status: u16,
     },
-    /// An answer that is not HTTP, or broke off.
+    /// An answer that is not what the check speaks (HTTP, gRPC), or broke off.
     Protocol,
+    /// An answer that ended without the text that is expected.
+    Text,
+    /// An answer longer than any that is read.
+    TooLong,
+    /// gRPC: the service says that it does not serve.
+    NotServing,
+    /// gRPC: the server does not know yet whether the service serves.
+    ServingUnknown,
+    /// gRPC: the server does not know the service.
+    ServiceUnknown,
+    /// gRPC: the call failed.
+    Grpc {
+        /// Its status.
+        status: u16,
+    },
     /// Traffic could not use it: no connection, one that broke, or no answer.
     Traffic,
     /// Tries of traffic failed, more than is usual: it was taken out.
@@ -74,6 +89,8 @@ pub enum Reason {
     PutBack,
     /// All checks fail while traffic succeeds: they are not believed.
     ChecksDoubted,
+    /// The configuration says so (`check.initial`), and no check has said anything yet.
+    Initial,
 }
 
 impl Reason {
@@ -87,21 +104,39 @@ impl Reason {
             Self::Tls => "tls",
             Self::Status { .. } => "status",
             Self::Protocol => "protocol",
+            Self::Text => "text",
+            Self::TooLong => "too_long",
+            Self::NotServing => "not_serving",
+            Self::ServingUnknown => "serving_unknown",
+            Self::ServiceUnknown => "service_unknown",
+            Self::Grpc { .. } => "grpc",
             Self::Traffic => "traffic",
             Self::Failing { .. } => "failing",
             Self::Slow => "slow",
             Self::TrialsPassed => "trials_passed",
             Self::PutBack => "put_back",
             Self::ChecksDoubted => "checks_doubted",
+            Self::Initial => "initial",
+        }
+    }
+
+    /// The number beside the word where there is one: the status of HTTP, or of gRPC.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Status { status } | Self::Grpc { status } => Some(status),
+            _ => None,
         }
     }
 }
 
 impl std::fmt::Display for Reason {
-    /// The word, with the status where there is one: `timeout`, `status 503`; of what traffic says, a few words.
+    /// The word, with the status where there is one: `timeout`, `status 503`, `grpc 12`; of what traffic says, a few words.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Status { status } => write!(f, "{} {status}", self.as_str()),
+            Self::Status { status } | Self::Grpc { status } => {
+                write!(f, "{} {status}", self.as_str())
+            }
             Self::Failing { class } => write!(f, "traffic fails: {}", class.as_str()),
             Self::Slow => f.write_str("traffic is slow"),
             Self::TrialsPassed => f.write_str("trials passed"),

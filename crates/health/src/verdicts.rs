@@ -119,6 +119,18 @@ impl Verdicts {
         self.actions.pop_front()
     }
 
+    /// As [`Judge::members`] says.
+    #[must_use]
+    pub fn members(&self, check: CheckNumber) -> &[Arc<EndpointId>] {
+        self.judge.members(check)
+    }
+
+    /// As [`Judge::is_awaited`] says.
+    #[must_use]
+    pub fn is_awaited(&self, check: CheckNumber) -> bool {
+        self.judge.is_awaited(check)
+    }
+
     /// All verdicts now.
     #[must_use]
     pub fn report(&self) -> Report {

@@ -1,32 +1,34 @@
 //! One health check on the wire, from connect to verdict-ready result: every way it can end is a
 //! [`CheckResult`]. It must never take longer than the policy's time-out, hold more than a few KiB of what the endpoint
-//! sends, or leave a connection behind. The two HTTP versions: [`http1`], [`http2`].
+//! sends, or leave a connection behind. What is asked: [`tcp`], [`http1`], [`http2`], [`grpc`]; how an answer is read
+//! without holding it: [`answer`].
 //!
-//! What passes: for `tcp` a connection (with the TLS handshake for `https`); for `http` an expected status whose body
-//! comes whole, or longer than what is looked at. A redirect is a status like another. A body that neither ends nor
-//! grows is a time-out; a head that does not end is not HTTP.
+//! What passes: for `tcp` a connection (with the TLS handshake where there is TLS) and the text that is expected; for
+//! `http` an expected status whose body comes whole and has the text; for `grpc` a service that says it serves. A
+//! redirect is a status like another, and is not followed. A body without end is too long, one that neither ends nor
+//! grows a time-out, a head that does not end is not HTTP.
 
+mod answer;
+mod grpc;
 mod http1;
 mod http2;
+mod question;
+mod tcp;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bascule_health::{CheckFailure, CheckKind, CheckPolicy, CheckResult, StatusRange};
+use bascule_health::{CheckFailure, CheckKind, CheckPolicy, CheckResult, CheckTls};
 use bascule_model::{EndpointId, Scheme};
-use http::header::{HOST, HeaderValue, USER_AGENT};
-use http::uri::{Authority, PathAndQuery, Uri};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How much of an answer's body is read; what comes after is ignored. Enough for any health page; reading it lets the
-/// endpoint finish its answer instead of seeing a reset.
-const BODY_BYTES_MAX: usize = 16 * 1024;
+use question::{Place, Question};
 
 /// The longest head of an answer that is accepted.
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
@@ -34,7 +36,17 @@ const HEAD_BYTES_MAX: u32 = 16 * 1024;
 /// What endpoints see in their logs.
 const AGENT: &str = concat!("bascule-check/", env!("CARGO_PKG_VERSION"));
 
-/// Checks one endpoint. `tls` is needed for `https` endpoints; without, the check fails with the reason `tls`.
+/// Whether a check of this endpoint is done over TLS.
+#[must_use]
+pub fn is_over_tls(id: &EndpointId, policy: &CheckPolicy) -> bool {
+    match policy.tls {
+        CheckTls::AsEndpoint => id.scheme == Scheme::Https,
+        CheckTls::On => true,
+        CheckTls::Off => false,
+    }
+}
+
+/// Checks one endpoint. `tls` is needed where [`is_over_tls`]; without, the check fails with the reason `tls`.
 pub async fn check(
     id: &EndpointId,
     policy: &CheckPolicy,
@@ -48,118 +60,101 @@ pub async fn check(
     }
 }
 
-// The futures of an exchange are large and boxed; a plain connect stays small.
 async fn perform(
     id: &EndpointId,
     policy: &CheckPolicy,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<(), CheckFailure> {
-    let tcp = TcpStream::connect(id.address)
+    let place = Place::of(id, policy);
+    let tcp = TcpStream::connect(place.address)
         .await
         .map_err(|error| unconnected(&error))?;
-    match (id.scheme, &policy.kind) {
-        (Scheme::Http | Scheme::H2c, CheckKind::Tcp) => Ok(()),
-        (Scheme::Https, CheckKind::Tcp) => {
-            let mut stream = secure(id, tcp, tls).await?;
-            // A farewell, so that the endpoint logs no broken connection; the check has passed whether it arrives or not.
-            drop(stream.shutdown().await);
-            Ok(())
+    if !place.tls {
+        // Without TLS the version is known beforehand.
+        let http = match id.scheme {
+            Scheme::H2c => Http::Two,
+            Scheme::Http | Scheme::Https => Http::One,
+        };
+        return ask(tcp, &place, policy, http).await;
+    }
+    let tls = tls.ok_or(CheckFailure::Tls)?;
+    let stream = match &policy.kind {
+        CheckKind::Tcp { .. } => secure(&place, tcp, &without_alpn(tls)).await?,
+        CheckKind::Http { .. } | CheckKind::Grpc { .. } => secure(&place, tcp, tls).await?,
+    };
+    // As traffic does: the version that the endpoint chose.
+    let http = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Http::Two,
+        _ => Http::One,
+    };
+    ask(stream, &place, policy, http).await
+}
+
+/// The version of HTTP on a connection.
+#[derive(Debug, Clone, Copy)]
+enum Http {
+    One,
+    Two,
+}
+
+/// Asks what the policy wants to know. The futures of an exchange are large and boxed; a plain connect stays small.
+async fn ask<S: Stream>(
+    stream: S,
+    place: &Place<'_>,
+    policy: &CheckPolicy,
+    http: Http,
+) -> Result<(), CheckFailure> {
+    match &policy.kind {
+        CheckKind::Tcp { send, expect } => {
+            tcp::ask(stream, send.as_deref(), expect.as_deref()).await
         }
-        (Scheme::Http, CheckKind::Http { path, host, expect }) => {
-            let question = Question::new(id, path, host.as_deref(), expect)?;
-            Box::pin(http1::ask(tcp, question)).await
-        }
-        (Scheme::H2c, CheckKind::Http { path, host, expect }) => {
-            let question = Question::new(id, path, host.as_deref(), expect)?;
-            Box::pin(http2::ask(tcp, question)).await
-        }
-        (Scheme::Https, CheckKind::Http { path, host, expect }) => {
-            let question = Question::new(id, path, host.as_deref(), expect)?;
-            let stream = secure(id, tcp, tls).await?;
-            // As traffic does: the version that the endpoint chose.
-            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                Box::pin(http2::ask(stream, question)).await
-            } else {
-                Box::pin(http1::ask(stream, question)).await
+        CheckKind::Http {
+            path,
+            host,
+            expect,
+            text,
+        } => {
+            let question = Question::new(place, path, host.as_deref(), expect, text.as_deref())?;
+            match http {
+                Http::One => Box::pin(http1::ask(stream, question)).await,
+                Http::Two => Box::pin(http2::ask(stream, question)).await,
             }
         }
+        CheckKind::Grpc { service, host } => match (place.tls, http) {
+            // An endpoint that speaks TLS and does not choose HTTP/2 cannot speak gRPC.
+            (true, Http::One) => Err(CheckFailure::Protocol),
+            // In clear, gRPC is HTTP/2 by prior knowledge, whatever the traffic is.
+            (false, _) | (true, Http::Two) => {
+                let authority = place.authority(host.as_deref())?;
+                let call = grpc::Call::new(place.tls, authority, service, policy.timeout)?;
+                Box::pin(grpc::ask(stream, call)).await
+            }
+        },
     }
 }
 
 /// The TLS handshake, with the certificate verified for the name (or the address) of the endpoint.
 async fn secure(
-    id: &EndpointId,
+    place: &Place<'_>,
     tcp: TcpStream,
-    tls: Option<&Arc<ClientConfig>>,
+    tls: &Arc<ClientConfig>,
 ) -> Result<TlsStream<TcpStream>, CheckFailure> {
-    let tls = tls.ok_or(CheckFailure::Tls)?;
-    let name = match &id.host {
-        Some(host) => ServerName::try_from(host.to_string()).map_err(|_| CheckFailure::Tls)?,
-        None => ServerName::from(id.address.ip()),
+    let name = match place.host {
+        Some(host) => ServerName::try_from(host.to_owned()).map_err(|_| CheckFailure::Tls)?,
+        None => ServerName::from(place.address.ip()),
     };
     let connector = TlsConnector::from(Arc::clone(tls));
     let handshake = connector.connect(name, tcp).await;
     handshake.map_err(|_| CheckFailure::Tls)
 }
 
-/// What is asked, and which answers pass.
-struct Question<'a> {
-    scheme: Scheme,
-    authority: Authority,
-    path: PathAndQuery,
-    expect: &'a [StatusRange],
-}
-
-impl<'a> Question<'a> {
-    /// `config` has checked path and host; should one be unusable after all, no answer can be had: `Protocol`.
-    fn new(
-        id: &EndpointId,
-        path: &str,
-        host: Option<&str>,
-        expect: &'a [StatusRange],
-    ) -> Result<Self, CheckFailure> {
-        let host = host.map_or_else(|| authority_of(id), str::to_owned);
-        Ok(Self {
-            scheme: id.scheme,
-            authority: host.parse().map_err(|_| CheckFailure::Protocol)?,
-            path: path.parse().map_err(|_| CheckFailure::Protocol)?,
-            expect,
-        })
-    }
-
-    /// The request with its target in the given form.
-    fn request<B>(&self, target: Uri, body: B) -> http::Request<B> {
-        let mut request = http::Request::new(body);
-        *request.uri_mut() = target;
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Ok(host) = HeaderValue::from_str(self.authority.as_str()) {
-            headers.insert(HOST, host);
-        }
-        request
-    }
-
-    fn judge(&self, status: http::StatusCode) -> Result<(), CheckFailure> {
-        let status = status.as_u16();
-        if self.expect.iter().any(|range| range.contains(status)) {
-            Ok(())
-        } else {
-            Err(CheckFailure::Status { status })
-        }
-    }
-}
-
-/// Name or address of an endpoint, with the port unless it is the scheme's own.
-fn authority_of(id: &EndpointId) -> String {
-    let port = id.address.port();
-    let own_port = port == id.scheme.port_default();
-    match (&id.host, id.address) {
-        (Some(host), _) if own_port => host.to_string(),
-        (Some(host), _) => format!("{host}:{port}"),
-        (None, SocketAddr::V4(address)) if own_port => address.ip().to_string(),
-        (None, SocketAddr::V6(address)) if own_port => format!("[{}]", address.ip()),
-        (None, address) => address.to_string(),
-    }
+/// For a protocol that is not HTTP: to offer HTTP's names would have a strict server refuse. No session is kept, as it would
+/// come back to a connection that asks for another protocol.
+fn without_alpn(tls: &ClientConfig) -> Arc<ClientConfig> {
+    let mut tls = tls.clone();
+    tls.alpn_protocols.clear();
+    tls.resumption = Resumption::disabled();
+    Arc::new(tls)
 }
 
 /// Why there is no connection. The kernel's own time-out is one too, should it be shorter than the policy's.

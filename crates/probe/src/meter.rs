@@ -32,17 +32,32 @@ impl Meter {
         }
     }
 
-    /// Counts a check.
-    pub(crate) fn checked(&self, target: &ProbeTarget, result: CheckResult) {
+    /// Counts a check, once for the wire and once for each endpoint whose result it is.
+    pub(crate) fn checked<'a>(
+        &self,
+        targets: impl Iterator<Item = &'a ProbeTarget>,
+        result: CheckResult,
+    ) {
         let (word, reason) = match result {
             CheckResult::Passed => ("pass", ""),
             CheckResult::Failed(failure) => ("fail", Reason::from(failure).as_str()),
         };
-        let mut labels = labels(target);
-        labels.push(Label::new("result", word));
-        labels.push(Label::new("reason", reason));
         metrics::with_local_recorder(&self.recorder, || {
-            counter!(names::HEALTH_CHECKS, labels).increment(1);
+            counter!(names::HEALTH_PROBES, "result" => word).increment(1);
+            for target in targets {
+                let mut labels = labels(target);
+                labels.push(Label::new("result", word));
+                labels.push(Label::new("reason", reason));
+                counter!(names::HEALTH_CHECKS, labels).increment(1);
+            }
+        });
+    }
+
+    /// How many checks are due and wait for a place on the wire.
+    pub(crate) fn waiting(&self, count: usize) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!(names::HEALTH_PROBES_WAITING)
+                .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         });
     }
 
@@ -151,10 +166,7 @@ fn event(target: &ProbeTarget, transition: &Transition) -> Event {
         from.as_str(),
         rounded(transition.after),
     );
-    let status = match reason {
-        Reason::Status { status } => Some(*status),
-        _ => None,
-    };
+    let status = reason.status();
     Event::new("health_changed", message)
         .service(&target.id.service)
         .backend(&target.id.backend)

@@ -2,7 +2,7 @@
 //! and publishes what it says. It must never wait for one endpoint while another is due, hold more than
 //! [`CHECKS_MAX`] connections, or let a check go without a result: the judge would wait for ever.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,13 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 
 use crate::check::check;
+use crate::line::{Line, Pace, Places};
 use crate::looks::{Looks, Traffic};
 use crate::meter::Meter;
 
-/// Checks on the wire at once; each is one socket. What is due beyond waits its turn. With the default time-out, 512
-/// endpoints can hang at once before they delay the checks of others.
+/// Checks on the wire at once; each is one socket, and half of the descriptors that a process gets by default. What is due
+/// beyond waits in [`line`](crate::line). At the default interval they are enough for 1 500 targets that all hang for the
+/// whole time-out, and for many thousands that answer.
 pub const CHECKS_MAX: usize = 512;
 
 /// Failures of traffic taken in one go, so that a flood of them does not keep the task from its checks.
@@ -52,7 +54,8 @@ pub struct ProbeTarget {
     pub policy: Arc<CheckPolicy>,
     /// How traffic judges it.
     pub outlier: Arc<OutlierPolicy>,
-    /// How TLS is spoken to `https` endpoints: the configuration that traffic uses, so that a check sees what it sees.
+    /// How TLS is spoken, where the check is over TLS: the configuration that traffic uses, so that a check sees what it
+    /// sees. Endpoints that are the same but for this are checked apart.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
@@ -113,9 +116,9 @@ fn start(settings: Settings, checks_max: usize) -> ProberHandle {
         traffic: settings.traffic,
         looks: Looks::default(),
         known: BTreeMap::new(),
-        waiting: VecDeque::new(),
+        line: Line::new(Places::new(checks_max)),
+        slow: BTreeSet::new(),
         running: FuturesUnordered::new(),
-        checks_max,
         meter: Meter::new(settings.registry, settings.bus),
         report: Arc::clone(&report),
         changed,
@@ -134,6 +137,7 @@ fn start(settings: Settings, checks_max: usize) -> ProberHandle {
 struct Done {
     id: Arc<EndpointId>,
     check: CheckNumber,
+    pace: Pace,
     result: CheckResult,
 }
 
@@ -149,9 +153,10 @@ struct Task {
     traffic: Box<dyn Traffic>,
     looks: Looks,
     known: BTreeMap<Arc<EndpointId>, ProbeTarget>,
-    waiting: VecDeque<Waiting>,
+    line: Line<Waiting>,
+    /// Those that did not answer in time when they were asked last.
+    slow: BTreeSet<Arc<EndpointId>>,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>,
-    checks_max: usize,
     meter: Meter,
     report: Arc<ArcSwap<Report>>,
     changed: watch::Sender<u64>,
@@ -206,6 +211,8 @@ impl Task {
                 id: Arc::clone(&id),
                 policy: Arc::clone(&target.policy),
                 checked: target.admin.is_checked(),
+                // The clients in `known` live as long as the numbers made of their places.
+                trust: target.tls.as_ref().map_or(0, |tls| Arc::as_ptr(tls).addr()),
             });
             watched.push(Watched {
                 id: Arc::clone(&id),
@@ -218,6 +225,10 @@ impl Task {
         let now = clock::now();
         self.verdicts.set_targets(now, targets, watched);
         self.looks.set(now, self.verdicts.watches_traffic());
+        let verdicts = &self.verdicts;
+        self.line
+            .retain(|waiting| verdicts.is_awaited(waiting.check));
+        self.slow.retain(|id| known.contains_key(id));
         for (id, target) in &self.known {
             if !known.contains_key(id) {
                 self.meter.forget(target);
@@ -260,12 +271,23 @@ impl Task {
     }
 
     fn take(&mut self, done: Done) {
-        let Done { id, check, result } = done;
-        if let Some(target) = self.known.get(&id) {
-            self.meter.checked(target, result);
+        let Done {
+            id,
+            check,
+            pace,
+            result,
+        } = done;
+        self.line.leave(pace);
+        let members = self.verdicts.members(check).iter();
+        let targets = members.filter_map(|id| self.known.get(id));
+        self.meter.checked(targets, result);
+        if result == CheckResult::Failed(CheckFailure::Timeout) {
+            self.slow.insert(id);
+        } else {
+            self.slow.remove(&id);
         }
         let now = clock::now();
-        let checked = Input::Checked { id, check, result };
+        let checked = Input::Checked { check, result };
         self.verdicts.handle(now, verdicts::Input::Check(checked));
         self.report_due.get_or_insert(now + REPORT_EVERY);
     }
@@ -284,7 +306,8 @@ impl Task {
         while let Some(action) = self.verdicts.poll_action() {
             match action {
                 Action::Check { id, check, policy } => {
-                    self.waiting.push_back(Waiting { id, check, policy });
+                    let pace = self.pace(&id);
+                    self.line.join(Waiting { id, check, policy }, pace);
                 }
                 Action::Trial { id } => self.traffic.grant_trial(&id, clock::now()),
                 Action::Transition(transition) => moved.push(transition),
@@ -305,15 +328,20 @@ impl Task {
         for what in told {
             self.meter.told(&what, |id| self.known.get(id));
         }
-        while self.running.len() < self.checks_max {
-            let Some(next) = self.waiting.pop_front() else {
-                return;
-            };
+        while let Some((next, pace)) = self.line.next() {
             let tls = self
                 .known
                 .get(&next.id)
                 .and_then(|target| target.tls.clone());
-            self.running.push(Box::pin(perform(next, tls)));
+            self.running.push(Box::pin(perform(next, pace, tls)));
+        }
+    }
+
+    fn pace(&self, id: &Arc<EndpointId>) -> Pace {
+        if self.slow.contains(id) {
+            Pace::Slow
+        } else {
+            Pace::Brisk
         }
     }
 
@@ -329,6 +357,7 @@ impl Task {
     /// Publishes what did not need to be known at once.
     fn publish(&mut self) {
         self.report_due = None;
+        self.meter.waiting(self.line.waiting());
         let report = Arc::new(self.verdicts.report());
         if std::mem::take(&mut self.gauges_stale) {
             self.meter.states(self.known.values(), &report);
@@ -338,7 +367,7 @@ impl Task {
 }
 
 /// Performs a check; a panic in it is a failed check, so that a result always comes.
-async fn perform(waiting: Waiting, tls: Option<Arc<ClientConfig>>) -> Done {
+async fn perform(waiting: Waiting, pace: Pace, tls: Option<Arc<ClientConfig>>) -> Done {
     let Waiting {
         id,
         check: number,
@@ -348,6 +377,7 @@ async fn perform(waiting: Waiting, tls: Option<Arc<ClientConfig>>) -> Done {
     let result = spawn::caught("check", check).await;
     Done {
         check: number,
+        pace,
         result: result.unwrap_or(CheckResult::Failed(CheckFailure::Protocol)),
         id,
     }

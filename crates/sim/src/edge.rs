@@ -106,8 +106,8 @@ impl Edge {
     /// A check ended.
     pub(crate) fn checked(&mut self, now: Instant, asked: Asked, result: CheckResult) {
         self.under_way.remove(&asked.id);
-        let Asked { id, check } = asked;
-        let input = bascule_health::Input::Checked { id, check, result };
+        let check = asked.check;
+        let input = bascule_health::Input::Checked { check, result };
         self.verdicts.handle(now, verdicts::Input::Check(input));
     }
 
@@ -272,6 +272,7 @@ impl Edge {
             id: Arc::new(target.id.clone()),
             policy: Arc::clone(&self.layout.check),
             checked: target.admin.is_checked(),
+            trust: 0,
         });
         let watched = wanted.iter().map(|target| Watched {
             id: Arc::new(target.id.clone()),

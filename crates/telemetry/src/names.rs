@@ -178,8 +178,12 @@ metrics! {
         "1 when the endpoint is up, 0 when it is not.";
     PROVIDER_ENDPOINTS, Gauge, "bascule_provider_endpoints", "", &[SERVICE, BACKEND, PROVIDER, closed("state", &["up", "degraded", "down", "unknown", "drain", "maint", "offline"])], &[],
         "Endpoints by state; a state set by people hides the observed one.";
-    HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "protocol"])], &[],
-        "Health checks by result; failed ones with their reason.";
+    HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "protocol", "text", "too_long", "not_serving", "serving_unknown", "service_unknown", "grpc"])], &[],
+        "Results of health checks, for each endpoint that a check was made for; failed ones with their reason.";
+    HEALTH_PROBES, Counter, "bascule_health_probes_total", "", &[closed("result", &["pass", "fail"])], &[],
+        "Health checks on the wire: one for all endpoints that are the same target.";
+    HEALTH_PROBES_WAITING, Gauge, "bascule_health_probes_waiting", "", &[], &[],
+        "Health checks that are due and wait for a place on the wire.";
     HEALTH_TRANSITIONS, Counter, "bascule_health_transitions_total", "", &[SERVICE, BACKEND, PROVIDER, closed("to", &["up", "degraded", "down", "unknown"])], &[],
         "Changes of an endpoint's observed state.";
     EJECTIONS, Counter, "bascule_ejections_total", "", &[SERVICE, BACKEND, PROVIDER, closed("reason", &["connect", "reset", "timeout", "unavailable", "error", "slow"])], &[],

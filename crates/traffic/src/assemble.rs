@@ -42,7 +42,8 @@ pub enum Input {
     Services(Vec<Arc<ServiceSpec>>),
     /// What the control plane wants.
     Targets(Targets),
-    /// What is seen of all endpoints. One that is not named has not been seen yet and counts as up.
+    /// What is seen of all endpoints. One that is not named has not been seen yet and counts as the service's
+    /// `initial` says.
     Health(BTreeMap<EndpointId, EndpointHealth>),
     /// The addresses of a host name. None at all changes nothing: the last ones are kept.
     Resolved {

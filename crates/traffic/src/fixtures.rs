@@ -84,6 +84,7 @@ pub(crate) fn spec(name: &str, backends: &[(&str, &str, Role, usize)]) -> Servic
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
         affinity: None,
+        initial: bascule_model::ObservedState::Unknown,
     }
 }
 

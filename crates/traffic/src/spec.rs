@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{BackendName, ListenerName, ProviderName, Scheme, ServiceName, Shares};
+use bascule_model::{
+    BackendName, ListenerName, ObservedState, ProviderName, Scheme, ServiceName, Shares,
+};
 
 pub use retry::{GrpcStatuses, RetryPolicy, RetryWhen, Statuses};
 
@@ -47,6 +49,8 @@ pub struct ServiceSpec {
     /// When a refused client should come back: the soonest a backend can be up again, which is `rise` checks at the fast
     /// interval, rounded up to a second.
     pub retry_after: Duration,
+    /// What an endpoint counts as until a verdict on it is known.
+    pub initial: ObservedState,
     /// What keeps requests together; `None`: nothing, each goes by the shares.
     pub affinity: Option<AffinitySpec>,
 }

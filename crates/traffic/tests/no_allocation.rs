@@ -102,6 +102,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
         affinity: None,
+        initial: bascule_model::ObservedState::Unknown,
     }
 }
 

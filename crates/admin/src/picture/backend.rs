@@ -117,10 +117,7 @@ impl Picture<'_> {
         let verdict = self.report.endpoints.get(&**id);
         let reason = |reason: &bascule_health::Reason| api::Reason {
             reason: reason.as_str().to_owned(),
-            status: match reason {
-                bascule_health::Reason::Status { status } => Some(*status),
-                _ => None,
-            },
+            status: reason.status(),
         };
         api::Endpoint {
             name: id.label(),

@@ -238,6 +238,7 @@ fn spec(name: &str, backends: &[(&str, Option<u32>, u8)]) -> ServiceSpec {
         fail_open: FailOpen::Never,
         retry_after: Duration::from_secs(1),
         affinity: None,
+        initial: bascule_model::ObservedState::Unknown,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_config::Config;
-use bascule_health::{CheckFailure, CheckKind, CheckPolicy, CheckResult};
+use bascule_health::{CheckFailure, CheckKind, CheckPolicy, CheckResult, CheckTls};
 use bascule_model::{EndpointId, Scheme, Timestamp};
 use bascule_net::resolve::{self, Looked, Settings};
 use bascule_net::tls::look::{CertificateFacts, HandshakeFailure, facts};
@@ -220,7 +220,12 @@ async fn ask(
         address,
     };
     let policy = target.policy.as_ref();
-    if let Some(policy) = policy.filter(|policy| policy.kind != CheckKind::Tcp) {
+    if let Some(policy) = policy.filter(|policy| !is_known(policy)) {
+        if bascule_probe::check::is_over_tls(&id, policy) && tls.is_none() {
+            tls = ClientTls::new(&roots(target, config))
+                .ok()
+                .map(|client| client.config(Alpn::Both));
+        }
         let result = bascule_probe::check::check(&id, policy, tls.as_ref()).await;
         remarks.extend(failed(result, &called, policy).map(|f| f.at(&target.pointer)));
     }
@@ -228,6 +233,21 @@ async fn ask(
         remarks.push(Finding::ok(""));
     }
     remarks
+}
+
+/// Whether a check would say only what the connection and its handshake have said.
+fn is_known(policy: &CheckPolicy) -> bool {
+    policy.kind == CheckKind::TCP && policy.port.is_none() && policy.tls == CheckTls::AsEndpoint
+}
+
+fn roots(target: &Target<'_>, config: &Config) -> Roots {
+    match &target.backend.ca_file {
+        Some(file) => Roots::Own {
+            file: file.clone(),
+            pem: config.roots.get(file).cloned().unwrap_or_default(),
+        },
+        None => Roots::Web,
+    }
 }
 
 async fn connect(address: SocketAddr) -> Result<TcpStream, Finding> {
@@ -258,17 +278,10 @@ async fn secure(
     target: &Target<'_>,
     config: &Config,
 ) -> Result<(ClientTls, Vec<u8>), Finding> {
-    let roots = match &target.backend.ca_file {
-        Some(file) => Roots::Own {
-            file: file.clone(),
-            pem: config.roots.get(file).cloned().unwrap_or_default(),
-        },
-        None => Roots::Web,
-    };
     let unusable = |error: bascule_net::tls::TlsError| {
         Finding::wrong("E0403", error.to_string()).help(error.fix())
     };
-    let client = ClientTls::new(&roots).map_err(unusable)?;
+    let client = ClientTls::new(&roots(target, config)).map_err(unusable)?;
     let name = client::server_name(host, ip).map_err(unusable)?;
     let shake = client.connect(stream, name, Alpn::Both);
     match tokio::time::timeout(STEP, shake).await {
@@ -329,21 +342,31 @@ fn failed(result: CheckResult, called: &str, policy: &CheckPolicy) -> Option<Fin
     let CheckResult::Failed(failure) = result else {
         return None;
     };
-    let CheckKind::Http { path, .. } = &policy.kind else {
-        return None;
+    let asked = match &policy.kind {
+        CheckKind::Http { path, .. } => format!("GET {path}"),
+        CheckKind::Grpc { service, .. } if service.is_empty() => "gRPC".to_owned(),
+        CheckKind::Grpc { service, .. } => format!("gRPC {service}"),
+        CheckKind::Tcp { .. } => "TCP".to_owned(),
     };
+    let port = policy.port.map(|port| format!(" on port {port}"));
+    let asked = asked + &port.unwrap_or_default();
     let why = match failure {
         CheckFailure::Status { status } => format!("status {status}"),
         CheckFailure::Timeout => format!("no answer within {} ms", policy.timeout.as_millis()),
-        CheckFailure::Connect => "the connection broke off".to_owned(),
+        CheckFailure::Connect => "the connection is refused or broke off".to_owned(),
         CheckFailure::Tls => "TLS failed".to_owned(),
-        CheckFailure::Protocol => "the answer is not HTTP".to_owned(),
+        CheckFailure::Protocol => "the answer is not what the check speaks".to_owned(),
+        CheckFailure::Text => "the answer does not hold `expect.text`".to_owned(),
+        CheckFailure::TooLong => "the answer does not end".to_owned(),
+        CheckFailure::NotServing => "it says NOT_SERVING".to_owned(),
+        CheckFailure::ServingUnknown => "it says UNKNOWN".to_owned(),
+        CheckFailure::ServiceUnknown => "it does not know the service".to_owned(),
+        CheckFailure::Grpc { status } => format!("the call fails with gRPC status {status}"),
     };
-    let text = format!("the health check of {called} fails: GET {path}: {why}");
+    let text = format!("the health check of {called} fails: {asked}: {why}");
     Some(
-        Finding::wrong("E0708", text).help(
-            "with this check the endpoint would be down; see `check.path` and `check.expect`",
-        ),
+        Finding::wrong("E0708", text)
+            .help("with this check the endpoint would be down; see the keys of `check`"),
     )
 }
 

@@ -198,7 +198,7 @@ impl EdgeState {
         } = target;
         let policy = Arc::clone(self.config.checks.get(&id.service)?);
         let outlier = Arc::clone(self.config.outliers.get(&id.service)?);
-        let tls = self.trust.of(&id);
+        let tls = self.trust.of(&id, &policy);
         Some(ProbeTarget {
             id,
             provider,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bascule_config::Config;
-use bascule_model::{BackendName, EndpointId, Scheme, ServiceName};
+use bascule_health::CheckPolicy;
+use bascule_model::{BackendName, EndpointId, ServiceName};
 use bascule_net::tls::{Alpn, ClientTls, Roots, TlsError};
 use bascule_proxy::UpstreamTls;
 use rustls::ClientConfig;
@@ -73,9 +74,9 @@ impl Trust {
             .collect()
     }
 
-    /// How TLS is spoken to an endpoint; `None` where it is not.
-    pub(super) fn of(&self, id: &EndpointId) -> Option<Arc<ClientConfig>> {
-        if id.scheme != Scheme::Https {
+    /// How TLS is spoken when an endpoint is checked; `None` where it is not.
+    pub(super) fn of(&self, id: &EndpointId, policy: &CheckPolicy) -> Option<Arc<ClientConfig>> {
+        if !bascule_probe::check::is_over_tls(id, policy) {
             return None;
         }
         let file = self

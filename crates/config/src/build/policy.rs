@@ -1,11 +1,11 @@
-//! Policies that a service or a listener can take from `defaults`, key by key: checks, time-outs, retries, the ramp,
-//! limits. And the rails of a service, which have no defaults in the file.
+//! Policies that a service or a listener can take from `defaults`, key by key: time-outs, retries, the ramp, limits.
+//! `build/check` has those of checks. And the rails of a service, which have no defaults in the file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bascule_health::OutlierPolicy;
-use bascule_health::policy::{CheckKind, CheckPolicy, StatusRange};
+use bascule_health::policy::CheckPolicy;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
@@ -19,28 +19,6 @@ use crate::lower::Item;
 use crate::read::Layers;
 
 pub(super) const RAMP: Duration = Duration::from_secs(5);
-
-pub(super) fn check(check: Layers<'_>) -> CheckPolicy {
-    let built_in = CheckPolicy::default();
-    let interval = check.duration("interval").unwrap_or(built_in.interval);
-    let kind = match check.text("path") {
-        None => CheckKind::Tcp,
-        Some(path) => CheckKind::Http {
-            path: path.to_owned(),
-            host: check.text("host").map(str::to_owned),
-            expect: statuses(check.inside("expect").get("status")),
-        },
-    };
-    CheckPolicy {
-        kind,
-        interval,
-        interval_fast: CheckPolicy::fast(interval),
-        timeout: check.duration("timeout").unwrap_or(built_in.timeout),
-        fall: check.integer("fall").unwrap_or(built_in.fall),
-        rise: check.integer("rise").unwrap_or(built_in.rise),
-        jitter: check.percent("jitter").unwrap_or(built_in.jitter),
-    }
-}
 
 pub(super) fn outlier(outlier: Layers<'_>) -> OutlierPolicy {
     let built_in = OutlierPolicy::default();
@@ -72,23 +50,6 @@ pub(super) fn retry_after(check: &CheckPolicy) -> Duration {
             .div_ceil(1_000)
             .saturating_mul(1_000),
     )
-}
-
-fn statuses(item: Option<&Item>) -> Vec<StatusRange> {
-    let items = item.map(Item::items).unwrap_or_default();
-    let status = |item: &Item| match item.value() {
-        Some(Value::Status(range)) => Some(*range),
-        _ => None,
-    };
-    let ranges: Vec<StatusRange> = items.iter().filter_map(status).collect();
-    if ranges.is_empty() {
-        vec![StatusRange {
-            first: 200,
-            last: 200,
-        }]
-    } else {
-        ranges
-    }
 }
 
 pub(super) fn timeouts(times: Layers<'_>) -> Timeouts {

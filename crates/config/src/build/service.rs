@@ -12,7 +12,7 @@ use bascule_traffic::spec::{
     ServiceSpec,
 };
 
-use super::{Builder, policy};
+use super::{Builder, check, policy};
 use crate::config::Listener;
 use crate::form::Value;
 use crate::lower::{Field, Item};
@@ -64,7 +64,7 @@ impl Builder<'_> {
                 ..policy::rails(own)
             },
         };
-        let check = policy::check(layers.inside("check"));
+        let check = check::policy(layers.inside("check"));
         let spec = ServiceSpec {
             name: ServiceName::parse(&field.name).ok()?,
             listeners: reached_through(own.get("listen"), listeners),
@@ -84,6 +84,7 @@ impl Builder<'_> {
             fail_open: policy::fail_open(own),
             retry_after: policy::retry_after(&check),
             affinity,
+            initial: check.initial.state(),
         };
         let outlier = policy::outlier(layers.inside("outlier"));
         Some(Service {

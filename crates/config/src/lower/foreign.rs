@@ -324,8 +324,35 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ),
     (
         "services.NAME.check",
-        &["method", "type", "protocol", "port"],
-        "a check is a GET where there is a `path`, else a TCP connect, on the endpoint's own port",
+        &["method"],
+        "a check over HTTP is a GET",
+    ),
+    (
+        "services.NAME.check",
+        &["type", "protocol", "mode"],
+        "that is `kind`: tcp, http or grpc",
+    ),
+    (
+        "services.NAME.check",
+        &["grpc", "grpc_service", "service_name", "grpc_health_check"],
+        "that is `kind: grpc`, and `service` for one service of the server",
+    ),
+    (
+        "services.NAME.check",
+        &["init_state", "initial_state", "initial_status", "mandatory"],
+        "that is `initial`: up, unknown or down",
+    ),
+    (
+        "services.NAME.check",
+        &[
+            "string", "rstring", "body", "text", "match", "receive", "response",
+        ],
+        "that is `expect: { text: … }`",
+    ),
+    (
+        "services.NAME.check",
+        &["ssl", "https", "scheme", "check_ssl"],
+        "that is `tls: true`",
     ),
     (
         "services.NAME.check",

@@ -10,14 +10,17 @@ use crate::form::address::show_url;
 use crate::lower::{Field, Item, Lowered};
 use crate::read::Layers;
 
-pub(super) fn check(service: &Field, problems: &mut Vec<Diagnostic>) {
+/// `checked_over_tls`: whatever the scheme of the endpoints.
+pub(super) fn check(service: &Field, checked_over_tls: bool, problems: &mut Vec<Diagnostic>) {
     let Some(backends) = service.item.field("backends") else {
         return;
     };
     for backend in backends.item.fields() {
         roles(backend, problems);
         names(backend, problems);
-        trust(backend, problems);
+        if !checked_over_tls {
+            trust(backend, problems);
+        }
     }
     weights(backends, problems);
     super::capacity::check(backends, problems);

@@ -1,13 +1,12 @@
-//! The inside of one service: bounds, safety rules, checks.
+//! The inside of one service: bounds, safety rules, paths.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bascule_health::OutlierPolicy;
 use bascule_model::{BackendName, BasisPoints, Shares};
 use bascule_plan::Bounds;
 
-use super::{backends, limits, services};
+use super::{backends, checks, limits, services};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::form::unit::show_duration;
@@ -15,11 +14,8 @@ use crate::lower::{Field, Item};
 use crate::read::Layers;
 use crate::similar;
 
-/// Above this a check is warned of: three times what the built-in check needs to find a dead endpoint.
-const DETECT_MAX: Duration = Duration::from_secs(30);
-
 pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec<Diagnostic>) {
-    backends::check(service, problems);
+    backends::check(service, checks::is_over_tls(service, defaults), problems);
     limits::check(service, problems);
     bounds(service, problems);
     providers(service, problems);
@@ -27,12 +23,7 @@ pub(super) fn check(service: &Field, defaults: Option<&Item>, problems: &mut Vec
     paths(service, problems);
     let layers = Layers::new(Some(&service.item), defaults);
     budget(layers.inside("retry"), problems);
-    let own = service.item.get("check");
-    let layers = Layers::new(own, defaults.and_then(|d| d.get("check")));
-    if let Some(own) = own.filter(|_| layers.get("path").is_none()) {
-        only_with_path(own, problems);
-    }
-    check_times(layers, problems);
+    checks::check(service, defaults, problems);
     let own = service.item.get("outlier");
     holds(
         Layers::new(own, defaults.and_then(|d| d.get("outlier"))),
@@ -58,70 +49,6 @@ fn holds(outlier: Layers<'_>, problems: &mut Vec<Diagnostic>) {
         None => problem.help(format!("hold_max: {first}")),
     };
     problems.push(problem);
-}
-
-/// What `defaults` alone can be wrong about.
-pub(super) fn defaults(root: &Item, problems: &mut Vec<Diagnostic>) {
-    let Some(check) = root.get("defaults").and_then(|d| d.get("check")) else {
-        return;
-    };
-    let asks = |field: &Field| field.item.get("check").is_some_and(|c| c.has("path"));
-    if !check.has("path") && !services(root).iter().any(asks) {
-        only_with_path(check, problems);
-    }
-}
-
-fn only_with_path(check: &Item, problems: &mut Vec<Diagnostic>) {
-    for name in ["host", "expect"] {
-        let Some(field) = check.field(name) else {
-            continue;
-        };
-        let message = format!("`{name}` has no use without `path`");
-        let problem = Diagnostic::error("E0317", field.key_span, &field.item.pointer, message)
-            .label("a TCP connect has no answer to look at")
-            .help("add `path`, such as `path: /healthz`");
-        problems.push(problem);
-    }
-}
-
-fn check_times(check: Layers<'_>, problems: &mut Vec<Diagnostic>) {
-    let interval = check.duration("interval").unwrap_or(Duration::from_secs(3));
-    let timeout = check.duration("timeout").unwrap_or(Duration::from_secs(1));
-    let fall: u32 = check.integer("fall").unwrap_or(3);
-    let detect = interval.saturating_mul(fall);
-    let place = check.get("interval").or_else(|| check.get("fall"));
-    if let Some(item) = place.filter(|_| detect >= DETECT_MAX) {
-        let plural = if fall == 1 { "failure" } else { "failures" };
-        let label = format!(
-            "{} × {fall} {plural} = {} to detect",
-            show_duration(interval),
-            show_duration(detect)
-        );
-        let message = "a dead endpoint is found late";
-        let problem = Diagnostic::warning("W0311", item.span, &item.pointer, message)
-            .label(label)
-            .help("interval: 3s");
-        problems.push(problem);
-    }
-    if let Some(item) = check
-        .get("timeout")
-        .or_else(|| check.get("interval"))
-        .filter(|_| timeout > interval)
-    {
-        let label = format!(
-            "{} is longer than the interval of {}",
-            show_duration(timeout),
-            show_duration(interval)
-        );
-        let problem = Diagnostic::warning(
-            "W0312",
-            item.span,
-            &item.pointer,
-            "a check may take longer than the interval",
-        )
-        .label(label);
-        problems.push(problem);
-    }
 }
 
 /// Tries beyond the first need a budget; one of nothing grants none.

@@ -208,6 +208,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0371"],
     ),
     file(
+        "E0381",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { path: /healthz, kind: grpc }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Keep the one that the endpoints answer.",
+        &["E0317"],
+    ),
+    file(
         "W0311",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { interval: 30s }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Shorten `interval`, or lower `fall`.",
@@ -272,5 +278,11 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [{ url: \"http://10.0.1.10:8080\", zone: us-east-1a }] }\n",
         "Add `zone` at the top of the file, or leave the zones of endpoints out.",
         &[],
+    ),
+    file(
+        "W0381",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { tls: true }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Name the port that speaks TLS by `check.port`, or leave `tls` out: it follows the endpoint's scheme.",
+        &["W0314"],
     ),
 ];

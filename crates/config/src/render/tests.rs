@@ -66,7 +66,12 @@ impl Maker {
                 return None;
             }
             // What only makes sense beside another key.
-            ("defaults.check, services.NAME.check", "host" | "expect") => return None,
+            (
+                "defaults.check, services.NAME.check",
+                "host" | "expect" | "path" | "kind" | "service" | "send",
+            ) => {
+                return None;
+            }
             // An algorithm by key needs one, and others have no use for it.
             ("services.NAME.balance", "algorithm") => {
                 self.one_of(&["least_request", "peak_ewma", "round_robin", "random"])
@@ -206,6 +211,7 @@ impl Maker {
                 "/p{n}{}",
                 self.one_of(&["", "/a", "/%20", "/~a:b"])
             )),
+            Form::Wire(..) => literal(&self.one_of(&["PING\r\n", "ok", "\u{0}ü\u{7f}", "${X}"])),
             Form::Target => literal(&self.one_of(&["/", "/healthz", "/h?x=1&y=2", "/a%20b"])),
             Form::Choice(words, _) => self.one_of(words),
         }
@@ -260,8 +266,14 @@ impl Maker {
             listeners.push(format!("{name}: {}", self.map(listener)));
             let service = self.map(&SERVICE);
             let n = self.next();
-            let check =
-                "check: { path: /x, host: a.example.org, expect: { status: [200, 300-399] } }";
+            let check = self.one_of(&[
+                "check: { path: /x, host: a.example.org, expect: { status: [200, 300-399] } }",
+                "check: { path: /x, tls: true, port: 9000, expect: { text: \"$${X} ü\" } }",
+                "check: { kind: grpc, initial: down }",
+                "check: { service: a.b.C, host: a.example.org, initial: up }",
+                "check: { send: \"PING\\r\\n\\0\", expect: { text: +PONG } }",
+                "check: { expect: { text: \"\\x07\" } }",
+            ]);
             let service = if service.contains("check:") {
                 service
             } else {

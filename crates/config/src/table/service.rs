@@ -243,18 +243,53 @@ pub(crate) static CHECK: Shape = shape(
     "defaults.check, services.NAME.check",
     &[
         optional(
+            "kind",
+            Type::Value(Form::Choice(&["tcp", "http", "grpc"], &[])),
+            "as the other keys say, else tcp",
+            Live,
+            "`tcp` connects, for `https` with the handshake; `http` asks for a path; `grpc` calls `grpc.health.v1.Health/Check`, and what does not say SERVING fails. A service that says another kind than `defaults` takes no `path`, `host`, `service`, `send` or `expect` from there.",
+        ),
+        optional(
             "path",
             Type::Value(Form::Target),
-            "a TCP connect",
+            "/",
             Live,
-            "Asks for this path over HTTP; without it a connect (for `https` with the handshake) is enough.",
+            "What is asked for over HTTP. Says `kind: http`.",
         ),
         optional(
             "host",
             Type::Value(Form::Authority),
             "the endpoint's name and port",
             Live,
-            "The `Host` sent. Needs `path`.",
+            "The `Host` sent. Needs `http` or `grpc`.",
+        ),
+        optional(
+            "service",
+            Type::Value(Form::Text),
+            "the server as a whole",
+            Live,
+            "The gRPC service that is asked about, such as `meet.v1.Rooms`. Says `kind: grpc`.",
+        ),
+        optional(
+            "send",
+            Type::Value(Form::Wire(1024)),
+            "nothing",
+            Live,
+            "Sent over bare TCP once connected; what must come back is `expect.text`. Says `kind: tcp`.",
+        ),
+        optional(
+            "tls",
+            super::BOOL,
+            "as the endpoint's scheme",
+            Live,
+            "Whether the check is made over TLS. Certificates are verified as those of `https` endpoints are.",
+        ),
+        optional(
+            "port",
+            Type::Value(Form::Integer(1, 65_535)),
+            "the endpoint's own",
+            Live,
+            "The port that is checked instead of the one that traffic uses.",
         ),
         optional(
             "interval",
@@ -295,25 +330,35 @@ pub(crate) static CHECK: Shape = shape(
             "Each wait is shortened or lengthened by up to this part.",
         ),
         optional(
-            "expect",
-            Type::Map(&EXPECT),
-            "",
+            "initial",
+            Type::Value(Form::Choice(&["up", "unknown", "down"], &[])),
+            "unknown",
             Live,
-            "What passes. Needs `path`.",
+            "What an endpoint counts as before its first check. `down` gets nothing until one passes; `up` and `unknown` get their part until `fall` checks have failed.",
         ),
+        optional("expect", Type::Map(&EXPECT), "", Live, "What passes."),
     ],
 );
 
 static EXPECT: Shape = shape(
     "`expect`",
     "defaults.check.expect, services.NAME.check.expect",
-    &[optional(
-        "status",
-        Type::List(&Type::Value(Form::Status), 1),
-        "[200]",
-        Live,
-        "Statuses that pass: `200`, or `200-299`.",
-    )],
+    &[
+        optional(
+            "status",
+            Type::List(&Type::Value(Form::Status), 1),
+            "[200]",
+            Live,
+            "Statuses that pass: `200`, or `200-299`. Needs `http`.",
+        ),
+        optional(
+            "text",
+            Type::Value(Form::Wire(256)),
+            "anything",
+            Live,
+            "What the answer must hold: the body over HTTP, or what comes over bare TCP.",
+        ),
+    ],
 );
 
 pub(crate) static OUTLIER: Shape = shape(

@@ -1,26 +1,17 @@
-//! One endpoint as the judge knows it: when it is checked next, and why then. The verdict is its
-//! [`Opinion`]'s. It must never be due while a check is under way, and be in the queue exactly when it is due.
+//! One endpoint as the judge knows it: the state that edges are told, made of all who have a say. It decides nothing about
+//! when it is checked: that is [`probes`](super::probes). It must never change its state without saying so.
+//!
+//! Who has a say: the [`Opinion`] that checks form. What else takes an endpoint out is asked in [`state`](Entry::state),
+//! and [`settle`](Entry::settle) is called after whatever may change it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{EndpointId, Instant, ObservedState, Rng};
+use bascule_model::{EndpointId, Instant, ObservedState};
 
-use super::{CheckNumber, Target};
-use crate::CheckPolicy;
+use super::{Target, Transition};
 use crate::opinion::Opinion;
-
-/// The shortest time between the starts of two regular checks of one endpoint, whatever the policy says: below it,
-/// checks are load.
-pub const INTERVAL_MIN: Duration = Duration::from_millis(10);
-
-/// The time-out of a check that is made because traffic got no answer: as long as an endpoint may be silent at least before
-/// that is strange (`docs/decisions/0013-suspicion-and-retries.md`).
-pub(super) const HURRIED: Duration = Duration::from_millis(300);
-
-/// When which endpoint is due, the next first.
-pub(super) type Queue = BTreeSet<(Instant, Arc<EndpointId>)>;
+use crate::{CheckPolicy, Reason, Verdict};
 
 /// What is known of one endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,123 +20,86 @@ pub(super) struct Entry {
     pub(super) policy: Arc<CheckPolicy>,
     pub(super) checked: bool,
     pub(super) opinion: Opinion,
-    pub(super) rng: Rng,
-    /// When the next check starts; also in `Judge::queue`. `None` while one is under way, or when it is not checked.
-    pub(super) due: Option<Instant>,
-    /// Whether traffic brought `due` forward.
-    pub(super) due_by_traffic: bool,
-    /// The check under way.
-    pub(super) under_way: Option<(CheckNumber, Instant)>,
-    /// Whether traffic failed while a check was under way, which may have looked before the failure.
-    pub(super) suspected: bool,
-    /// When traffic last caused a check.
-    pub(super) traffic_check_at: Option<Instant>,
-    /// Whether traffic got no answer, so that the next check is one in a hurry.
-    pub(super) hurried: bool,
+    /// The state that was told last, and since when it is so.
+    told: ObservedState,
+    since: Instant,
+    /// When it last came back from being down.
+    returned_at: Option<Instant>,
 }
 
 impl Entry {
-    pub(super) fn new(now: Instant, target: Target, rng: Rng) -> Self {
+    pub(super) fn new(now: Instant, target: Target) -> Self {
+        let opinion = Opinion::new(now, &target.policy);
         Self {
             id: target.id,
+            told: opinion.state(),
             policy: target.policy,
             checked: target.checked,
-            opinion: Opinion::new(now),
-            rng,
-            due: None,
-            due_by_traffic: false,
-            under_way: None,
-            suspected: false,
-            traffic_check_at: None,
-            hurried: false,
+            opinion,
+            since: now,
+            returned_at: None,
         }
     }
 
-    /// How the check that starts now is made.
-    pub(super) fn policy_of_check(&mut self) -> Arc<CheckPolicy> {
-        if !std::mem::take(&mut self.hurried) || self.policy.timeout <= HURRIED {
-            return Arc::clone(&self.policy);
-        }
-        let timeout = HURRIED;
-        let policy = CheckPolicy::clone(&self.policy);
-        Arc::new(CheckPolicy { timeout, ..policy })
-    }
-
-    /// Takes a changed target. Whether its checks must be started: it is checked from now on and none is under way.
-    pub(super) fn change(&mut self, now: Instant, target: Target, queue: &mut Queue) -> bool {
+    /// Takes a changed target: what is known stays.
+    pub(super) fn change(&mut self, target: Target) {
         if self.policy != target.policy {
             self.policy = target.policy;
             self.opinion.adapt(&self.policy);
-            if let Some(due) = self.due {
-                let soonest = now + self.wait();
-                self.schedule(due.min(soonest), queue);
-            }
         }
         self.checked = target.checked;
-        if !self.checked {
-            self.suspected = false;
-            self.unschedule(queue);
+    }
+
+    /// The state with everything that has a say.
+    pub(super) const fn state(&self) -> ObservedState {
+        self.opinion.state()
+    }
+
+    /// The transition, if the state is no longer the one that was told.
+    pub(super) fn settle(&mut self, now: Instant, reason: Reason) -> Option<Transition> {
+        let (from, to) = (self.told, self.state());
+        if from == to {
+            return None;
         }
-        self.checked && self.due.is_none() && self.under_way.is_none()
-    }
-
-    /// As [`traffic_failed`](Self::traffic_failed), and that check has little time.
-    pub(super) fn traffic_silent(&mut self, now: Instant, queue: &mut Queue) {
-        self.hurried = self.checked && self.opinion.state() != ObservedState::Down;
-        self.traffic_failed(now, queue);
-    }
-
-    /// Brings the next check forward to now, or to when traffic may next cause one.
-    pub(super) fn traffic_failed(&mut self, now: Instant, queue: &mut Queue) {
-        if !self.checked || self.opinion.state() == ObservedState::Down {
-            return; // Not to be checked, or no news.
+        let after: Duration = now.since(self.since);
+        if from == ObservedState::Down {
+            self.returned_at = Some(now);
         }
-        self.opinion.doubt();
-        let Some(due) = self.due else {
-            self.suspected = true;
-            return;
-        };
-        let allowed = self
-            .traffic_check_at
-            .map_or(now, |at| now.max(at + self.interval_fast()));
-        if allowed < due {
-            self.schedule(allowed, queue);
-            self.due_by_traffic = true;
-        }
+        (self.told, self.since) = (to, now);
+        Some(Transition {
+            id: Arc::clone(&self.id),
+            from,
+            to,
+            reason,
+            began: self.opinion.began(),
+            after,
+            at: now,
+        })
     }
 
-    pub(super) fn schedule(&mut self, due: Instant, queue: &mut Queue) {
-        self.unschedule(queue);
-        queue.insert((due, Arc::clone(&self.id)));
-        self.due = Some(due);
-    }
-
-    pub(super) fn unschedule(&mut self, queue: &mut Queue) {
-        self.due_by_traffic = false;
-        if let Some(due) = self.due.take() {
-            queue.remove(&(due, Arc::clone(&self.id)));
+    pub(super) fn verdict(&self) -> Verdict {
+        let seen = self.opinion.seen();
+        Verdict {
+            state: self.state(),
+            by_checks: self.state(),
+            ejection: None,
+            held: false,
+            since: self.since,
+            reasons: seen.reasons,
+            last: seen.last,
+            returned_at: self.returned_at,
+            against: seen.against,
+            checked_at: seen.checked_at,
+            checked: self.checked,
         }
     }
 
-    pub(super) fn interval_fast(&self) -> Duration {
-        self.policy
-            .interval_fast
-            .min(self.policy.interval)
-            .max(INTERVAL_MIN)
-    }
-
-    /// From the start of a check to the start of the next, jitter in it.
-    pub(super) fn wait(&mut self) -> Duration {
-        let wait = if self.opinion.in_transition() {
-            self.interval_fast()
-        } else {
-            self.policy.interval.max(INTERVAL_MIN)
-        };
-        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        let part = u128::from(nanos) * u128::from(self.policy.jitter.get()) / 10_000;
-        let part = u64::try_from(part).unwrap_or(nanos);
-        let shift = self.rng.below(part.saturating_mul(2).saturating_add(1));
-        let jittered = Duration::from_nanos(nanos.saturating_sub(part).saturating_add(shift));
-        jittered.max(INTERVAL_MIN)
+    pub(super) fn check_invariants(&self) {
+        self.opinion.check_invariants(&self.policy);
+        debug_assert!(
+            self.told == self.state(),
+            "{}: a transition was not told",
+            self.id
+        );
     }
 }

@@ -6,8 +6,8 @@ mod world;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::CheckFailure;
-use world::{PASSED, REFUSED, SECOND, World, id, policy, target};
+use crate::{CheckFailure, Initial};
+use world::{PASSED, REFUSED, SECOND, World, policy, target};
 
 #[test]
 fn the_first_pass_makes_an_endpoint_up() {
@@ -284,7 +284,12 @@ fn an_endpoint_in_maintenance_is_not_checked_and_keeps_its_last_verdict_marked()
     let mut paused = target(1, &policy());
     paused.checked = false;
     world.set_targets(vec![paused.clone()]);
-    world.answer(1, REFUSED); // The check that was under way; nobody wants it now.
+    let check = world.asked.last().unwrap().2;
+    let late = Input::Checked {
+        check,
+        result: REFUSED,
+    };
+    world.judge.handle(world.now, late); // The check that was under way; nobody wants it now.
     world.traffic_failed(1);
     world.pass_time(60 * SECOND);
     assert_eq!(world.asked.len(), 2);
@@ -302,7 +307,7 @@ fn the_late_result_of_an_endpoint_that_left_and_came_back_does_not_count() {
         fall: 1,
         ..policy()
     });
-    let (_, old_id, old_check) = world.asked[0].clone();
+    let (_, _, old_check) = world.asked[0].clone();
     world.set_targets(Vec::new());
     assert_eq!(world.judge.report(), Report::default());
     world.set_targets(vec![target(1, &policy())]);
@@ -310,7 +315,6 @@ fn the_late_result_of_an_endpoint_that_left_and_came_back_does_not_count() {
     world.judge.handle(
         world.now,
         Input::Checked {
-            id: old_id,
             check: old_check,
             result: REFUSED,
         },
@@ -328,10 +332,175 @@ fn a_result_or_a_failure_of_an_unknown_endpoint_changes_nothing() {
     world.judge.handle(
         world.now,
         Input::Checked {
-            id: Arc::new(id(9)),
-            check: CheckNumber(1),
+            check: CheckNumber(99),
             result: REFUSED,
         },
     );
     assert_eq!(world, before);
+}
+
+/// The same address as a member of another service.
+fn of_service(name: &str, policy: &CheckPolicy) -> Target {
+    let mut target = target(1, policy);
+    Arc::make_mut(&mut target.id).service = name.parse().unwrap();
+    target
+}
+
+fn state_of(world: &World, target: &Target) -> ObservedState {
+    world.judge.report().endpoints[&*target.id].state
+}
+
+#[test]
+fn one_check_serves_every_service_that_uses_the_target() {
+    let services = ["api", "meet", "chat"].map(|name| of_service(name, &policy()));
+    let mut world = World::new(services.to_vec());
+    world.pass_time(SECOND);
+    assert_eq!(world.asked.len(), 1);
+    for _ in 0..3 {
+        world.round(REFUSED);
+    }
+    assert_eq!(world.asked.len(), 3);
+    assert!(
+        services
+            .iter()
+            .all(|t| state_of(&world, t) == ObservedState::Down)
+    );
+    assert_eq!(world.moved.len(), 3, "each is told of its own");
+}
+
+#[test]
+fn what_would_be_asked_otherwise_is_asked_apart() {
+    let plain = of_service("api", &policy());
+    let slower = CheckPolicy {
+        interval: 5 * SECOND,
+        ..policy()
+    };
+    let mut named = of_service("named", &policy());
+    Arc::make_mut(&mut named.id).host = Some("media.example.org".into());
+    let mut secure = of_service("secure", &policy());
+    Arc::make_mut(&mut secure.id).scheme = bascule_model::Scheme::Https;
+    let mut trusting = of_service("trusting", &policy());
+    trusting.trust = 1;
+    let mut world = World::new(vec![
+        plain,
+        of_service("slow", &slower),
+        named,
+        secure,
+        trusting,
+    ]);
+    world.pass_time(SECOND);
+    assert_eq!(world.asked.len(), 5);
+}
+
+#[test]
+fn a_check_goes_on_when_the_endpoint_it_was_started_for_leaves() {
+    let (api, meet) = (of_service("api", &policy()), target(1, &policy()));
+    let mut world = World::new(vec![api, meet.clone()]);
+    assert_eq!(world.asked.len(), 1);
+    world.set_targets(vec![meet]);
+    assert_eq!(world.asked.len(), 1, "no second one");
+    world.answer(1, PASSED);
+    assert_eq!(world.state(), ObservedState::Up);
+}
+
+#[test]
+fn a_service_that_joins_a_target_has_its_own_verdict_from_the_next_check_on() {
+    let mut world = World::with_one(&policy());
+    world.round(PASSED);
+    let late = of_service("late", &policy());
+    world.set_targets(vec![target(1, &policy()), late.clone()]);
+    assert_eq!(state_of(&world, &late), ObservedState::Unknown);
+    assert_eq!(world.asked.len(), 1, "it waits for the one that is due");
+    world.round(PASSED);
+    assert_eq!(state_of(&world, &late), ObservedState::Up);
+}
+
+#[test]
+fn an_endpoint_in_maintenance_leaves_the_check_to_the_others() {
+    let (mut api, meet) = (of_service("api", &policy()), target(1, &policy()));
+    let mut world = World::new(vec![api.clone(), meet.clone()]);
+    world.round(PASSED);
+    api.checked = false;
+    world.set_targets(vec![api.clone(), meet]);
+    for _ in 0..3 {
+        world.round(REFUSED);
+    }
+    assert_eq!(world.state(), ObservedState::Down);
+    assert_eq!(state_of(&world, &api), ObservedState::Up);
+}
+
+#[test]
+fn whoever_comes_back_from_maintenance_finds_its_check_under_way() {
+    let mut world = World::with_one(&policy());
+    world.round(PASSED);
+    world.pass_time(3 * SECOND);
+    let mut paused = target(1, &policy());
+    paused.checked = false;
+    world.set_targets(vec![paused]);
+    world.set_targets(vec![target(1, &policy())]);
+    assert_eq!(world.asked.len(), 2, "never two at once");
+    world.answer(1, PASSED);
+    world.pass_time(3 * SECOND);
+    assert_eq!(world.asked.len(), 3);
+}
+
+fn starting(initial: Initial) -> CheckPolicy {
+    CheckPolicy {
+        initial,
+        ..policy()
+    }
+}
+
+#[test]
+fn an_endpoint_starts_as_the_policy_says_with_that_as_the_reason() {
+    for (initial, state) in [
+        (Initial::Up, ObservedState::Up),
+        (Initial::Down, ObservedState::Down),
+    ] {
+        let world = World::with_one(&starting(initial));
+        let verdict = world.verdict(1);
+        assert_eq!(verdict.state, state);
+        assert_eq!(verdict.reasons, [Reason::Initial]);
+        assert!(world.moved.is_empty(), "nothing has changed");
+    }
+}
+
+#[test]
+fn what_starts_down_is_up_with_its_first_pass_and_ramps() {
+    let mut world = World::with_one(&starting(Initial::Down));
+    world.round(PASSED);
+    let verdict = world.verdict(1);
+    assert_eq!(verdict.state, ObservedState::Up);
+    assert_eq!(verdict.returned_at, Some(world.now));
+    assert_eq!(verdict.reasons, [Reason::CheckPassed]);
+}
+
+#[test]
+fn what_starts_down_and_fails_needs_the_whole_rise() {
+    let mut world = World::with_one(&starting(Initial::Down));
+    world.round(REFUSED);
+    assert_eq!(world.verdict(1).reasons, [Reason::Connect]);
+    world.round(PASSED);
+    assert_eq!(world.state(), ObservedState::Down);
+    world.round(PASSED);
+    assert_eq!(world.state(), ObservedState::Up);
+}
+
+#[test]
+fn what_starts_up_goes_down_after_the_whole_fall_and_is_seen_once_it_passes() {
+    let mut world = World::with_one(&starting(Initial::Up));
+    world.round(REFUSED);
+    world.round(REFUSED);
+    assert_eq!(world.state(), ObservedState::Up);
+    world.round(PASSED);
+    assert_eq!(world.verdict(1).reasons, [Reason::CheckPassed]);
+    assert!(world.moved.is_empty());
+}
+
+#[test]
+fn a_reload_does_not_start_an_endpoint_again() {
+    let mut world = World::with_one(&policy());
+    world.round(PASSED);
+    world.set_targets(vec![target(1, &starting(Initial::Down))]);
+    assert_eq!(world.state(), ObservedState::Up);
 }

@@ -22,13 +22,14 @@ struct World {
     trials: Vec<Arc<EndpointId>>,
 }
 
-fn id(backend: &str) -> Arc<EndpointId> {
+/// Each has an address of its own: what has the same is one target, and checked as one.
+fn id(backend: &str, address: &str) -> Arc<EndpointId> {
     Arc::new(EndpointId {
         service: "meet".parse().unwrap(),
         backend: backend.parse().unwrap(),
         scheme: Scheme::Http,
         host: None,
-        address: "10.0.0.1:80".parse().unwrap(),
+        address: address.parse().unwrap(),
     })
 }
 
@@ -37,7 +38,7 @@ impl World {
         let mut world = Self {
             verdicts: Verdicts::new(7),
             now: Instant::from_millis(1_000_000),
-            ids: [id("aws"), id("oci")],
+            ids: [id("aws", "10.0.0.1:80"), id("oci", "10.1.0.1:80")],
             totals: [EndpointTotals::default(); 2],
             checks_pass: [true; 2],
             traffic_fails: [false; 2],
@@ -61,6 +62,7 @@ impl World {
             id: Arc::clone(id),
             policy: Arc::clone(&check),
             checked: true,
+            trust: 0,
         };
         let watched = |id: &Arc<EndpointId>| Watched {
             id: Arc::clone(id),
@@ -97,7 +99,7 @@ impl World {
             } else {
                 CheckResult::Failed(CheckFailure::Timeout)
             };
-            let checked = judge::Input::Checked { id, check, result };
+            let checked = judge::Input::Checked { check, result };
             self.verdicts.handle(self.now, Input::Check(checked));
             self.collect();
         }

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::Uri;
 use http::header::{CONNECTION, HeaderValue};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 
-use super::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Question, Stream, beside, broken};
+use super::answer::{Answer, BODY_BYTES_MAX};
+use super::question::Question;
+use super::{HEAD_BYTES_MAX, Stream, beside, broken};
 
 pub(super) async fn ask<S: Stream>(stream: S, question: Question<'_>) -> Result<(), CheckFailure> {
     let mut builder = Builder::new();
@@ -29,22 +31,24 @@ pub(super) async fn ask<S: Stream>(stream: S, question: Question<'_>) -> Result<
         let answer = sender.send_request(request).await;
         let answer = answer.map_err(|error| why(&error))?;
         question.judge(answer.status())?;
-        read(answer.into_body()).await
+        read(
+            answer.into_body(),
+            Answer::new(question.text, BODY_BYTES_MAX),
+        )
+        .await
     };
     beside(connection, exchange).await
 }
 
-/// Reads a body to its end, or as much as is looked at.
-async fn read(mut body: Incoming) -> Result<(), CheckFailure> {
-    let mut seen = 0_usize;
-    while seen < BODY_BYTES_MAX && !body.is_end_stream() {
-        match body.frame().await {
-            None => break,
-            Some(Ok(frame)) => seen += frame.data_ref().map_or(0, Bytes::len),
-            Some(Err(error)) => return Err(why(&error)),
+/// Reads a body to its end.
+async fn read(mut body: Incoming, mut answer: Answer<'_>) -> Result<(), CheckFailure> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| why(&error))?;
+        if let Some(data) = frame.data_ref() {
+            answer.take(data)?;
         }
     }
-    Ok(())
+    answer.end()
 }
 
 /// The operating system's error, if that is at the end of the chain; else what came is not HTTP.

@@ -8,9 +8,9 @@ use http::Uri;
 use http::header::HOST;
 use http::uri::Scheme as UriScheme;
 
-use bascule_model::Scheme;
-
-use super::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Question, Stream, beside, broken};
+use super::answer::{Answer, BODY_BYTES_MAX};
+use super::question::Question;
+use super::{HEAD_BYTES_MAX, Stream, beside, broken};
 
 pub(super) async fn ask<S: Stream>(stream: S, question: Question<'_>) -> Result<(), CheckFailure> {
     let mut builder = Builder::new();
@@ -32,15 +32,20 @@ pub(super) async fn ask<S: Stream>(stream: S, question: Question<'_>) -> Result<
             .map_err(|error| why(&error))?;
         let answer = answer.await.map_err(|error| why(&error))?;
         question.judge(answer.status())?;
-        read(answer.into_body()).await
+        read(
+            answer.into_body(),
+            Answer::new(question.text, BODY_BYTES_MAX),
+        )
+        .await
     };
     beside(connection, exchange).await
 }
 
 fn target(question: &Question<'_>) -> Result<Uri, CheckFailure> {
-    let scheme = match question.scheme {
-        Scheme::Https => UriScheme::HTTPS,
-        Scheme::Http | Scheme::H2c => UriScheme::HTTP,
+    let scheme = if question.tls {
+        UriScheme::HTTPS
+    } else {
+        UriScheme::HTTP
     };
     let builder = Uri::builder()
         .scheme(scheme)
@@ -49,17 +54,15 @@ fn target(question: &Question<'_>) -> Result<Uri, CheckFailure> {
     builder.build().map_err(|_| CheckFailure::Protocol)
 }
 
-/// Reads a body to its end, or as much as is looked at; the window given at the start is larger than that.
-async fn read(mut body: RecvStream) -> Result<(), CheckFailure> {
-    let mut seen = 0_usize;
-    while seen < BODY_BYTES_MAX {
-        match body.data().await {
-            None => break,
-            Some(Ok(data)) => seen += data.len(),
-            Some(Err(error)) => return Err(why(&error)),
-        }
+/// Reads a body to its end.
+async fn read(mut body: RecvStream, mut answer: Answer<'_>) -> Result<(), CheckFailure> {
+    while let Some(data) = body.data().await {
+        let data = data.map_err(|error| why(&error))?;
+        answer.take(&data)?;
+        let released = body.flow_control().release_capacity(data.len());
+        released.map_err(|error| why(&error))?;
     }
-    Ok(())
+    answer.end()
 }
 
 fn why(error: &h2::Error) -> CheckFailure {

@@ -1,14 +1,18 @@
 //! Checks against real sockets on loopback: every way an endpoint can be ill, and well. A check that must not time out
 //! gets so long that only a hang can; one that must gets little.
 
+mod grpc;
+mod say;
 mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bascule_health::CheckFailure::{Connect, Protocol, Status, Timeout, Tls};
+use bascule_health::CheckFailure::{Connect, Protocol, Status, Text, Timeout, Tls, TooLong};
+use bascule_health::StatusRange;
 use bascule_telemetry::spawn;
-use tokio::io::AsyncReadExt;
+use http::header::HOST;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
@@ -77,6 +81,12 @@ async fn silent_after(start: &'static str) -> SocketAddr {
     .await
 }
 
+/// Keeps a connection open and says nothing.
+async fn hold(stream: TcpStream) {
+    std::future::pending::<()>().await;
+    drop(stream);
+}
+
 fn id(scheme: Scheme, address: SocketAddr) -> EndpointId {
     EndpointId {
         service: "meet".parse().unwrap(),
@@ -102,6 +112,7 @@ fn http(timeout: Duration) -> CheckPolicy {
             first: 200,
             last: 200,
         }],
+        text: None,
     };
     CheckPolicy {
         kind,
@@ -220,9 +231,69 @@ async fn interim_answers_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_read_in_part_and_the_status_counts() {
-    let address = endless("HTTP/1.1 200 OK\r\n\r\n", "lorem ipsum ").await;
+async fn a_body_without_end_is_too_long_whatever_the_status() {
+    for start in [
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    ] {
+        let address = endless(start, "c\r\nlorem ipsum \r\n").await;
+        let result = result_of(Scheme::Http, address, &http(LONG)).await;
+        assert_eq!(result, failed(TooLong));
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_a_time_out() {
+    let address = endless("", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n").await;
+    let result = result_of(Scheme::Http, address, &http(SHORT)).await;
+    assert_eq!(result, failed(Timeout));
+}
+
+#[tokio::test]
+async fn a_redirect_is_named_and_not_followed() {
+    let address = answering(
+        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
     let result = result_of(Scheme::Http, address, &http(LONG)).await;
+    assert_eq!(result, failed(Status { status: 302 }));
+}
+
+#[tokio::test]
+async fn a_text_must_be_in_the_body_and_not_only_in_the_head() {
+    let mut policy = http(LONG);
+    if let CheckKind::Http { text, .. } = &mut policy.kind {
+        *text = Some("ready".to_owned());
+    }
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nis ready .",
+            CheckResult::Passed,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nx: ready\r\ncontent-length: 4\r\n\r\nrea.",
+            failed(Text),
+        ),
+        (
+            "HTTP/1.1 503 No\r\ncontent-length: 5\r\n\r\nready",
+            failed(Status { status: 503 }),
+        ),
+    ] {
+        let address = answering(answer).await;
+        let result = result_of(Scheme::Http, address, &policy).await;
+        assert_eq!(result, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_port_of_the_policy_is_checked() {
+    let (_held, refused) = refusing();
+    let address = answering(OK).await;
+    let elsewhere = CheckPolicy {
+        port: Some(address.port()),
+        ..http(LONG)
+    };
+    let result = result_of(Scheme::Http, refused, &elsewhere).await;
     assert_eq!(result, CheckResult::Passed);
 }
 
@@ -307,10 +378,9 @@ fn the_port_is_named_unless_it_is_the_schemes_own() {
         (Scheme::Https, "[2001:db8::1]:443", "[2001:db8::1]"),
         (Scheme::H2c, "[2001:db8::1]:8080", "[2001:db8::1]:8080"),
     ] {
-        assert_eq!(
-            authority_of(&id(scheme, address.parse().unwrap())),
-            expected
-        );
+        let id = id(scheme, address.parse().unwrap());
+        let place = Place::of(&id, &CheckPolicy::default());
+        assert_eq!(place.own_authority(), expected);
     }
 }
 

@@ -88,6 +88,7 @@ impl Endpoint {
                 first: 200,
                 last: 299,
             }],
+            text: None,
         };
         ProbeTarget {
             id: self.id(),
@@ -324,6 +325,61 @@ async fn every_endpoint_is_checked_with_one_place_for_all() {
         };
         bench.until(all_up).await;
         assert_eq!(endpoint.seen.get(), 12);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_check_on_the_wire_serves_all_services_of_a_target() {
+    on_local_set(async {
+        let bench = Bench::start(CHECKS_MAX);
+        let endpoint = Endpoint::start(200).await;
+        let of_service = |number: u16| {
+            let mut target = endpoint.target(HOUR);
+            target.id.service = format!("service{number}").parse().unwrap();
+            target
+        };
+        bench.handle.set_targets((0..30).map(of_service).collect());
+        let all_up = |report: &Report| {
+            let mut states = report.endpoints.values().map(|verdict| verdict.state);
+            report.endpoints.len() == 30 && states.all(|state| state == ObservedState::Up)
+        };
+        bench.until(all_up).await;
+        assert_eq!(endpoint.seen.get(), 1);
+        let count = |name, labels: &[_]| bench.registry.counter(name, labels);
+        assert_eq!(count(names::HEALTH_PROBES, &[("result", "pass")]), 1);
+        let one = [("service", "service7"), ("result", "pass")];
+        assert_eq!(count(names::HEALTH_CHECKS, &one), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_timed_out_leaves_half_of_the_places_to_others() {
+    on_local_set(async {
+        let bench = Bench::start(4);
+        let (hanging, well) = (Endpoint::start(SILENCE).await, Endpoint::start(200).await);
+        let mut targets = many(&hanging, Duration::from_millis(10));
+        for target in &mut targets {
+            let policy = Arc::make_mut(&mut target.policy);
+            policy.timeout = Duration::from_millis(50);
+            policy.fall = 1;
+        }
+        bench.handle.set_targets(targets.clone());
+        let all_down = |report: &Report| {
+            let mut states = report.endpoints.values().map(|verdict| verdict.state);
+            states.all(|state| state == ObservedState::Down)
+        };
+        bench
+            .until(|report| report.endpoints.len() == 12 && all_down(report))
+            .await;
+        // From here on they hang for as long as anybody waits: they must not take the places of what answers.
+        for target in &mut targets {
+            Arc::make_mut(&mut target.policy).timeout = PATIENCE;
+        }
+        targets.push(well.target(Duration::from_millis(10)));
+        bench.handle.set_targets(targets);
+        eventually(|| well.seen.get() > 20).await;
     })
     .await;
 }

@@ -293,6 +293,7 @@ impl Plan {
                 ttl: Duration::from_secs(3600),
                 on_drain: OnDrain::KeepRunning,
             }),
+            initial: bascule_model::ObservedState::Unknown,
         }
     }
 }

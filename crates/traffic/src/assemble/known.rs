@@ -113,7 +113,10 @@ impl Known {
                 admin: own
                     .map(|(_, state)| *state)
                     .fold(of_backend, AdminState::max),
-                health: self.health.get(&id).copied().unwrap_or_default(),
+                health: self.health.get(&id).copied().unwrap_or(EndpointHealth {
+                    state: spec.initial,
+                    returned_at: None,
+                }),
                 id,
             }
         };

@@ -1,12 +1,13 @@
 //! Laws over random histories.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{BasisPoints, ObservedState};
 use proptest::prelude::*;
 
 use super::world::{PASSED, REFUSED, World, target};
-use crate::{CheckFailure, CheckPolicy, CheckResult, Target};
+use crate::{CheckFailure, CheckPolicy, CheckResult, Initial, Target};
 
 fn any_result() -> impl Strategy<Value = CheckResult> {
     prop_oneof![
@@ -17,10 +18,20 @@ fn any_result() -> impl Strategy<Value = CheckResult> {
     ]
 }
 
+fn any_initial() -> impl Strategy<Value = Initial> {
+    prop_oneof![
+        Just(Initial::Up),
+        Just(Initial::Unknown),
+        Just(Initial::Down)
+    ]
+}
+
 fn any_policy() -> impl Strategy<Value = CheckPolicy> {
-    (1_u32..6, 1_u32..6, 20_u64..4000, 0_u16..3000).prop_map(|(fall, rise, millis, jitter)| {
+    let numbers = (1_u32..6, 1_u32..6, 20_u64..4000, 0_u16..3000);
+    (numbers, any_initial()).prop_map(|((fall, rise, millis, jitter), initial)| {
         let interval = Duration::from_millis(millis);
         CheckPolicy {
+            initial,
             fall,
             rise,
             interval,
@@ -71,7 +82,7 @@ fn apply(world: &mut World, step: &Step) {
 
 /// The state after results in a row, counted the long way: from the whole history each time.
 fn naive_state(results: &[CheckResult], policy: &CheckPolicy) -> ObservedState {
-    let mut state = ObservedState::Unknown;
+    let mut state = policy.initial.state();
     let mut start = 0;
     for end in 1..=results.len() {
         let run = |passes: bool, needed: u32| {
@@ -84,6 +95,7 @@ fn naive_state(results: &[CheckResult], policy: &CheckPolicy) -> ObservedState {
         let (passed, next) = (results[end - 1] == PASSED, state);
         state = match next {
             ObservedState::Unknown if passed => ObservedState::Up,
+            ObservedState::Down if end == 1 && passed => ObservedState::Up,
             ObservedState::Down if run(true, policy.rise) => ObservedState::Up,
             ObservedState::Down => ObservedState::Down,
             _ if run(false, policy.fall) => ObservedState::Down,
@@ -140,6 +152,34 @@ proptest! {
         steps.iter().for_each(|step| apply(&mut world, step));
     }
 
+    /// One check for all that use a target gives each what a check of its own would have: the same verdicts in the same
+    /// order, from as many checks as one of them would need.
+    #[test]
+    fn sharing_a_check_changes_no_verdict(
+        policy in any_policy(),
+        results in prop::collection::vec(any_result(), 1..30),
+        services in 2_u16..6,
+    ) {
+        let mut alone = World::with_one(&policy);
+        let member = |number: u16| {
+            let mut target = target(1, &policy);
+            Arc::make_mut(&mut target.id).service = format!("s{number}").parse().unwrap();
+            target
+        };
+        let mut members: Vec<Target> = (1..services).map(member).collect();
+        members.push(target(1, &policy));
+        let mut shared = World::new(members);
+        for result in &results {
+            alone.round(*result);
+            shared.round(*result);
+            let wanted = alone.state();
+            let report = shared.judge.report();
+            prop_assert_eq!(report.endpoints.len(), usize::from(services));
+            prop_assert!(report.endpoints.values().all(|verdict| verdict.state == wanted));
+        }
+        prop_assert_eq!(shared.asked.len(), results.len());
+    }
+
     #[test]
     fn a_timeout_before_its_time_changes_nothing(
         policy in any_policy(),
@@ -178,9 +218,13 @@ proptest! {
     ) {
         let mut world = World::new((1..4).map(|n| target(n, &policy)).collect());
         steps.iter().for_each(|step| apply(&mut world, step));
-        for entry in world.judge.entries.values().filter(|entry| entry.checked) {
-            prop_assert!(entry.due.is_some() != entry.under_way.is_some());
-            prop_assert!(entry.due.is_none_or(|due| due.since(world.now) <= 2 * entry.policy.interval));
+        for probe in world.judge.probes.probes.values() {
+            let is_resting = probe.members.is_empty();
+            prop_assert!(is_resting || probe.due.is_some() != probe.under_way.is_some());
+            prop_assert!(probe.due.is_none_or(|due| due.since(world.now) <= 2 * probe.policy.interval));
         }
+        let checked = world.judge.entries.values().filter(|entry| entry.checked);
+        let probes = world.judge.probes.probes.values();
+        prop_assert_eq!(checked.count(), probes.map(|probe| probe.members.len()).sum::<usize>());
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn target(number: u16, policy: &CheckPolicy) -> Target {
         id: Arc::new(id(number)),
         policy: Arc::new(policy.clone()),
         checked: true,
+        trust: 0,
     }
 }
 
@@ -46,8 +47,8 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) asked: Vec<(Instant, Arc<EndpointId>, CheckNumber)>,
     pub(super) moved: Vec<Transition>,
-    /// The checks that are on the wire; by endpoint, as there must never be two.
-    pub(super) open: BTreeMap<Arc<EndpointId>, CheckNumber>,
+    /// The checks that are on the wire and may still count, with the endpoints they were started for.
+    pub(super) open: BTreeMap<CheckNumber, Vec<Arc<EndpointId>>>,
 }
 
 impl World {
@@ -63,11 +64,10 @@ impl World {
         world
     }
 
-    /// An endpoint that leaves takes its check with it: its result will be nobody's.
+    /// The last endpoint of a check that leaves takes it with it: its result will be nobody's.
     pub(super) fn set_targets(&mut self, targets: Vec<Target>) {
-        self.open
-            .retain(|id, _| targets.iter().any(|target| target.id == *id));
         self.judge.set_targets(self.now, targets);
+        self.open.retain(|check, _| self.judge.is_awaited(*check));
         self.collect();
     }
 
@@ -79,13 +79,24 @@ impl World {
         while let Some(action) = self.judge.poll_action() {
             match action {
                 Action::Check { id, check, .. } => {
-                    let other = self.open.insert(Arc::clone(&id), check);
-                    assert_eq!(other, None, "two checks of {id} at once");
+                    let members = self.judge.members(check).to_vec();
+                    let mut others = self.open.values().flatten();
+                    assert!(
+                        !others.any(|m| members.contains(m)),
+                        "two checks of {id} at once"
+                    );
+                    self.open.insert(check, members);
                     self.asked.push((self.now, id, check));
                 }
                 Action::Transition(transition) => self.moved.push(transition),
             }
         }
+    }
+
+    /// The check under way whose result is this endpoint's too.
+    fn check_of(&self, id: &EndpointId) -> Option<CheckNumber> {
+        let is_member = |check: &CheckNumber| self.judge.members(*check).iter().any(|m| **m == *id);
+        self.open.keys().copied().find(is_member)
     }
 
     pub(super) fn pass_time(&mut self, length: Duration) {
@@ -100,9 +111,10 @@ impl World {
 
     /// Answers the check under way of this endpoint.
     pub(super) fn answer(&mut self, number: u16, result: CheckResult) {
-        let (id, check) = (self.open.remove_entry(&id(number))).expect("a check was asked for");
+        let check = self.check_of(&id(number)).expect("a check was asked for");
+        self.open.remove(&check);
         self.judge
-            .handle(self.now, Input::Checked { id, check, result });
+            .handle(self.now, Input::Checked { check, result });
         self.collect();
     }
 
@@ -119,7 +131,7 @@ impl World {
     }
 
     pub(super) fn is_under_way(&self, number: u16) -> bool {
-        self.open.contains_key(&id(number))
+        self.check_of(&id(number)).is_some()
     }
 
     pub(super) fn traffic_failed(&mut self, number: u16) {

@@ -28,7 +28,7 @@ pub(super) fn client(trusted: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> A
     Arc::new(config)
 }
 
-fn acceptor(shown: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> TlsAcceptor {
+pub(super) fn acceptor(shown: &CertifiedKey<rcgen::KeyPair>, alpn: &[&str]) -> TlsAcceptor {
     let key = PrivateKeyDer::try_from(shown.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -115,4 +115,46 @@ async fn plain_http_to_a_tls_port_is_not_http() {
     let address = secure_endpoint(&certificate("localhost"), &[]).await;
     let result = result_of(Scheme::Http, address, &http(LONG)).await;
     assert_eq!(result, failed(Protocol));
+}
+
+#[tokio::test]
+async fn the_policy_says_whether_a_check_is_over_tls() {
+    let shown = certificate("localhost");
+    let tls = client(&shown, &["h2", "http/1.1"]);
+    let secure = secure_endpoint(&shown, &[]).await;
+    let plain = answering(OK).await;
+    for (scheme, address, over) in [
+        (Scheme::Http, secure, CheckTls::On),
+        (Scheme::H2c, secure, CheckTls::On),
+        (Scheme::Https, plain, CheckTls::Off),
+    ] {
+        let policy = CheckPolicy {
+            tls: over,
+            ..http(LONG)
+        };
+        let result = check(&id(scheme, address), &policy, Some(&tls)).await;
+        assert_eq!(result, CheckResult::Passed, "{scheme:?}");
+    }
+}
+
+async fn greet(acceptor: TlsAcceptor, stream: TcpStream) {
+    if let Ok(mut stream) = acceptor.accept(stream).await {
+        drop(stream.write_all(b"* OK ready\r\n").await);
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_that_is_not_http_is_asked_without_the_names_of_http() {
+    let shown = certificate("localhost");
+    let acceptor = acceptor(&shown, &["imap"]);
+    let address = listen(move |stream| greet(acceptor.clone(), stream)).await;
+    let kind = CheckKind::Tcp {
+        send: None,
+        expect: Some("* OK".to_owned()),
+    };
+    let policy = CheckPolicy { kind, ..tcp(LONG) };
+    let tls = client(&shown, &["h2", "http/1.1"]);
+    let result = check(&id(Scheme::Https, address), &policy, Some(&tls)).await;
+    assert_eq!(result, CheckResult::Passed);
 }

@@ -369,3 +369,17 @@ fn all_addresses_of_a_name_are_endpoints_and_an_empty_answer_keeps_the_last() {
         ]
     );
 }
+
+#[test]
+fn an_endpoint_that_starts_down_gets_nothing_before_a_check_has_passed() {
+    let mut spec = meet();
+    spec.initial = ObservedState::Down;
+    let mut edge = Edge::new(vec![spec]);
+    assert_eq!(edge.service().mode, Mode::Refuse(Refusal::NoBackendUp));
+    edge.tell(back(&[aws(0)], at(0)));
+    edge.pass(at(1000));
+    assert_eq!(edge.service().mode, Mode::Serve);
+    let endpoints = edge.service().backends[0].endpoints.iter();
+    let usable: Vec<bool> = endpoints.map(|endpoint| endpoint.usable).collect();
+    assert_eq!(usable, [true, false]);
+}

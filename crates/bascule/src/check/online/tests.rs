@@ -83,6 +83,20 @@ fn the_configured_check_is_made_too() {
     );
 }
 
+#[test]
+fn a_check_of_another_kind_is_made_and_named() {
+    let origin = Origin::start("aws").unwrap();
+    let greeting = "check: { send: \"x\", expect: { text: hello }, timeout: 2s },";
+    for (check, told) in [
+        (greeting, "TCP: the answer does not hold `expect.text`"),
+        ("check: { kind: grpc },", "gRPC: the answer is not what"),
+    ] {
+        let fails = found_now(&origin.url(), "", check);
+        assert_eq!(codes(&fails), [Some("E0708")], "{fails:?}");
+        assert!(fails[0].text.contains(told), "{fails:?}");
+    }
+}
+
 /// An endpoint with a certificate for these names; it ends with the guard.
 async fn secure_endpoint(names: &[&str]) -> (SocketAddr, Signed, AbortOnDrop) {
     let signed = signed(names).unwrap();

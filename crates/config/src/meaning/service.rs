@@ -6,7 +6,7 @@ use bascule_health::OutlierPolicy;
 use bascule_model::{BackendName, BasisPoints, Shares};
 use bascule_plan::Bounds;
 
-use super::{backends, checks, limits, services};
+use super::{backends, checks, limits};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::form::unit::show_duration;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{CheckFailure, Initial};
-use world::{PASSED, REFUSED, SECOND, World, policy, target};
+use world::{PASSED, REFUSED, SECOND, World, id, policy, target};
 
 #[test]
 fn the_first_pass_makes_an_endpoint_up() {
@@ -147,10 +147,10 @@ fn a_silence_of_traffic_is_looked_into_at_once_by_a_check_with_300_ms_and_no_oth
     let silent = Input::TrafficSilent { id: id(1) };
     world.judge.handle(world.now, silent);
     let mut timeouts = Vec::new();
-    while let Some(Action::Check { id, check, policy }) = world.judge.poll_action() {
+    while let Some(Action::Check { check, policy, .. }) = world.judge.poll_action() {
         timeouts.push(policy.timeout);
         let result = PASSED;
-        let passed = Input::Checked { id, check, result };
+        let passed = Input::Checked { check, result };
         world.judge.handle(world.now, passed);
         if timeouts.len() < 3 {
             world.now = world.judge.poll_timeout().unwrap();

@@ -167,7 +167,7 @@ fn half_errors_are_left_and_the_repaired_come_back() {
             played.trials()
         );
         let (_, most) = played.back();
-        at_most("nine tenths of the share", most, 5_500);
+        at_most("nine tenths of the share", most, 5_000);
     }
 }
 

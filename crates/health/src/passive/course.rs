@@ -16,6 +16,8 @@ use super::{Action, OutlierPolicy};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Requests of the service for each trial: with few requests a trial a second would be all of them.
 const TRIES_PER_TRIAL: u64 = 5;
+/// A ramp begins no more than so many `trial_every` before the first trial that passed.
+const RAMP_BEFORE_FIRST: u32 = 2;
 /// Trials in a row that must pass: where half of all tries fail, so many do once in 32 times.
 const PASSES: u32 = 5;
 /// So many more for each time it came back in vain.
@@ -33,6 +35,8 @@ pub(super) struct Course {
     sent: Option<Sent>,
     /// Trials in a row that passed, whichever endpoint's.
     passed: u32,
+    /// When one was last seen to fail.
+    failed_at: Option<Instant>,
     /// Requests of the service since the last trial.
     tries: u64,
 }
@@ -87,14 +91,12 @@ impl Course {
         let Some(sent) = self.sent.take() else {
             return;
         };
-        self.passed = if passed {
-            self.passed.saturating_add(1)
-        } else {
-            0
-        };
         let wait = if passed {
+            self.passed = self.passed.saturating_add(1);
             policy.trial_every / 2
         } else {
+            self.passed = 0;
+            self.failed_at = Some(now);
             policy.trial_every
         };
         self.next = now + wait;
@@ -110,6 +112,18 @@ impl Course {
         let needed = passes_needed(out, times);
         let together = out.with_provider && out.passed > 0 && self.passed >= needed;
         out.passed >= needed || together
+    }
+
+    /// From when on the ramp of an endpoint rises whose trials passed: it was mended at some time after the last that failed,
+    /// whoever's of its provider, and looked at by trials alone for as long as those took. `None`: none of its own passed.
+    pub(super) fn mended_since(&self, out: &Out, policy: &OutlierPolicy) -> Option<Instant> {
+        let first = out.passed_since?;
+        if out.checks_came_back {
+            return Some(first);
+        }
+        let longest = policy.trial_every.saturating_mul(RAMP_BEFORE_FIRST);
+        let failed = self.failed_at.map_or(out.since, |at| at.max(out.since));
+        Some(first.min(failed + first.since(failed).saturating_sub(longest)))
     }
 }
 

@@ -48,7 +48,8 @@ impl ServiceWatch {
         for member in self.members.values_mut() {
             // A person's word is a new beginning, whichever way.
             if !member.policy().enabled || !member.watched.takes_new {
-                put_back(member, now, actions);
+                let course = self.courses.get(&member.watched.provider);
+                put_back(member, course, now, actions);
             }
         }
         let members = &self.members;
@@ -141,7 +142,7 @@ impl ServiceWatch {
                 continue;
             };
             if course.is_passed(out, member.times) {
-                put_back(member, now, actions);
+                put_back(member, Some(course), now, actions);
             }
         }
     }
@@ -157,7 +158,10 @@ impl ServiceWatch {
             let candidates = self.members.values_mut().filter(|m| m.is_candidate());
             let out = candidates.filter(|member| member.out.is_some());
             match out.max_by_key(promise) {
-                Some(member) => put_back(member, now, actions),
+                Some(member) => {
+                    let course = self.courses.get(&member.watched.provider);
+                    put_back(member, course, now, actions);
+                }
                 None => return,
             }
         }
@@ -207,14 +211,20 @@ impl ServiceWatch {
 }
 
 /// Puts an endpoint back, if it is out.
-fn put_back(member: &mut Subject, now: Instant, actions: &mut VecDeque<Action>) {
+fn put_back(
+    member: &mut Subject,
+    course: Option<&Course>,
+    now: Instant,
+    actions: &mut VecDeque<Action>,
+) {
     if let Some(out) = &member.out {
+        let mended = course.and_then(|course| course.mended_since(out, member.policy()));
         actions.push_back(Action::Returned {
             id: Arc::clone(&member.id),
             after: now.since(out.since),
             trials: out.passed,
         });
-        member.put_back(now);
+        member.put_back(now, mended);
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Subject {
     pub(super) times: u32,
     /// When it was last put back.
     back_at: Option<Instant>,
-    /// When the first of the trials passed that led to it: its ramp begins there.
+    /// Where its ramp began then.
     pub(super) returned_at: Option<Instant>,
     pub(super) out: Option<Out>,
     /// Its checks are not believed: it counts as up.
@@ -210,10 +210,10 @@ impl Subject {
         self.forget_recent(now);
     }
 
-    /// Puts it back; its ramp begins with the first of the trials that passed.
-    pub(super) fn put_back(&mut self, now: Instant) {
-        if let Some(out) = self.out.take() {
-            self.returned_at = Some(out.passed_since.unwrap_or(now));
+    /// Puts it back; its ramp began when it is said to have been mended.
+    pub(super) fn put_back(&mut self, now: Instant, mended: Option<Instant>) {
+        if self.out.take().is_some() {
+            self.returned_at = Some(mended.unwrap_or(now));
             self.back_at = Some(now);
             self.forget_recent(now);
         }

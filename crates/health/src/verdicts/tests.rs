@@ -3,7 +3,7 @@
 use bascule_model::{BasisPoints, FailureClass, Scheme};
 
 use super::*;
-use crate::passive::{LOOK_EVERY, Offence, OutlierPolicy};
+use crate::passive::{self, LOOK_EVERY, Offence, OutlierPolicy};
 use crate::{CheckFailure, CheckResult};
 use ObservedState::{Down, Up};
 
@@ -20,6 +20,8 @@ struct World {
     moved: Vec<Transition>,
     open: Vec<(Arc<EndpointId>, CheckNumber)>,
     trials: Vec<Arc<EndpointId>>,
+    /// When a trial was seen to end, and whether it passed.
+    tried: Vec<(Instant, bool)>,
 }
 
 /// Each has an address of its own: what has the same is one target, and checked as one.
@@ -45,6 +47,7 @@ impl World {
             moved: Vec::new(),
             open: Vec::new(),
             trials: Vec::new(),
+            tried: Vec::new(),
         };
         world.aim(OutlierPolicy::default());
         world.run(20 * SECOND);
@@ -82,6 +85,9 @@ impl World {
                 Action::Check { id, check, .. } => self.open.push((id, check)),
                 Action::Trial { id } => self.trials.push(id),
                 Action::Transition(transition) => self.moved.push(transition),
+                Action::Told(passive::Action::Tried { passed, .. }) => {
+                    self.tried.push((self.now, passed));
+                }
                 Action::Told(_) => {}
             }
         }
@@ -188,18 +194,18 @@ fn what_traffic_takes_out_is_down_though_its_checks_pass_and_says_why() {
 }
 
 #[test]
-fn once_trials_pass_it_is_up_again_and_its_ramp_begins_with_the_first_of_them() {
+fn once_trials_pass_it_is_up_again_and_its_ramp_began_with_the_last_that_failed() {
     let mut world = World::new();
     world.traffic_fails[1] = true;
     world.run(5 * SECOND);
     world.traffic_fails[1] = false;
-    let mended = world.now;
     world.run(5 * SECOND);
     let verdict = world.verdict(1);
     assert_eq!((verdict.state, verdict.ejection), (Up, None));
     assert_eq!(world.moved[1].reason, Reason::TrialsPassed);
-    let returned = verdict.returned_at.unwrap();
-    assert!(returned >= mended && returned < verdict.since);
+    let (failed, _) = *world.tried.iter().rfind(|(_, passed)| !passed).unwrap();
+    assert_eq!(verdict.returned_at, Some(failed));
+    assert!(verdict.since.since(failed) >= 3 * SECOND, "five trials");
 }
 
 #[test]

@@ -3,80 +3,40 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bascule_load::bench::{self, Plan};
 use bascule_load::scenario::Scenario;
 use bascule_load::{runtime, versions};
+use clap::Parser;
 
-const USAGE: &str = "\
-cargo xtask bench
-    --rounds N          how often each proxy has its turn (5)
-    --seconds S         how long a turn counts (5)
-    --scenario NAME     only this: http1, tls, http2, download; may be repeated
-    --write FILE        also write the table there
-    --quick             build without link-time optimisation: minutes less, some per cent slower";
-
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ended = if words.contains(&"--help") {
-        say(USAGE)
-    } else {
-        Asked::read(&words).and_then(|asked| run(&asked))
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// What the command line asks for.
-#[derive(Debug, PartialEq, Eq)]
+/// CPU time for one request, beside HAProxy and nginx.
+#[derive(Debug, Parser)]
+#[command(
+    bin_name = "cargo xtask bench",
+    after_help = "--quick builds without link-time optimisation: minutes less, some per cent slower"
+)]
 struct Asked {
+    /// The binary that is measured; the command builds one.
+    #[arg(long, hide = true, default_value = "target/release/bascule")]
     bascule: PathBuf,
+    /// Only this; may be repeated.
+    #[arg(long = "scenario", value_name = "NAME", value_enum, default_values_t = Scenario::ALL, hide_default_value = true)]
     scenarios: Vec<Scenario>,
-    rounds: usize,
-    seconds: u64,
+    /// How often each proxy has its turn.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// How long a turn counts.
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    seconds: u16,
+    /// Also write the table there.
+    #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
 
-impl Asked {
-    fn read(words: &[&str]) -> Result<Self> {
-        let mut asked = Self {
-            bascule: "target/release/bascule".into(),
-            scenarios: Vec::new(),
-            rounds: 5,
-            seconds: 5,
-            write: None,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let value = words
-                .next()
-                .with_context(|| format!("{word} needs a value"))?;
-            match *word {
-                "--bascule" => asked.bascule = value.into(),
-                "--scenario" => asked.scenarios.push(value.parse()?),
-                "--rounds" => asked.rounds = value.parse().context("--rounds")?,
-                "--seconds" => asked.seconds = value.parse().context("--seconds")?,
-                "--write" => asked.write = Some(value.into()),
-                other => bail!("no option `{other}`\n{USAGE}"),
-            }
-        }
-        if asked.scenarios.is_empty() {
-            asked.scenarios = Scenario::ALL.to_vec();
-        }
-        if asked.rounds == 0 || asked.seconds == 0 {
-            bail!("a bench needs a round and a second");
-        }
-        Ok(asked)
-    }
+fn main() -> Result<()> {
+    run(&Asked::parse())
 }
 
 fn run(asked: &Asked) -> Result<()> {
@@ -84,8 +44,8 @@ fn run(asked: &Asked) -> Result<()> {
     let plan = Plan {
         bascule: &asked.bascule,
         scenarios: asked.scenarios.clone(),
-        rounds: asked.rounds,
-        length: Duration::from_secs(asked.seconds),
+        rounds: asked.rounds.into(),
+        length: Duration::from_secs(asked.seconds.into()),
     };
     // A closed pipe is the reader's wish to hear no more.
     let tell = |line: &str| drop(say(line));
@@ -117,13 +77,21 @@ fn say(text: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn read(words: &[&str]) -> Option<Asked> {
+        Asked::try_parse_from(["bench"].iter().chain(words)).ok()
+    }
+
     #[test]
     fn without_options_all_scenarios_have_five_rounds() {
-        let asked = Asked::read(&[]).unwrap();
-        assert_eq!(
-            (asked.scenarios.len(), asked.rounds, asked.seconds),
-            (4, 5, 5)
-        );
+        let asked = read(&[]).unwrap();
+        assert_eq!(asked.scenarios, Scenario::ALL);
+        assert_eq!((asked.rounds, asked.seconds), (5, 5));
+    }
+
+    #[test]
+    fn what_is_named_is_measured_alone() {
+        let asked = read(&["--scenario", "tls", "--scenario", "http2"]).unwrap();
+        assert_eq!(asked.scenarios, [Scenario::Tls, Scenario::Http2]);
     }
 
     #[test]
@@ -132,9 +100,10 @@ mod tests {
             &["--round", "3"][..],
             &["--rounds"],
             &["--rounds", "0"],
+            &["--seconds", "0"],
             &["--scenario", "h3"],
         ] {
-            assert!(Asked::read(words).is_err(), "{words:?}");
+            assert!(read(words).is_none(), "{words:?}");
         }
     }
 }

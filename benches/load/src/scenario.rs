@@ -2,9 +2,9 @@
 //! asked for. Closed loops: a client asks again when it has its answer.
 
 use std::fmt;
-use std::str::FromStr;
 
-use anyhow::bail;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use crate::origin::{LARGE, SMALL};
 
@@ -82,16 +82,12 @@ impl fmt::Display for Scenario {
     }
 }
 
-impl FromStr for Scenario {
-    type Err = anyhow::Error;
+impl ValueEnum for Scenario {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match Self::ALL.into_iter().find(|s| s.name() == text) {
-            Some(scenario) => Ok(scenario),
-            None => bail!(
-                "no scenario `{text}`; there are {}",
-                Self::ALL.map(Self::name).join(", ")
-            ),
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.title()))
     }
 }

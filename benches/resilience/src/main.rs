@@ -2,88 +2,40 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use bascule_resilience::figures::Figures;
 use bascule_resilience::page;
 use bascule_resilience::peers::{Peer, Programs};
 use bascule_resilience::play::play;
 use bascule_resilience::scenario::Scenario;
+use clap::Parser;
 
-const USAGE: &str = "\
-cargo xtask resilience
-    --scenario NAME     only this; may be repeated
-    --proxy NAME        only this: bascule, bascule-defaults, haproxy, nginx, envoy; may be repeated
-    --one-by-one        one proxy after the other instead of all at the same time, each with its own origins and clients
-    --write FILE        also write the page there
-    --quick             build without link-time optimisation";
-
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ended = if words.contains(&"--help") {
-        say(USAGE)
-    } else {
-        Asked::read(&words).and_then(|asked| run(&asked))
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// What the command line asks for.
-#[derive(Debug)]
+/// What clients see while providers fail, beside HAProxy, nginx and Envoy.
+#[derive(Debug, Parser)]
+#[command(
+    bin_name = "cargo xtask resilience",
+    after_help = "--quick builds without link-time optimisation"
+)]
 struct Asked {
+    #[command(flatten)]
     programs: Programs,
+    /// Only this; may be repeated.
+    #[arg(long = "scenario", value_name = "NAME", value_enum, default_values_t = Scenario::ALL, hide_default_value = true)]
     scenarios: Vec<Scenario>,
+    /// Only this; may be repeated.
+    #[arg(long = "proxy", value_name = "NAME", value_enum, default_values_t = Peer::ALL, hide_default_value = true)]
     peers: Vec<Peer>,
+    /// One proxy after the other instead of all at the same time, each with its own origins and clients.
+    #[arg(long)]
     one_by_one: bool,
+    /// Also write the page there.
+    #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
 
-impl Asked {
-    fn read(words: &[&str]) -> Result<Self> {
-        let mut asked = Self {
-            programs: Programs {
-                bascule: "target/release/bascule".into(),
-                envoy: "envoy".into(),
-            },
-            scenarios: Vec::new(),
-            peers: Vec::new(),
-            one_by_one: false,
-            write: None,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            if *word == "--one-by-one" {
-                asked.one_by_one = true;
-                continue;
-            }
-            let value = words
-                .next()
-                .with_context(|| format!("{word} needs a value"))?;
-            match *word {
-                "--bascule" => asked.programs.bascule = value.into(),
-                "--envoy" => asked.programs.envoy = value.into(),
-                "--scenario" => asked.scenarios.push(value.parse()?),
-                "--proxy" => asked.peers.push(value.parse()?),
-                "--write" => asked.write = Some(value.into()),
-                other => bail!("no option `{other}`\n{USAGE}"),
-            }
-        }
-        if asked.scenarios.is_empty() {
-            asked.scenarios = Scenario::ALL.to_vec();
-        }
-        if asked.peers.is_empty() {
-            asked.peers = Peer::ALL.to_vec();
-        }
-        Ok(asked)
-    }
+fn main() -> Result<()> {
+    run(&Asked::parse())
 }
 
 fn run(asked: &Asked) -> Result<()> {
@@ -143,11 +95,24 @@ fn say(text: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn read(words: &[&str]) -> Option<Asked> {
+        Asked::try_parse_from(["resilience"].iter().chain(words)).ok()
+    }
+
     #[test]
     fn without_options_every_scenario_is_played_against_every_proxy() {
-        let asked = Asked::read(&[]).unwrap();
+        let asked = read(&[]).unwrap();
         assert_eq!(asked.scenarios, Scenario::ALL);
         assert_eq!(asked.peers, Peer::ALL);
+    }
+
+    #[test]
+    fn what_is_named_is_played_alone() {
+        let words = ["--proxy", "bascule-defaults", "--scenario", "one-half"];
+        let asked = read(&words).unwrap();
+        assert_eq!(asked.peers, [Peer::Defaults]);
+        let names: Vec<_> = asked.scenarios.iter().map(|s| s.name).collect();
+        assert_eq!(names, ["one-half"]);
     }
 
     #[test]
@@ -158,7 +123,7 @@ mod tests {
             &["--proxy", "caddy"],
             &["--rate", "3"],
         ] {
-            assert!(Asked::read(words).is_err(), "{words:?}");
+            assert!(read(words).is_none(), "{words:?}");
         }
     }
 }

@@ -6,19 +6,20 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use bascule_testkit::process::Guard;
 use bascule_testkit::wait;
+use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
 /// Which proxy, and with which settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Peer {
     /// Ours, with the settings that the others have.
     Bascule,
     /// Ours, with nothing set.
+    #[value(name = "bascule-defaults")]
     Defaults,
     /// Debian's HAProxy.
     Haproxy,
@@ -29,11 +30,13 @@ pub enum Peer {
 }
 
 /// Where the programs are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct Programs {
     /// Ours.
+    #[arg(long, hide = true, default_value = "target/release/bascule")]
     pub bascule: PathBuf,
     /// Envoy.
+    #[arg(long, hide = true, default_value = "envoy")]
     pub envoy: PathBuf,
 }
 
@@ -134,20 +137,6 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for Peer {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let same = |peer: &Self| peer.name().to_lowercase().replace(", ", "-") == text;
-        match Self::ALL.into_iter().find(same) {
-            Some(peer) => Ok(peer),
-            None => bail!(
-                "no proxy `{text}`; there are bascule, bascule-defaults, haproxy, nginx, envoy"
-            ),
-        }
     }
 }
 
@@ -256,12 +245,5 @@ mod tests {
             "{haproxy}"
         );
         assert!(haproxy.contains("server oci-1 127.0.0.1:21 weight 100"));
-    }
-
-    #[test]
-    fn every_proxy_has_a_name_on_the_command_line() {
-        assert_eq!("bascule-defaults".parse::<Peer>().unwrap(), Peer::Defaults);
-        assert_eq!("haproxy".parse::<Peer>().unwrap(), Peer::Haproxy);
-        assert!("caddy".parse::<Peer>().is_err());
     }
 }

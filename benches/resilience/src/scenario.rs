@@ -2,11 +2,11 @@
 //! same way: all are well, then the victims are not, then they are again.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::bail;
 use bascule_testkit::faulty::Ailment;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use http::Method;
 
 /// How long all are well first.
@@ -175,16 +175,12 @@ impl fmt::Display for Scenario {
     }
 }
 
-impl FromStr for Scenario {
-    type Err = anyhow::Error;
+impl ValueEnum for Scenario {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match Self::ALL.into_iter().find(|s| s.name == text) {
-            Some(scenario) => Ok(scenario),
-            None => bail!(
-                "no scenario `{text}`; there are {}",
-                Self::ALL.map(|s| s.name).join(", ")
-            ),
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).help(self.title))
     }
 }

@@ -10,6 +10,10 @@ fn at(millis: u64) -> Instant {
     *START.get_or_init(bascule_testkit::wait::now) + Duration::from_millis(millis)
 }
 
+fn scenario(name: &str) -> Scenario {
+    Scenario::ALL.into_iter().find(|s| s.name == name).unwrap()
+}
+
 /// 200 requests a second for 19 s, of which `is_ill` says which go to the ill.
 fn history(is_ill: impl Fn(u64) -> bool) -> Seen {
     let mut seen = Seen {
@@ -45,7 +49,7 @@ fn history(is_ill: impl Fn(u64) -> bool) -> Seen {
 }
 
 fn provider() -> Scenario {
-    "503".parse().unwrap()
+    scenario("503")
 }
 
 /// Every second request, but none from `left` to `back`.
@@ -115,6 +119,5 @@ fn a_post_that_two_origins_saw_is_found() {
     let mut seen = but(4_100, RECOVERY);
     let again = seen.ill[0][0];
     seen.well.push(again);
-    let posts: Scenario = "posts".parse().unwrap();
-    assert_eq!(Figures::of(&posts, &seen).twice, 1);
+    assert_eq!(Figures::of(&scenario("posts"), &seen).twice, 1);
 }

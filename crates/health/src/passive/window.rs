@@ -146,14 +146,22 @@ impl<const COUNT: usize> Ring<COUNT> {
         self.sum = Seen::default();
     }
 
-    /// Takes what another ring holds out of this one's buckets, as far as it is in each.
+    /// Takes what another ring holds out of this one: from the newest bucket what it has of that, the rest from those before.
     fn take_out(&mut self, part: &Seen) {
-        let mut sum = Seen::default();
-        for bucket in &mut self.buckets {
-            *bucket = bucket.without(part);
-            sum.add(bucket);
+        let mut left = *part;
+        for age in 0..u64::try_from(COUNT).unwrap_or(u64::MAX) {
+            let number = self.newest.checked_sub(age);
+            let Some(bucket) = number.and_then(|number| self.at(number)) else {
+                break;
+            };
+            let before = *bucket;
+            *bucket = before.without(&left);
+            left = left.without(&before);
         }
-        self.sum = sum;
+        self.sum = Seen::default();
+        for bucket in &self.buckets {
+            self.sum.add(bucket);
+        }
     }
 }
 
@@ -263,7 +271,18 @@ mod tests {
         window.add(&answers(5));
         window.forget_recent();
         assert_eq!(window.over(Horizon::Second).answers, 0);
-        assert_eq!(window.over(Horizon::Minute).answers, 2);
+        assert_eq!(window.over(Horizon::Minute).answers, 7);
+    }
+
+    #[test]
+    fn what_is_recent_is_forgotten_where_it_is_in_two_buckets_too() {
+        let mut window = Window::default();
+        for (at, count) in [(95, 7), (103, 2), (108, 3), (111, 5)] {
+            window.advance(Instant::from_millis(at * 1_000));
+            window.add(&answers(count));
+        }
+        window.forget_recent();
+        assert_eq!(window.over(Horizon::Minute).answers, 7);
     }
 
     #[test]

@@ -2,18 +2,14 @@
 //! that fails. After one that failed the next comes a whole `trial_every` later, after one that passed half of that. They
 //! cost a part of the traffic, never most of it. They go in turn through the endpoints that are out.
 
+use bascule_model::{EndpointId, Instant, ProviderName, TrialTotals};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bascule_model::{EndpointId, Instant, ProviderName, TrialTotals};
 
 use super::service::ServiceWatch;
 use super::subject::{Out, Subject};
 use super::{Action, OutlierPolicy};
 
-/// A trial without an answer for so long has failed. The request itself goes on for as long as its limits let it.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Requests of the service for each trial: with few requests a trial a second would be all of them.
 const TRIES_PER_TRIAL: u64 = 5;
 /// A ramp begins no more than so many `trial_every` before the first trial that passed.
@@ -106,6 +102,12 @@ impl Course {
         });
     }
 
+    /// When the trial that has begun fails if nothing comes of it; it is one of this endpoint.
+    fn fails_at(&self, member: &Subject) -> Option<Instant> {
+        let begun = self.sent.as_ref()?.begun?;
+        Some(begun + member.patience())
+    }
+
     /// Whether an endpoint has shown that it works: by its own trials, or, of several that failed together, by trials of
     /// them all of which one was its own.
     pub(super) fn is_passed(&self, out: &Out, times: u32) -> bool {
@@ -151,13 +153,10 @@ impl ServiceWatch {
     pub(super) fn run_trials(&mut self, now: Instant, actions: &mut VecDeque<Action>) {
         self.forget_trials();
         for (provider, course) in &mut self.courses {
-            let hangs = |sent: &&Sent| sent.begun.is_some_and(|at| now.since(at) >= PATIENCE);
-            let hanging = course
-                .sent
-                .as_ref()
-                .filter(hangs)
-                .map(|sent| Arc::clone(&sent.id));
-            if let Some(member) = hanging.and_then(|id| self.members.get_mut(&id)) {
+            let sent = course.sent.as_ref().map(|sent| Arc::clone(&sent.id));
+            let member = sent.and_then(|id| self.members.get_mut(&id));
+            let hangs = |member: &&mut Subject| course.fails_at(member).is_some_and(|at| at <= now);
+            if let Some(member) = member.filter(hangs) {
                 let failed = TrialTotals {
                     failed: 1,
                     ..TrialTotals::default()
@@ -195,7 +194,8 @@ impl ServiceWatch {
     pub(super) fn due(&self) -> Option<Instant> {
         let due = |(provider, course): (&ProviderName, &Course)| {
             if let Some(sent) = &course.sent {
-                return sent.begun.map(|at| at + PATIENCE);
+                let member = self.members.get(&sent.id);
+                return member.and_then(|member| course.fails_at(member));
             }
             let those = self
                 .members

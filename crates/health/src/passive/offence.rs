@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bascule_model::FailureClass;
-use bascule_model::signal::latency_of_bucket;
+use bascule_model::signal::{LATENCY_BUCKETS, latency_of_bucket};
 
 use super::OutlierPolicy;
 use super::chance::{Level, is_news};
@@ -23,6 +23,13 @@ const SLOW_CLASSES: usize = 3;
 const MOMENTS_MIN: u64 = 2;
 /// Failures that are enough of an endpoint that is on probation.
 const PROBATION_FAILURES: u64 = 2;
+/// A trial without an answer for so long has failed, where answers are not usually slower. The request itself goes on for as
+/// long as its limits let it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The same of an endpoint of which is not known how long its answers take.
+const PATIENCE_UNKNOWN: Duration = Duration::from_secs(5);
+/// The same where an answer takes seconds as a rule: how many is not counted. Most requests have a shorter limit.
+const PATIENCE_LONG: Duration = Duration::from_secs(60);
 
 /// What traffic holds against an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -217,12 +224,37 @@ pub(super) fn is_better(other: &Seen, seen: &Seen) -> bool {
     other_failed == 0 || 3 * other_failed * tries <= failed * other_tries
 }
 
+/// How long answers of an endpoint take that is taken out now: the class of length of half of them, without those of the last
+/// seconds where enough are older. `None`: too few to say.
+pub(super) fn usual_latency(window: &Window) -> Option<usize> {
+    let spans = [
+        window.before(Horizon::Ten),
+        window.before(Horizon::Second),
+        window.over(Horizon::Minute),
+    ];
+    let enough = |seen: &&Seen| seen.answers >= USUAL_ANSWERS;
+    spans.iter().find(enough).and_then(Seen::median)
+}
+
+/// From when on an answer is slow beside what is usual for an endpoint. `None`: none is, as nothing is known of it, or as there
+/// are no classes of length that are so far above.
+fn slow_from(usual: Option<usize>, policy: &OutlierPolicy) -> Option<Duration> {
+    let class = usual.map(|usual| usual + SLOW_CLASSES - 1)?;
+    (class < LATENCY_BUCKETS - 1).then(|| policy.slow_min.max(latency_of_bucket(class)))
+}
+
 /// Whether a trial answered as fast as is usual for the endpoint, as far as that is known.
-pub(super) fn is_fast(took: Duration, usual: &Seen, policy: &OutlierPolicy) -> bool {
-    let usual = usual.median().unwrap_or(0);
-    took < policy
-        .slow_min
-        .max(latency_of_bucket(usual + SLOW_CLASSES - 1))
+pub(super) fn is_fast(took: Duration, usual: Option<usize>, policy: &OutlierPolicy) -> bool {
+    slow_from(usual, policy).is_none_or(|slow| took < slow)
+}
+
+/// How long a trial may go without an answer: at least as long as it may take to answer.
+pub(super) fn patience(usual: Option<usize>, policy: &OutlierPolicy) -> Duration {
+    match (slow_from(usual, policy), usual) {
+        (Some(slow), _) => PATIENCE.max(slow),
+        (None, None) => PATIENCE_UNKNOWN,
+        (None, Some(_)) => PATIENCE_LONG,
+    }
 }
 
 fn millis(time: Duration) -> u64 {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bascule_model::{EndpointId, EndpointTotals, Instant, ObservedState, TrialTotals};
 
-use super::offence::{Case, Leniency, Offence};
-use super::window::{Horizon, Seen, Window};
+use super::offence::{self, Case, Leniency, Offence};
+use super::window::{Seen, Window};
 use super::{OutlierPolicy, Watched};
 
 /// Failures closer together are one moment.
@@ -59,6 +59,8 @@ pub(super) struct Out {
     pub(super) offence: Offence,
     /// Its provider's endpoints failed together.
     pub(super) with_provider: bool,
+    /// How long its answers took before, as a class of length; trials are in no other count, so that nothing tells it later.
+    pub(super) usual: Option<usize>,
     /// It gets nothing before.
     pub(super) hold_until: Instant,
     /// Trials in a row that passed, and when the first of them did.
@@ -201,6 +203,7 @@ impl Subject {
             since: now,
             offence,
             with_provider,
+            usual: offence::usual_latency(&self.window),
             hold_until: now + self.policy().hold_of(self.times),
             passed: 0,
             passed_since: None,
@@ -227,13 +230,21 @@ impl Subject {
         self.window.forget_recent();
     }
 
+    /// How long a trial of it may go without an answer.
+    pub(super) fn patience(&self) -> Duration {
+        offence::patience(self.usual_latency(), self.policy())
+    }
+
+    fn usual_latency(&self) -> Option<usize> {
+        self.out.as_ref().and_then(|out| out.usual)
+    }
+
     /// How trials of it went; whether they passed.
     pub(super) fn tried(&mut self, now: Instant, trials: &TrialTotals) -> bool {
-        let usual = self.window.over(Horizon::Minute);
         let mean = Duration::from_nanos(trials.latency_nanos / trials.passed.max(1));
         let passed = trials.failed == 0
             && trials.passed > 0
-            && super::offence::is_fast(mean, &usual, self.policy());
+            && offence::is_fast(mean, self.usual_latency(), self.policy());
         if let Some(out) = &mut self.out {
             if passed {
                 out.passed = out.passed.saturating_add(1);

@@ -257,6 +257,45 @@ fn an_endpoint_that_grows_slow_leaves_and_comes_back_when_it_is_fast() {
     world.until(|world| !world.is_out(3));
 }
 
+/// Whether endpoints that always take so long are back once they are well, after they were out for two minutes.
+fn comes_back_that_takes(latency: Duration) -> bool {
+    let slow_by_nature = Answers { latency, ..WELL };
+    let mut world = World::of(&TWO_BY_TWO);
+    world.answer(&[0, 1, 2, 3], slow_by_nature);
+    world.run(MINUTE);
+    let broken = Answers {
+        failing: 10_000,
+        ..slow_by_nature
+    };
+    world.answer(&[3], broken);
+    world.until(|world| world.is_out(3));
+    world.silence = latency;
+    world.run(2 * MINUTE);
+    assert!(world.is_out(3));
+    world.answer(&[3], slow_by_nature);
+    world.run(30 * SECOND);
+    !world.is_out(3)
+}
+
+#[test]
+fn an_endpoint_that_is_slow_by_nature_comes_back_as_slow_as_it_was() {
+    for millis in [20, 400, 1_500, 5_000] {
+        let latency = Duration::from_millis(millis);
+        assert!(comes_back_that_takes(latency), "{latency:?}");
+    }
+}
+
+#[test]
+fn a_trial_of_one_that_is_fast_as_a_rule_has_failed_after_a_second_without_an_answer() {
+    let mut world = after_a_minute(&TWO_BY_TWO);
+    world.answer(&[3], failing(10_000));
+    world.until(|world| world.is_out(3));
+    world.answer(&[3], WELL);
+    world.silence = Duration::from_millis(1_500);
+    world.run(MINUTE);
+    assert!(world.is_out(3));
+}
+
 #[test]
 fn an_endpoint_that_is_far_away_is_not_slow_and_neither_is_one_among_slow_ones() {
     let far = Answers {

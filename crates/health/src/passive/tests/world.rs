@@ -81,6 +81,10 @@ pub(in crate::passive) struct World {
     /// Between two requests.
     pub(in crate::passive) gap: Duration,
     pub(in crate::passive) sent: Vec<Sent>,
+    /// How long trials go without an answer.
+    pub(in crate::passive) silence: Duration,
+    /// Trials that wait for one: of whom, and whether they fail.
+    waiting: VecDeque<(Instant, usize, bool)>,
     /// What was said, but trials.
     pub(in crate::passive) told: Vec<(Instant, Action)>,
     tickets: VecDeque<Arc<EndpointId>>,
@@ -112,6 +116,8 @@ impl World {
             policy: OutlierPolicy::default(),
             gap,
             sent: Vec::new(),
+            silence: Duration::ZERO,
+            waiting: VecDeque::new(),
             told: Vec::new(),
             tickets: VecDeque::new(),
             rng: Rng::new(7),
@@ -187,6 +193,9 @@ impl World {
                 return;
             }
             self.now = next;
+            while let Some((_, to, fails)) = self.waiting.pop_front_if(|(at, ..)| *at <= next) {
+                answer_trial(&mut self.servers[to], fails);
+            }
             if self.request_at <= next {
                 self.request();
                 self.request_at = next + self.gap;
@@ -251,7 +260,13 @@ impl World {
         });
         let server = &mut self.servers[to];
         let fails = self.rng.below(10_000) < server.answers.failing;
-        count(server, trial.is_some(), fails);
+        if trial.is_some() && !self.silence.is_zero() {
+            server.totals.trials.begun += 1;
+            let answered = (self.now + self.silence, to, fails);
+            self.waiting.push_back(answered);
+        } else {
+            count(server, trial.is_some(), fails);
+        }
         if fails {
             self.look_at = self.look_at.min(self.looked_at + LOOK_AGAIN).max(self.now);
         }
@@ -285,19 +300,25 @@ pub(in crate::passive) fn count(server: &mut Server, trial: bool, fails: bool) {
     let totals = &mut server.totals;
     let latency = server.answers.latency;
     match (trial, fails) {
-        (true, true) => {
+        (true, _) => {
             totals.trials.begun += 1;
-            totals.trials.failed += 1;
-        }
-        (true, false) => {
-            totals.trials.begun += 1;
-            totals.trials.passed += 1;
-            totals.trials.latency_nanos += u64::try_from(latency.as_nanos()).unwrap();
+            answer_trial(server, fails);
         }
         (false, true) => totals.failures[server.answers.class.index()] += 1,
         (false, false) => {
             totals.answers += 1;
             totals.latency[latency_bucket(latency)] += 1;
         }
+    }
+}
+
+fn answer_trial(server: &mut Server, fails: bool) {
+    let latency = server.answers.latency;
+    let trials = &mut server.totals.trials;
+    if fails {
+        trials.failed += 1;
+    } else {
+        trials.passed += 1;
+        trials.latency_nanos += u64::try_from(latency.as_nanos()).unwrap();
     }
 }

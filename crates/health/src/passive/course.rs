@@ -2,9 +2,10 @@
 //! that fails. After one that failed the next comes a whole `trial_every` later, after one that passed half of that. They
 //! cost a part of the traffic, never most of it. They go in turn through the endpoints that are out.
 
-use bascule_model::{EndpointId, Instant, ProviderName, TrialTotals};
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+use bascule_model::{EndpointId, Instant, ProviderName, TrialTotals};
 
 use super::service::ServiceWatch;
 use super::subject::{Out, Subject};
@@ -49,6 +50,11 @@ impl Course {
     /// The service had so many requests.
     pub(super) fn seen(&mut self, tries: u64) {
         self.tries = self.tries.saturating_add(tries);
+    }
+
+    /// One of its endpoints was taken out: what trials showed before says nothing now.
+    pub(super) fn start_over(&mut self) {
+        self.passed = 0;
     }
 
     /// Something was mended: the next trial is due at once.

@@ -283,7 +283,7 @@ impl ServiceWatch {
             let id = Arc::clone(&member.id);
             actions.push_back(Action::Ejected { id, ejection });
         }
-        self.courses.entry(provider).or_default();
+        self.courses.entry(provider).or_default().start_over();
         true
     }
 }

@@ -35,6 +35,9 @@ pub(super) struct Subject {
     /// Where its ramp began then.
     pub(super) returned_at: Option<Instant>,
     pub(super) out: Option<Out>,
+    /// How long its answers took before it was last taken out, as a class of length, as far as that was known; trials are in
+    /// no other count, so that nothing tells it later.
+    usual: Option<usize>,
     /// Its checks are not believed: it counts as up.
     pub(super) held: bool,
     totals: Option<EndpointTotals>,
@@ -59,8 +62,6 @@ pub(super) struct Out {
     pub(super) offence: Offence,
     /// Its provider's endpoints failed together.
     pub(super) with_provider: bool,
-    /// How long its answers took before, as a class of length; trials are in no other count, so that nothing tells it later.
-    pub(super) usual: Option<usize>,
     /// It gets nothing before.
     pub(super) hold_until: Instant,
     /// Trials in a row that passed, and when the first of them did.
@@ -94,6 +95,7 @@ impl Subject {
             back_at: None,
             returned_at: None,
             out: None,
+            usual: None,
             held: false,
             totals: None,
             answered_at: None,
@@ -199,11 +201,12 @@ impl Subject {
         let forgotten = good.map_or(0, |good| good.as_nanos() / forget);
         let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
         self.times = self.times.saturating_sub(forgotten).saturating_add(1);
+        // One that is taken out again at once has shown nothing new.
+        self.usual = offence::usual_latency(&self.window).or(self.usual);
         self.out = Some(Out {
             since: now,
             offence,
             with_provider,
-            usual: offence::usual_latency(&self.window),
             hold_until: now + self.policy().hold_of(self.times),
             passed: 0,
             passed_since: None,
@@ -232,11 +235,7 @@ impl Subject {
 
     /// How long a trial of it may go without an answer.
     pub(super) fn patience(&self) -> Duration {
-        offence::patience(self.usual_latency(), self.policy())
-    }
-
-    fn usual_latency(&self) -> Option<usize> {
-        self.out.as_ref().and_then(|out| out.usual)
+        offence::patience(self.usual, self.policy())
     }
 
     /// How trials of it went; whether they passed.
@@ -244,7 +243,7 @@ impl Subject {
         let mean = Duration::from_nanos(trials.latency_nanos / trials.passed.max(1));
         let passed = trials.failed == 0
             && trials.passed > 0
-            && offence::is_fast(mean, self.usual_latency(), self.policy());
+            && offence::is_fast(mean, self.usual, self.policy());
         if let Some(out) = &mut self.out {
             if passed {
                 out.passed = out.passed.saturating_add(1);

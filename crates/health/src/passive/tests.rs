@@ -238,6 +238,27 @@ fn each_return_in_vain_makes_the_next_hold_longer_until_it_is_forgotten() {
 }
 
 #[test]
+fn trials_that_passed_before_a_return_in_vain_bring_no_other_of_the_provider_back() {
+    let mut world = after_a_minute(&TWO_BY_TWO);
+    world.answer(&OCI, failing(10_000));
+    world.until(|world| world.out() == OCI);
+    for times in 1..4 {
+        world.answer(&OCI, WELL);
+        world.until(|world| world.out().is_empty());
+        let returns = world.told.iter().rev();
+        let returns = returns.filter_map(|(_, action)| match action {
+            Action::Returned { id, trials, .. } => Some((id, trials)),
+            _ => None,
+        });
+        let trials: u32 = returns.take(2).map(|(_, trials)| trials).sum();
+        // Each showed that it works, together as often as is needed.
+        assert!(trials >= 5, "{times}: {trials}");
+        world.answer(&OCI, failing(10_000));
+        world.until(|world| world.out() == OCI);
+    }
+}
+
+#[test]
 fn an_endpoint_that_grows_slow_leaves_and_comes_back_when_it_is_fast() {
     let slow = Answers {
         latency: Duration::from_millis(800),
@@ -283,6 +304,25 @@ fn an_endpoint_that_is_slow_by_nature_comes_back_as_slow_as_it_was() {
         let latency = Duration::from_millis(millis);
         assert!(comes_back_that_takes(latency), "{latency:?}");
     }
+}
+
+#[test]
+fn one_that_is_out_again_at_once_is_still_measured_by_what_was_usual_before_the_first_time() {
+    let mut world = after_a_minute(&TWO_BY_TWO);
+    world.answer(&[3], failing(10_000));
+    world.until(|world| world.is_out(3));
+    world.run(2 * MINUTE);
+    world.answer(&[3], WELL);
+    world.until(|world| !world.is_out(3));
+    world.answer(&[3], failing(10_000));
+    world.until(|world| world.is_out(3));
+    let slow = Answers {
+        latency: Duration::from_millis(800),
+        ..WELL
+    };
+    world.answer(&[3], slow);
+    world.run(MINUTE);
+    assert!(world.is_out(3));
 }
 
 #[test]

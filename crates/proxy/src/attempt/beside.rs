@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bascule_telemetry::clock;
 use bascule_traffic::retry::{self, Cause, Decision, Failure};
-use bascule_traffic::spec::{HostPolicy, Timeouts};
+use bascule_traffic::spec::{HostPolicy, RetryPolicy, Timeouts};
 use http::Request;
 
 use super::once::{Ended, blame};
@@ -19,7 +19,7 @@ use crate::http::body::RequestBody;
 use crate::http::forward::Outgoing;
 use crate::http::record::{Beside, Exchange, answered};
 use crate::http::refuse::Refused;
-use crate::upstream::{self, Endpoint, Source};
+use crate::upstream::{self, Endpoint, Source, Unanswered};
 
 /// A second try that may be made.
 struct Second {
@@ -34,16 +34,18 @@ impl Attempt<'_> {
         &mut self,
         cause: Cause,
         first: Pin<&mut F>,
+        endpoint: &Rc<Endpoint>,
         wait: &mut Wait,
     ) -> Result<Option<Ended>, Refused>
     where
         F: Future<Output = Ended>,
     {
         self.exchange.strange(cause);
-        match self.second(cause) {
-            Some(second) => self.race(first, second, wait).await,
-            None => Ok(None),
-        }
+        let Some(second) = self.second(cause) else {
+            return Ok(None);
+        };
+        let answer = self.race(first, endpoint, second, wait).await?;
+        Ok(answer.map(Ok))
     }
 
     /// The second try, if there may be one; the budget has been charged for it.
@@ -68,51 +70,46 @@ impl Attempt<'_> {
         Some(Second { place, request })
     }
 
-    /// Waits for whichever answers. `None`: the second has failed.
+    /// Waits for whichever answers. `None`: the second has failed, and the first is still waited for.
     async fn race<F>(
         &mut self,
         mut first: Pin<&mut F>,
+        endpoint: &Rc<Endpoint>,
         second: Second,
         wait: &mut Wait,
-    ) -> Result<Option<Ended>, Refused>
+    ) -> Result<Option<Answer>, Refused>
     where
         F: Future<Output = Ended>,
     {
         let Second { place, request } = second;
-        let (endpoint, host) = place.endpoint();
+        let (other, host) = place.endpoint();
         let progress = Rc::clone(&self.exchange.progress);
-        let timeouts = &self.service.service.spec.timeouts;
-        let (policy, outgoing) = (&self.service.service.spec.retry, &*self.outgoing);
-        let mut other = pin!(alone(&endpoint, host, request, outgoing, timeouts));
-        let mut first_waits = true;
+        let spec = &self.service.service.spec;
+        let mut pair = Pair {
+            endpoint,
+            place,
+            first: First::Awaited,
+            outgoing: self.outgoing,
+            policy: &spec.retry,
+            exchange: self.exchange,
+        };
+        let second = alone(&other, host, request, self.outgoing, &spec.timeouts);
+        let mut second = pin!(second);
         loop {
             // Both tries go on where they are until one has ended; losing the timer loses nothing.
             tokio::select! {
                 biased;
-                ended = &mut first, if first_waits => {
-                    match ended {
-                        Ok(answer) => {
-                            self.exchange.cancelled(&place);
-                            return Ok(Some(Ok(answer)));
-                        }
-                        Err(unanswered) => {
-                            tracing::debug!(error = %unanswered.error, "the first of two tries failed");
-                            first_waits = false;
-                        }
+                ended = &mut first, if pair.awaits_first() => {
+                    if let Some(answer) = pair.first_ended(ended) {
+                        return Ok(Some(answer));
                     }
                 }
-                ended = &mut other => {
-                    let is_wanted = |answer: &Answer| {
-                        let answered = answered(&answer.0, outgoing);
-                        answered.cause(policy.when).is_none()
-                    };
-                    let ended = second_ended(self.exchange, ended, place, first_waits, is_wanted);
-                    return ended.map(|answer| answer.map(Ok));
-                }
+                ended = &mut second => return pair.second_ended(ended),
                 () = clock::sleep_until(wait.until(&progress)) => {
-                    if let Found::Over(cause) = wait.look(&progress, &endpoint.watch) {
-                        let failure = Failure::new(cause, Some(endpoint.id()));
-                        return Err(blame(failure, self.exchange));
+                    match wait.look(&progress, &endpoint.watch) {
+                        Found::Over(cause) => return pair.over(cause),
+                        Found::Strange(cause) if pair.awaits_first() => pair.exchange.strange(cause),
+                        Found::Strange(_) | Found::BodyLate | Found::Nothing => {}
                     }
                 }
             }
@@ -120,33 +117,113 @@ impl Attempt<'_> {
     }
 }
 
-/// What the second try comes to. `None`: nothing, and the first is still waited for.
-fn second_ended(
-    exchange: &mut Exchange,
-    ended: Result<(Answer, Option<Duration>), Failure>,
+/// Two tries at once. The first has the exchange's place, the second one of its own; what each comes to is counted once.
+struct Pair<'a> {
+    exchange: &'a mut Exchange,
+    outgoing: &'a Outgoing,
+    policy: &'a RetryPolicy,
+    /// Where the first is.
+    endpoint: &'a Rc<Endpoint>,
+    first: First,
+    /// Where the second is.
     place: Beside,
-    first_waits: bool,
-    is_wanted: impl Fn(&Answer) -> bool,
-) -> Result<Option<Answer>, Refused> {
-    match ended {
-        Ok((answer, _)) if first_waits && !is_wanted(&answer) => {
-            let failure = Failure::new(Cause::Status, None);
-            exchange.failed_beside(&place, &failure);
-            let (response, loan) = answer;
-            upstream::discard(response, loan);
-            Ok(None)
+}
+
+/// How the first of two tries stands.
+enum First {
+    /// It may still answer.
+    Awaited,
+    /// It answered that it cannot: better than no answer, and worse than another.
+    Refused(Answer),
+    /// It brought nothing.
+    Failed,
+}
+
+impl First {
+    fn answer(self) -> Option<Answer> {
+        match self {
+            Self::Refused(answer) => Some(answer),
+            Self::Awaited | Self::Failed => None,
         }
-        Ok((answer, took)) => {
-            exchange.overtaken(place, took);
-            Ok(Some(answer))
+    }
+}
+
+impl Pair<'_> {
+    const fn awaits_first(&self) -> bool {
+        matches!(self.first, First::Awaited)
+    }
+
+    fn is_wanted(&self, answer: &Answer) -> bool {
+        let heard = answered(&answer.0, self.outgoing);
+        heard.cause(self.policy.when).is_none()
+    }
+
+    /// The first has ended: its answer, if that is the one.
+    fn first_ended(&mut self, ended: Ended) -> Option<Answer> {
+        match ended {
+            Ok(answer) => {
+                let heard = self.exchange.heard(&answer.0, self.policy, self.outgoing);
+                if heard.cause(self.policy.when).is_none() {
+                    return Some(answer);
+                }
+                self.first = First::Refused(answer);
+            }
+            Err(unanswered) => {
+                if let Some(violation) = upstream::violation_of(&unanswered.error) {
+                    self.exchange.count_violation(violation);
+                }
+                let failure = classify::failure(unanswered, self.endpoint);
+                tracing::debug!(%failure, "the first of two tries failed");
+                self.exchange.failed_first(&failure, &self.place);
+                self.first = First::Failed;
+            }
         }
-        Err(failure) if first_waits => {
-            exchange.failed_beside(&place, &failure);
-            Ok(None)
+        None
+    }
+
+    /// What the two come to, as the second has ended. `None`: the first is still waited for.
+    fn second_ended(
+        self,
+        ended: Result<(Answer, Option<Duration>), Failure>,
+    ) -> Result<Option<Answer>, Refused> {
+        let has_failed = matches!(self.first, First::Failed);
+        match ended {
+            Ok((answer, took)) if has_failed || self.is_wanted(&answer) => {
+                self.exchange.overtaken(self.place, took);
+                if let Some((response, loan)) = self.first.answer() {
+                    upstream::discard(response, loan);
+                }
+                Ok(Some(answer))
+            }
+            Ok(((response, loan), _)) => {
+                let heard = answered(&response, self.outgoing);
+                self.exchange.heard_beside(&self.place, &heard, self.policy);
+                upstream::discard(response, loan);
+                Ok(self.first.answer())
+            }
+            Err(failure) if has_failed => {
+                self.exchange.overtaken(self.place, None);
+                Err(failure.into())
+            }
+            Err(failure) => {
+                self.exchange.failed_beside(&self.place, &failure);
+                Ok(self.first.answer())
+            }
         }
-        Err(failure) => {
-            exchange.overtaken(place, None);
-            Err(failure.into())
+    }
+
+    /// Nothing is waited for any longer. Who came last has not had all the time that a try has: nothing is held against it
+    /// unless it is the only one left.
+    fn over(self, cause: Cause) -> Result<Option<Answer>, Refused> {
+        let failure = |endpoint: &Endpoint| Failure::new(cause, Some(endpoint.id()));
+        match self.first {
+            First::Refused(answer) => Ok(Some(answer)),
+            First::Awaited => Err(blame(failure(self.endpoint), self.exchange)),
+            First::Failed => {
+                let (other, _) = self.place.endpoint();
+                self.exchange.overtaken(self.place, None);
+                Err(blame(failure(&other), self.exchange))
+            }
         }
     }
 }
@@ -164,14 +241,14 @@ async fn alone(
         let connected = upstream::connect(endpoint, timeouts, source, None).await?;
         let took = connected.took;
         let addressed = outgoing.address(request, endpoint, host, connected.version());
-        let mut unanswered = match connected.send(addressed, endpoint).await {
+        match connected.send(addressed, endpoint).await {
             Ok(answer) => return Ok((answer, took)),
-            Err(unanswered) => unanswered,
-        };
-        let is_stale = unanswered.reused && source == Source::Any;
-        match unanswered.unsent.take().filter(|_| is_stale) {
-            Some(unsent) => request = unsent.map(RequestBody::opened),
-            None => return Err(classify::failure(unanswered, endpoint)),
+            Err(Unanswered {
+                unsent: Some(unsent),
+                reused: true,
+                ..
+            }) if source == Source::Any => request = unsent.map(RequestBody::opened),
+            Err(unanswered) => return Err(classify::failure(unanswered, endpoint)),
         }
         source = Source::Fresh;
     }

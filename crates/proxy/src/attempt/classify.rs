@@ -25,10 +25,18 @@ pub(super) fn unanswered(
     }
 }
 
-/// Classifies a request of which nothing is left.
+/// Classifies a request that is not sent again.
 pub(super) fn failure(unanswered: Unanswered, endpoint: &Rc<Endpoint>) -> Failure {
-    let Unanswered { error, abuse, .. } = unanswered;
-    let cause = cause_of(&error, abuse);
+    let Unanswered {
+        error,
+        abuse,
+        unsent,
+        ..
+    } = unanswered;
+    let cause = match unsent {
+        Some(_) => Cause::ClosedUnsent,
+        None => cause_of(&error, abuse),
+    };
     Failure::new(cause, Some(endpoint.id())).because(error)
 }
 

@@ -99,7 +99,7 @@ impl Attempt<'_> {
                 Found::Strange(cause) => cause,
             };
             // Boxed: it is rare, and every request would carry its size.
-            let beside = Box::pin(self.beside(cause, sent.as_mut(), &mut wait));
+            let beside = Box::pin(self.beside(cause, sent.as_mut(), endpoint, &mut wait));
             if let Some(ended) = beside.await? {
                 return Ok(ended);
             }

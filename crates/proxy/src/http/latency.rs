@@ -8,11 +8,12 @@ use bascule_traffic::latency::PeakEwma;
 use bascule_traffic::retry::Answered;
 
 use crate::http::record::Exchange;
+use crate::upstream::Endpoint;
 
 /// The endpoint answered. A status that says that it cannot, or not now, is a failure as far as choosing goes, however
 /// fast it came: else an endpoint that refuses at once would draw everything.
-pub(crate) fn answered(exchange: &Exchange, answered: &Answered) {
-    tell(exchange, |ewma, took| {
+pub(crate) fn answered(timed: Option<(&Endpoint, Duration)>, answered: &Answered) {
+    tell(timed, |ewma, took| {
         let now = clock::now();
         let ewma = ewma.answered(now, took);
         if refuses(answered) {
@@ -34,8 +35,8 @@ fn refuses(answered: &Answered) -> bool {
 }
 
 /// The try failed for the endpoint's fault.
-pub(crate) fn failed(exchange: &Exchange) {
-    tell(exchange, |ewma, took| {
+pub(crate) fn failed(timed: Option<(&Endpoint, Duration)>) {
+    tell(timed, |ewma, took| {
         let now = clock::now();
         ewma.waited(now, took).penalised(now, None)
     });
@@ -43,11 +44,12 @@ pub(crate) fn failed(exchange: &Exchange) {
 
 /// Nobody waits for the answer any more.
 pub(crate) fn given_up(exchange: &Exchange) {
-    tell(exchange, |ewma, took| ewma.waited(clock::now(), took));
+    let timed = exchange.timed_try();
+    tell(timed, |ewma, took| ewma.waited(clock::now(), took));
 }
 
-fn tell(exchange: &Exchange, how: impl Fn(PeakEwma, Duration) -> PeakEwma) {
-    if let Some((endpoint, took)) = exchange.timed_try() {
+fn tell(timed: Option<(&Endpoint, Duration)>, how: impl Fn(PeakEwma, Duration) -> PeakEwma) {
+    if let Some((endpoint, took)) = timed {
         endpoint.latency.set(how(endpoint.latency.get(), took));
     }
 }

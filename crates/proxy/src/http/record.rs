@@ -196,12 +196,14 @@ impl Exchange {
 
     /// The endpoint of the current try, and for how long that has been going on; where its service wants to know.
     pub(crate) fn timed_try(&self) -> Option<(&Endpoint, Duration)> {
+        self.timed(self.lease.as_ref()?, self.try_started)
+    }
+
+    /// The same of any try of it.
+    fn timed<'a>(&self, lease: &'a Lease, started: Instant) -> Option<(&'a Endpoint, Duration)> {
         let service = self.service.as_ref()?;
-        let lease = self
-            .lease
-            .as_ref()
-            .filter(|_| service.chooses_by_latency())?;
-        Some((&lease.endpoint, clock::now().since(self.try_started)))
+        let timed = || (&*lease.endpoint, clock::now().since(started));
+        service.chooses_by_latency().then(timed)
     }
 
     /// Who ended it, and doing what; `None`: it ended well.

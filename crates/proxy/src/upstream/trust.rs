@@ -93,13 +93,14 @@ impl Watch {
         !self.trust.answered_since(since)
     }
 
-    /// It answered a request that was made at `asked`. Whether it is suspected by that, and was not before.
-    pub(crate) fn answered(&self, now: Instant, asked: Instant, outcome: Outcome) -> bool {
+    /// It answered a request that was made at `asked`; `outcome`: what that says, where it is not known already. Whether it is
+    /// suspected by that, and was not before.
+    pub(crate) fn answered(&self, now: Instant, asked: Instant, outcome: Option<Outcome>) -> bool {
         if let Some(answered) = self.trust.answered.of(self.worker) {
             answered.set(now.as_nanos());
         }
         self.answers.borrow_mut().record(now.since(asked));
-        self.suspicion.borrow_mut().handle(now, asked, outcome)
+        outcome.is_some_and(|outcome| self.suspicion.borrow_mut().handle(now, asked, outcome))
     }
 
     /// A request that was made at `asked` got no answer. Whether it is suspected by that, and was not before.

@@ -22,8 +22,21 @@ pub(crate) struct Lease {
     /// The endpoint.
     pub(crate) endpoint: Rc<Endpoint>,
     worker: usize,
-    /// How the try ended is counted.
-    settled: Cell<bool>,
+    /// What its try has said of the endpoint.
+    settled: Cell<Settled>,
+    /// Its try has ended, and that is counted.
+    ended: Cell<bool>,
+}
+
+/// What a try has said of its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// Nothing yet.
+    No,
+    /// It was answered.
+    Well,
+    /// It was held against the endpoint, once: how often ever the same try is found wanting.
+    Badly,
 }
 
 impl Lease {
@@ -39,7 +52,8 @@ impl Lease {
             backend,
             endpoint,
             worker,
-            settled: Cell::new(false),
+            settled: Cell::new(Settled::No),
+            ended: Cell::new(false),
         };
         lease.backend.meters.pick(choice.why);
         if let Some(tally) = lease.tally() {
@@ -69,28 +83,43 @@ impl Lease {
         self.choice.why == PickReason::Trial
     }
 
-    /// The endpoint answered, and not with a failure.
+    /// The endpoint answered, and not with a failure. A late answer is one too, but no trial that went well.
     pub(crate) fn succeeded(&self, took: Duration) {
-        self.settled.set(true);
+        let before = self.settled.get();
+        if before == Settled::No {
+            self.settled.set(Settled::Well);
+        }
         match self.tally() {
-            Some(tally) if self.is_trial() => tally.trial_passed(took),
-            Some(tally) => tally.answered(took),
-            None => {}
+            Some(tally) if !self.is_trial() => tally.answered(took),
+            Some(tally) if before == Settled::No => tally.trial_passed(took),
+            Some(_) | None => {}
         }
     }
 
-    /// The endpoint failed: at once, by its answer, or in the middle of one that had begun well.
-    pub(crate) fn failed(&self, class: FailureClass) {
-        let settled = self.settled.replace(true);
+    /// The endpoint failed: at once, by its answer, or in the middle of one that had begun well. Whether that is counted: one
+    /// try speaks against its endpoint once.
+    pub(crate) fn failed(&self, class: FailureClass) -> bool {
+        let before = self.settled.replace(Settled::Badly);
         match self.tally() {
-            Some(tally) if self.is_trial() && !settled => tally.trial_failed(),
+            _ if before == Settled::Badly => return false,
+            Some(tally) if self.is_trial() && before == Settled::No => tally.trial_failed(),
             Some(tally) => tally.failed(class),
             None => {}
         }
+        true
     }
 
-    /// The try has ended. `failed`: for the backend's fault.
-    pub(crate) fn count(&self, failed: bool) {
+    /// Whether its try has been held against the endpoint.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.settled.get() == Settled::Badly
+    }
+
+    /// The try has ended, after so long; `failed`: for the backend's fault. Whether that is new: it ends once.
+    pub(crate) fn end(&self, took: Duration, failed: bool) -> bool {
+        if self.ended.replace(true) {
+            return false;
+        }
+        self.backend.meters.tried(took);
         if let Some(totals) = self.totals() {
             totals.requests.increment();
             if failed {
@@ -98,6 +127,12 @@ impl Lease {
                 self.backend.meters.error();
             }
         }
+        true
+    }
+
+    /// Whether its try has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
     }
 }
 
@@ -106,7 +141,7 @@ impl Drop for Lease {
         self.backend.meters.release();
         if let Some(tally) = self.tally() {
             tally.in_flight.decrement();
-            if self.is_trial() && !self.settled.get() {
+            if self.is_trial() && self.settled.get() == Settled::No {
                 // Its client did not wait for the answer: that shows nothing good.
                 tally.trial_failed();
             }

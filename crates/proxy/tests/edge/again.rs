@@ -17,7 +17,11 @@ use crate::origin::{Body, Speaks, accepting, answer, full, named, origin};
 use crate::world::{Backend, World, backend, plan};
 
 /// Answers so, and counts what it was asked.
-async fn answering(status: u16, length: usize, asked: &Arc<AtomicUsize>) -> std::net::SocketAddr {
+pub(crate) async fn answering(
+    status: u16,
+    length: usize,
+    asked: &Arc<AtomicUsize>,
+) -> std::net::SocketAddr {
     let asked = Arc::clone(asked);
     origin(Speaks::Http1, move |request| {
         let asked = Arc::clone(&asked);
@@ -43,7 +47,7 @@ async fn echo() -> std::net::SocketAddr {
     .await
 }
 
-async fn send(
+pub(crate) async fn send(
     world: &World,
     method: Method,
     body: impl Into<Bytes>,
@@ -59,7 +63,7 @@ async fn send(
 }
 
 /// Almost everything is asked of the first.
-fn mostly(first: std::net::SocketAddr, second: std::net::SocketAddr) -> Vec<Backend> {
+pub(crate) fn mostly(first: std::net::SocketAddr, second: std::net::SocketAddr) -> Vec<Backend> {
     vec![backend("aws", 9999, first), backend("oci", 1, second)]
 }
 
@@ -264,7 +268,7 @@ async fn the_only_endpoint_that_asks_to_be_left_alone_is() {
 }
 
 /// Reads and never answers; counts connections.
-async fn silent(asked: &Arc<AtomicUsize>) -> std::net::SocketAddr {
+pub(crate) async fn silent(asked: &Arc<AtomicUsize>) -> std::net::SocketAddr {
     let asked = Arc::clone(asked);
     accepting(move |mut stream| {
         let asked = Arc::clone(&asked);

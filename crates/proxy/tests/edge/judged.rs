@@ -19,12 +19,12 @@ fn endpoint(world: &World, backend: &str) -> (Arc<EndpointId>, EndpointTotals) {
     all.into_iter().find(of_backend).unwrap()
 }
 
-fn totals(world: &World, backend: &str) -> EndpointTotals {
+pub(crate) fn totals(world: &World, backend: &str) -> EndpointTotals {
     endpoint(world, backend).1
 }
 
 /// Grants a trial of the only endpoint of a backend.
-fn grant(world: &World, backend: &str, at: Instant) {
+pub(crate) fn grant(world: &World, backend: &str, at: Instant) {
     world.edge.grant_trial(&endpoint(world, backend).0, at);
 }
 

@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod names;
 mod origin;
+mod pairs;
 mod panics;
 mod protocols;
 mod retries;

@@ -35,6 +35,19 @@ impl Beside {
         let host = self.lease.backend.backend().map(|backend| backend.host);
         (Rc::clone(&self.lease.endpoint), host.unwrap_or_default())
     }
+
+    /// It is over.
+    fn close(&self, failed: bool) {
+        let took = clock::now().since(self.started);
+        self.lease.end(took, failed);
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Where that has not been said before, nobody waits for it any more: that speaks for or against no one.
+        self.close(false);
+    }
 }
 
 impl Exchange {
@@ -72,22 +85,39 @@ impl Exchange {
         policy: &RetryPolicy,
         outgoing: &Outgoing,
     ) -> Answered {
+        let answered = answered(response, outgoing);
+        if self.heard_at.is_some() {
+            // It was heard when it came, and kept while a second try was waited for.
+            return answered;
+        }
         let now = clock::now();
         self.heard_at = Some(now);
-        let answered = answered(response, outgoing);
-        latency::answered(self, &answered);
+        latency::answered(self.timed_try(), &answered);
         if let Some(lease) = &self.lease {
-            match answered.against_endpoint() {
-                Some(class) => self.count_failure(lease, class),
-                None => lease.succeeded(now.since(self.try_started)),
-            }
-            let watch = &lease.endpoint.watch;
-            let outcome = answered.outcome(policy.when);
-            if watch.answered(now, self.try_started, outcome) {
-                self.suspected(lease, "status");
-            }
+            self.hear(lease, (now, self.try_started), &answered, policy);
         }
         answered
+    }
+
+    /// What an answer that came `now` to a try that began at `asked` says of the endpoint.
+    fn hear(
+        &self,
+        lease: &Lease,
+        (now, asked): (Instant, Instant),
+        answered: &Answered,
+        policy: &RetryPolicy,
+    ) {
+        let had_failed = lease.has_failed();
+        match answered.against_endpoint() {
+            Some(class) => self.count_failure(lease, class),
+            None => lease.succeeded(now.since(asked)),
+        }
+        let outcome = answered.outcome(policy.when);
+        let is_news = !(had_failed && matches!(outcome, Outcome::Failed { .. }));
+        let watch = &lease.endpoint.watch;
+        if watch.answered(now, asked, Some(outcome).filter(|_| is_news)) {
+            self.suspected(lease, "status");
+        }
     }
 
     /// The answer that was heard goes to nobody: the request is tried elsewhere.
@@ -97,9 +127,19 @@ impl Exchange {
 
     /// The current try failed.
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        self.close_try(failure.side == Side::Upstream);
+        let took = clock::now().since(self.try_started);
+        self.failed_after(took, failure);
+    }
+
+    /// The first of two tries failed; the second is waited for.
+    pub(crate) fn failed_first(&mut self, failure: &Failure, beside: &Beside) {
+        self.failed_after(self.alone(beside), failure);
+    }
+
+    fn failed_after(&mut self, took: Duration, failure: &Failure) {
+        self.close_try_after(took, failure.side == Side::Upstream);
         if failure.side == Side::Upstream {
-            latency::failed(self);
+            latency::failed(self.timed_try());
         }
         if let (Some(outcome), Some(lease)) = (failure.outcome(), &self.lease)
             && failure.endpoint.is_some()
@@ -131,29 +171,44 @@ impl Exchange {
         Beside { lease, started }
     }
 
-    /// The first of two tries has the answer: the second is no longer needed, which speaks for or against nobody.
-    pub(crate) fn cancelled(&self, beside: &Beside) {
-        close(beside, false);
+    /// The second of two tries was answered, and another answer is wanted in its place.
+    pub(crate) fn heard_beside(&self, beside: &Beside, answered: &Answered, policy: &RetryPolicy) {
+        beside.close(true);
+        latency::answered(self.timed(&beside.lease, beside.started), answered);
+        let when = (clock::now(), beside.started);
+        self.hear(&beside.lease, when, answered, policy);
     }
 
-    /// The second of two tries failed; the first is waited for.
+    /// The second of two tries failed; what the first brings is waited for, or here.
     pub(crate) fn failed_beside(&self, beside: &Beside, failure: &Failure) {
-        close(beside, failure.side == Side::Upstream);
+        let is_theirs = failure.side == Side::Upstream;
+        beside.close(is_theirs);
+        if is_theirs {
+            latency::failed(self.timed(&beside.lease, beside.started));
+        }
         if let Some(outcome) = failure.outcome() {
             self.tell(&beside.lease, beside.started, outcome, failure.cause);
         }
     }
 
     /// The second of two tries is the one that counts from now on; `took` is how long connecting took.
-    pub(crate) fn overtaken(&mut self, beside: Beside, took: Option<Duration>) {
-        latency::given_up(self);
-        // What they had in common is counted once.
-        let alone = beside.started.since(self.try_started);
-        self.close_try_after(alone, true);
-        self.lease = Some(beside.lease);
+    pub(crate) fn overtaken(&mut self, mut beside: Beside, took: Option<Duration>) {
+        let was_waited_for = self.lease.as_ref().is_some_and(|first| !first.has_ended());
+        if was_waited_for && self.heard_at.is_none() {
+            latency::given_up(self);
+        }
+        self.close_try_after(self.alone(&beside), true);
+        if let Some(lease) = &mut self.lease {
+            std::mem::swap(lease, &mut beside.lease);
+        }
         self.try_started = beside.started;
         self.heard_at = None;
         self.connected(took);
+    }
+
+    /// How long the first of two tries was the only one: what they have in common is counted once.
+    fn alone(&self, beside: &Beside) -> Duration {
+        beside.started.since(self.try_started)
     }
 
     /// Whether the current try was made over a connection that had carried a request before, and that is what failed.
@@ -182,20 +237,23 @@ impl Exchange {
         });
     }
 
-    /// An endpoint failed: counted for the judge, who is told at once.
+    /// An endpoint failed: counted for the judge, who is told at once; each try once.
     fn count_failure(&self, lease: &Lease, class: FailureClass) {
-        lease.failed(class);
-        let endpoint = lease.endpoint.id();
-        let worker = &self.client.worker;
-        worker.report_failure(TrafficFailure { endpoint, class });
+        if lease.failed(class) {
+            let endpoint = lease.endpoint.id();
+            let worker = &self.client.worker;
+            worker.report_failure(TrafficFailure { endpoint, class });
+        }
     }
 
-    /// Tells the judge, and the endpoint's watch.
+    /// Tells the judge, and the endpoint's watch. What was said of the same try before is not said again, but for silence:
+    /// that alone is enough for suspicion, and a try that took too long before is not.
     fn tell(&self, lease: &Lease, asked: Instant, outcome: Outcome, cause: Cause) {
+        let is_news = !lease.has_failed() || outcome == Outcome::Silent;
         if let Some(class) = cause.against_endpoint() {
             self.count_failure(lease, class);
         }
-        if lease.endpoint.watch.failed(clock::now(), asked, outcome) {
+        if is_news && lease.endpoint.watch.failed(clock::now(), asked, outcome) {
             self.suspected(lease, cause.as_str());
         }
     }
@@ -218,19 +276,19 @@ impl Exchange {
         });
     }
 
-    /// The current try is over. Its place is given back with the exchange: the name of the last backend is recorded.
+    /// The current try is over, if it was not before. Its place is given back with the exchange: the name of the last backend is recorded.
     pub(super) fn close_try(&mut self, failed: bool) {
         let took = clock::now().since(self.try_started);
         self.close_try_after(took, failed);
     }
 
     fn close_try_after(&mut self, took: Duration, failed: bool) {
-        if self.status.is_none() {
+        let is_news = self
+            .lease
+            .as_ref()
+            .is_none_or(|lease| lease.end(took, failed));
+        if is_news && self.status.is_none() {
             self.upstream += took;
-        }
-        if let Some(lease) = &self.lease {
-            lease.count(failed);
-            lease.backend.meters.tried(took);
         }
     }
 }
@@ -246,12 +304,6 @@ pub(crate) fn answered(response: &Response<Incoming>, outgoing: &Outgoing) -> An
         grpc,
         retry_after: says_more.then(|| retry_after(headers)).flatten(),
     }
-}
-
-fn close(beside: &Beside, failed: bool) {
-    beside.lease.count(failed);
-    let took = clock::now().since(beside.started);
-    beside.lease.backend.meters.tried(took);
 }
 
 /// The status of a gRPC call that stands in the head of an answer, because nothing else follows.

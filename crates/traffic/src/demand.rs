@@ -1,21 +1,23 @@
 //! What a service brings, measured by the edge itself: from totals that only grow to a smoothed [`Demand`]. It counts what
 //! clients ask for, not what is let in: else a service that sheds would seem to need less, let more in, and swing. What it
-//! says is never below what it measures and at most a twentieth above, and changes only when it must, so that a snapshot
-//! is not made anew for noise. Sans-IO; judgements are in decision 0014.
+//! says is never below what it measures and at most a twentieth above, of what it measures or of what there is room for,
+//! and changes only when it must, so that a snapshot is not made anew for noise. Sans-IO; judgements are in decision 0014.
 
 use std::time::Duration;
 
 use bascule_model::Instant;
 
-use crate::capacity::Demand;
+use crate::capacity::{Capacity, Demand, Unit};
 
 /// Over how long flows are smoothed: long enough for a pause between two bursts, short beside a check's `fall`.
 const WINDOW: Duration = Duration::from_secs(2);
 /// The same for requests in flight, which pile up before an endpoint that hangs.
 const WINDOW_SESSIONS: Duration = Duration::from_secs(10);
-/// How far above what is measured the demand in use may be.
-const BAND: f64 = 1.05;
-
+/// How far above what is measured the demand in use may be: a part of it, or of the least capacity where that is more. A
+/// few requests where thousands have room come unevenly, and say nothing of whether they fit.
+const BAND: f64 = 0.05;
+/// What fades below this, in any unit, is over: one request in flight is 1, one in a window brings a half.
+const OVER: f64 = 0.01;
 /// Where less than this part is let in, what those bring says nothing about the others.
 const LEAST: f64 = 0.01;
 
@@ -68,8 +70,8 @@ impl Default for Admitted {
 }
 
 impl Meter {
-    /// Takes the totals of now; the demand, where it is another than it said last.
-    pub fn handle(&mut self, now: Instant, totals: Totals) -> Option<Demand> {
+    /// Takes the totals of now and the least that a backend can take; the demand, where it is another than it said last.
+    pub fn handle(&mut self, now: Instant, totals: Totals, least: &Capacity) -> Option<Demand> {
         let begun = *self.begun.get_or_insert(now);
         let (at, last) = self.last.replace((now, totals))?;
         let step = now.since(at).as_secs_f64();
@@ -83,11 +85,11 @@ impl Meter {
         let rate = |now: u64, last: u64| count(now.saturating_sub(last)) / step;
         let flow = weight(WINDOW.as_secs_f64());
         let m = &mut self.measured;
-        m.requests += (rate(totals.offered, last.offered) - m.requests) * flow;
-        m.egress += (rate(totals.bytes, last.bytes) * 8.0 - m.egress) * flow;
+        m.requests = smooth(m.requests, rate(totals.offered, last.offered), flow);
+        m.egress = smooth(m.egress, rate(totals.bytes, last.bytes) * 8.0, flow);
         self.finished += (rate(totals.finished, last.finished) - self.finished) * flow;
         let sessions = weight(WINDOW_SESSIONS.as_secs_f64());
-        m.sessions += (count(totals.in_flight) - m.sessions) * sessions;
+        m.sessions = smooth(m.sessions, count(totals.in_flight), sessions);
 
         let offered = totals.offered.saturating_sub(last.offered);
         let let_in = offered.saturating_sub(totals.shed.saturating_sub(last.shed));
@@ -100,7 +102,7 @@ impl Meter {
         }
         admitted.sessions += (admitted.in_flight - admitted.sessions) * sessions;
         admitted.egress += (admitted.in_flight - admitted.egress) * flow;
-        self.say()
+        self.say(least)
     }
 
     /// What clients ask for: what is in flight and what is sent are by those that were let in.
@@ -112,32 +114,49 @@ impl Meter {
         }
     }
 
-    fn say(&mut self) -> Option<Demand> {
+    fn say(&mut self, least: &Capacity) -> Option<Demand> {
         let asked = self.asked();
-        let said = self.said.unwrap_or_default();
-        let fits = |said: f64, asked: f64| asked <= said && said <= asked * BAND;
-        let is_right = fits(said.requests, asked.requests)
-            && fits(said.sessions, asked.sessions)
-            && fits(said.egress, asked.egress);
-        if is_right && self.said.is_some() {
+        let right = |said: &Demand, unit| {
+            // Nothing is limited in this unit.
+            let Some(capacity) = least.of(unit) else {
+                return true;
+            };
+            let (said, asked) = (said.of(unit), asked.of(unit));
+            asked <= said && said <= asked + band(asked, capacity)
+        };
+        let said = self
+            .said
+            .filter(|said| Unit::ALL.into_iter().all(|unit| right(said, unit)));
+        if said.is_some() {
             return None;
         }
-        let middle = f64::midpoint(1.0, BAND);
-        let next = |said: f64, asked: f64| {
-            if fits(said, asked) {
-                said
-            } else {
-                asked * middle
-            }
+        let next = |unit| {
+            let asked = asked.of(unit);
+            asked + band(asked, least.of(unit).unwrap_or(0)) / 2.0
         };
         let demand = Demand {
-            requests: next(said.requests, asked.requests),
-            sessions: next(said.sessions, asked.sessions),
-            egress: next(said.egress, asked.egress),
+            requests: next(Unit::Requests),
+            sessions: next(Unit::Sessions),
+            egress: next(Unit::Egress),
         };
         self.said = Some(demand);
         Some(demand)
     }
+}
+
+/// How far above what is asked for a demand may be said to be. Nothing is nothing.
+fn band(asked: f64, capacity: u64) -> f64 {
+    if asked > 0.0 {
+        BAND * asked.max(count(capacity))
+    } else {
+        0.0
+    }
+}
+
+/// What is measured now counts by its weight, what was before by the rest.
+fn smooth(before: f64, now: f64, weight: f64) -> f64 {
+    let next = before + (now - before) * weight;
+    if now > 0.0 || next >= OVER { next } else { 0.0 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

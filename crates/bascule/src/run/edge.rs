@@ -158,10 +158,12 @@ impl EdgeState {
         let totals = edge.totals();
         self.measure_at = (!totals.is_empty()).then(|| now + MEASURE_EVERY);
         self.meters
-            .retain(|name, _| totals.iter().any(|(limited, _)| limited == name));
+            .retain(|name, _| totals.iter().any(|(limited, _)| limited.name() == name));
         for (service, totals) in totals {
-            let meter = self.meters.entry(service.clone()).or_default();
-            if let Some(demand) = meter.handle(now, totals) {
+            let (name, least) = (service.name(), &service.capacity_least);
+            let meter = self.meters.entry(name.clone()).or_default();
+            if let Some(demand) = meter.handle(now, totals, least) {
+                let service = name.clone();
                 self.feed(Input::Demand { service, demand });
             }
         }

@@ -41,10 +41,10 @@ impl Edge {
 
     /// What is counted of the services that have a capacity to keep, over all workers.
     #[must_use]
-    pub fn totals(&self) -> Vec<(ServiceName, Totals)> {
+    pub fn totals(&self) -> Vec<(Arc<Service>, Totals)> {
         let snapshot = self.snapshot();
         let limited = snapshot.services.iter().filter(|s| s.has_capacity());
-        let of = |service: &Arc<Service>| (service.name().clone(), self.totals_of(service));
+        let of = |service: &Arc<Service>| (Arc::clone(service), self.totals_of(service));
         limited.map(of).collect()
     }
 

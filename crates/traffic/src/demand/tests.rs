@@ -10,6 +10,7 @@ const STEP: Duration = Duration::from_millis(100);
 struct World {
     now: Instant,
     meter: Meter,
+    least: Capacity,
     totals: Totals,
     running: std::collections::VecDeque<u64>,
     said: Demand,
@@ -21,6 +22,7 @@ impl World {
         Self {
             now: Instant::default(),
             meter: Meter::default(),
+            least: all_units(1),
             totals: Totals::default(),
             running: std::iter::repeat_n(0, lasts).collect(),
             said: Demand::default(),
@@ -37,10 +39,18 @@ impl World {
         let ended = self.running.pop_front().unwrap();
         self.totals.finished += ended;
         self.totals.in_flight = self.totals.in_flight + let_in - ended;
-        if let Some(demand) = self.meter.handle(self.now, self.totals) {
+        if let Some(demand) = self.meter.handle(self.now, self.totals, &self.least) {
             (self.said, self.changes) = (demand, self.changes + 1);
         }
         self.now = self.now + STEP;
+    }
+}
+
+fn all_units(capacity: u64) -> Capacity {
+    Capacity {
+        requests: Some(capacity),
+        sessions: Some(capacity),
+        egress: Some(capacity * 8_000),
     }
 }
 
@@ -128,35 +138,85 @@ fn a_rise_is_followed_within_a_few_seconds() {
 }
 
 #[test]
+fn a_few_requests_where_hundreds_have_room_are_said_a_few_times_at_most() {
+    let mut world = World::new(3);
+    world.least = all_units(100);
+    let minute = 600;
+    // One a second, then three a second but all at once.
+    for step in 0..minute {
+        world.step(u64::from(step % 10 == 0), 0);
+    }
+    assert!(world.changes <= 4, "{}", world.changes);
+    for step in 0..minute {
+        world.step(if step % 10 == 0 { 3 } else { 0 }, 0);
+    }
+    assert!(world.changes <= 8, "{}", world.changes);
+}
+
+#[test]
+fn when_nothing_comes_any_more_it_is_said_and_then_there_is_nothing_to_say() {
+    let mut world = World::new(20);
+    world.least = all_units(300);
+    (0..200).for_each(|_| world.step(20, 0));
+    let before = world.changes;
+    // Requests in flight are smoothed over ten seconds, and are forgotten last.
+    (0..1_500).for_each(|_| world.step(0, 0));
+    assert_eq!(world.said, Demand::default());
+    assert!(world.changes - before <= 60, "{}", world.changes - before);
+    let settled = world.changes;
+    (0..6_000).for_each(|_| world.step(0, 0));
+    assert_eq!(world.changes, settled);
+}
+
+#[test]
+fn a_unit_that_nobody_limits_makes_nothing_said() {
+    let mut world = World::new(3);
+    world.least = Capacity {
+        requests: Some(1_000),
+        ..Capacity::default()
+    };
+    (0..200).for_each(|_| world.step(20, 0));
+    let settled = world.changes;
+    for step in 0..600 {
+        world.totals.bytes += step * 1_000;
+        world.step(20, 0);
+    }
+    assert_eq!(world.changes, settled, "{:?}", world.said);
+}
+
+#[test]
 fn the_same_instant_again_says_nothing() {
     let mut meter = Meter::default();
     let now = Instant::default();
-    assert_eq!(meter.handle(now, Totals::default()), None);
+    let least = all_units(1);
+    assert_eq!(meter.handle(now, Totals::default(), &least), None);
     let totals = Totals {
         offered: 5,
         ..Totals::default()
     };
-    assert_eq!(meter.handle(now, totals), None);
+    assert_eq!(meter.handle(now, totals, &least), None);
 }
 
 proptest! {
     #[test]
     fn what_is_said_is_never_below_what_is_measured_and_little_above(
-        steps in prop::collection::vec((0_u64..50, 0_u64..50), 1..200), lasts in 1_usize..20
+        steps in prop::collection::vec((0_u64..50, 0_u64..50), 1..200),
+        lasts in 1_usize..20,
+        room in prop::sample::select(vec![1_u64, 20, 500, 10_000]),
     ) {
         let mut world = World::new(lasts);
+        world.least = all_units(room);
         for (come, shed) in steps {
             world.step(come, shed.min(come));
             if world.meter.said.is_none() {
                 continue;
             }
-            let asked = world.meter.asked();
-            for (said, asked) in [
-                (world.said.requests, asked.requests),
-                (world.said.sessions, asked.sessions),
-                (world.said.egress, asked.egress),
-            ] {
-                prop_assert!(said >= asked && said <= asked * BAND, "{} {}", said, asked);
+            let (said, asked) = (world.said, world.meter.asked());
+            for unit in Unit::ALL {
+                let room = world.least.of(unit).unwrap() as f64;
+                let (said, asked) = (said.of(unit), asked.of(unit));
+                let most = if asked > 0.0 { asked + asked.max(room) * 0.05 } else { 0.0 };
+                prop_assert!(said >= asked && said <= most, "{} {} {}", said, asked, room);
             }
         }
     }

@@ -45,7 +45,8 @@ pub struct Figures {
     pub last_failed: Option<Duration>,
     /// From the fall until no second brings the ill more than one in a hundred; `None`: not before the recovery.
     pub left: Option<Duration>,
-    /// The most requests that the ill got in one second once they were left, until the recovery.
+    /// The most requests that the ill got in one second, from a second after they were left until the recovery: in the
+    /// first, one in a hundred of the load may be what was sent before anybody could know.
     pub trials: usize,
     /// Tries at the origins for each request, while they were ill.
     pub factor: f64,
@@ -73,7 +74,8 @@ pub struct Return {
     pub first: Duration,
     /// From the second check that passed to that; `None` without checks, and 0 where it came before.
     pub after_checks: Option<Duration>,
-    /// Of their share, what they got in the half second after it.
+    /// Of their share, what they got in the half second after the second check that passed, or, where it came before, after
+    /// the first request.
     pub at_first: f64,
     /// Until they had nine tenths of their share in half a second; `None`: never.
     pub most: Option<Duration>,
@@ -149,15 +151,15 @@ fn left(ill: &[Instant], well: &[Instant], seen: &Seen) -> Option<Duration> {
     }
 }
 
-/// The most in any second that begins after the ill were left.
+/// The most in any second that begins a second after the ill were left, or later.
 fn trials(ill: &[Instant], left: Option<Duration>, seen: &Seen) -> usize {
     let Some(left) = left else {
         return 0;
     };
-    let from = seen.fell_ill + left;
+    let from = seen.fell_ill + left + SECOND;
     let starts = ill
         .iter()
-        .filter(|at| from < **at && **at + SECOND <= seen.recovered);
+        .filter(|at| from <= **at && **at + SECOND <= seen.recovered);
     let in_second = |at: &Instant| within(ill, *at, *at + SECOND);
     starts.map(in_second).max().unwrap_or(0)
 }
@@ -225,10 +227,11 @@ fn back(
     let mut good = later
         .filter(|s| last_bad.is_none_or(|bad| s.began > bad))
         .map(|s| s.began);
+    let checked = second_check(seen);
     Some(Return {
         first: first.saturating_duration_since(seen.recovered),
-        after_checks: second_check(seen).map(|at| first.saturating_duration_since(at)),
-        at_first: part(first, HALF_SECOND),
+        after_checks: checked.map(|at| first.saturating_duration_since(at)),
+        at_first: part(checked.map_or(first, |at| at.min(first)), HALF_SECOND),
         most,
         peak: looks().map(|at| part(at, SECOND)).fold(0.0, f64::max),
         healed: good

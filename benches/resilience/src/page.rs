@@ -38,12 +38,14 @@ pub fn introduction(versions: &[(Peer, String)]) -> String {
          | last failure | from the fall to the end of the last one that failed while the victims were ill |\n\
          | left | from the fall until no second brings the victims more than 1 % of the load, as they saw it; \
          — where they cannot see it, as nobody listens |\n\
-         | trials | the most requests that they got in any second after that |\n\
+         | trials | the most requests that they got in any second after that, but for the first: it may hold what was sent before \
+         anybody could know |\n\
          | > 400 ms | requests that waited for more than 400 ms |\n\
          | tries | requests at origins for each of the clients', while ill |\n\
          | first | from the recovery to the first request that they got again; in brackets from the second check that came \
          after it |\n\
-         | at first | what they got in the half second after that, of their share |\n\
+         | at first | what they got in the half second after that check, of their share; where the request came before the check, \
+         after the request |\n\
          | 90 % | from the recovery until they had nine tenths of their share in half a second |\n\
          | peak | the most they got in a second, as a multiple of their share |\n\n";
     for (peer, version) in versions {

@@ -8,11 +8,12 @@
 //! edge under load sees thousands of them.
 //!
 //! Endpoints that are one target (the same address, name, roots and policy, whatever service they are of) are checked once
-//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/entry.rs`
-//! (one endpoint's state), then [`opinion`](crate::opinion) (what a result does to a verdict).
+//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/task.rs`
+//! (what is one target), `judge/entry.rs` (one endpoint's state), then [`opinion`](crate::opinion) (what a result does to a verdict).
 
 mod entry;
 mod probes;
+mod task;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 
 use entry::Entry;
 pub use probes::INTERVAL_MIN;
-use probes::{ProbeKey, Probes, Sharers, Start};
+use probes::{Probes, Start};
+use task::{ProbeKey, Sharers};
 
 use crate::{CheckPolicy, CheckResult, Reason, Report, Verdict};
 

@@ -7,13 +7,13 @@
 //! is due or under way stays so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{EndpointId, Instant, Rng, Scheme};
+use bascule_model::{EndpointId, Instant, Rng};
 
-use super::{CheckNumber, START_SPACING_MAX, Target};
+use super::task::{ProbeKey, Sharers};
+use super::{CheckNumber, START_SPACING_MAX};
 use crate::CheckPolicy;
 
 /// The shortest time between the starts of two regular checks of one endpoint, whatever the policy says: below it,
@@ -27,52 +27,6 @@ const HURRIED: Duration = Duration::from_millis(300);
 /// The number of a probe, as long as it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ProbeNumber(u64);
-
-/// What makes two checks one: they would ask the same place the same in the same way, as often.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ProbeKey {
-    address: SocketAddr,
-    scheme: Scheme,
-    host: Option<Arc<str>>,
-    trust: usize,
-    policy: Arc<CheckPolicy>,
-}
-
-impl ProbeKey {
-    pub(super) fn of(target: &Target) -> Self {
-        Self {
-            address: target.id.address,
-            scheme: target.id.scheme,
-            host: target.id.host.clone(),
-            trust: target.trust,
-            policy: Arc::clone(&target.policy),
-        }
-    }
-}
-
-/// Endpoints that are one target.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Sharers {
-    /// Those that are checked.
-    pub(super) members: Vec<Arc<EndpointId>>,
-    /// The others.
-    pub(super) resting: Vec<Arc<EndpointId>>,
-}
-
-impl Sharers {
-    pub(super) fn add(&mut self, id: &Arc<EndpointId>, checked: bool) {
-        let side = if checked {
-            &mut self.members
-        } else {
-            &mut self.resting
-        };
-        side.push(Arc::clone(id));
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Arc<EndpointId>> {
-        self.members.iter().chain(&self.resting)
-    }
-}
 
 /// One probe.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +111,7 @@ impl Probes {
                 Some(number) => {
                     left.remove(&number);
                     let hurry = group.members.iter().any(|id| hurried(id));
-                    let policy = Arc::clone(&key.policy);
+                    let policy = key.policy();
                     starting.extend(self.keep(key, number, group));
                     self.change(now, number, policy, hurry);
                 }
@@ -297,7 +251,7 @@ impl Probes {
         self.probes_ever += 1;
         let number = ProbeNumber(self.probes_ever);
         let probe = Probe {
-            policy: Arc::clone(&key.policy),
+            policy: key.policy(),
             members: group.members,
             resting: group.resting,
             rng: self.rng.fork(&format!("{key:?}")),

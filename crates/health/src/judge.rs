@@ -8,10 +8,12 @@
 //! edge under load sees thousands of them.
 //!
 //! Endpoints that are one target (the same address, name, roots and policy, whatever service they are of) are checked once
-//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/task.rs`
-//! (what is one target), `judge/entry.rs` (one endpoint's state), then [`opinion`](crate::opinion) (what a result does to a verdict).
+//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/probe.rs`
+//! (how and how soon again), `judge/task.rs` (what is one target), `judge/entry.rs` (one endpoint's state), then
+//! [`opinion`](crate::opinion) (what a result does to a verdict).
 
 mod entry;
+mod probe;
 mod probes;
 mod task;
 
@@ -22,7 +24,7 @@ use std::time::Duration;
 use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 
 use entry::Entry;
-pub use probes::INTERVAL_MIN;
+pub use probe::INTERVAL_MIN;
 use probes::{Probes, Start};
 use task::{ProbeKey, Sharers};
 
@@ -226,7 +228,7 @@ impl Judge {
             let moved = entry.settle(now, result.into());
             self.actions.extend(moved.map(Action::Transition));
         }
-        self.probes.ended(now, check, hurry);
+        self.probes.ended(now, check, result, hurry);
     }
 
     /// Traffic speaks against an endpoint; whether that is news, and it can be checked.

@@ -8,48 +8,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bascule_model::{EndpointId, Instant, Rng};
 
+use super::probe::Probe;
 use super::task::{ProbeKey, Sharers};
 use super::{CheckNumber, START_SPACING_MAX};
-use crate::CheckPolicy;
-
-/// The shortest time between the starts of two regular checks of one endpoint, whatever the policy says: below it,
-/// checks are load.
-pub const INTERVAL_MIN: Duration = Duration::from_millis(10);
-
-/// The time-out of a check that is made because traffic got no answer: as long as an endpoint may be silent at least before
-/// that is strange (`docs/decisions/0013-suspicion-and-retries.md`).
-const HURRIED: Duration = Duration::from_millis(300);
+use crate::{CheckPolicy, CheckResult};
 
 /// The number of a probe, as long as it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ProbeNumber(u64);
-
-/// One probe.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Probe {
-    pub(super) policy: Arc<CheckPolicy>,
-    /// The endpoints that it says something about. With none it rests: nothing is due, and what is under way ends.
-    pub(super) members: Vec<Arc<EndpointId>>,
-    /// Those that are not checked now. They keep the probe, so that whoever comes back finds its check under way.
-    resting: Vec<Arc<EndpointId>>,
-    rng: Rng,
-    /// When the next check starts; also in `Probes::queue`. `None` while one is under way.
-    pub(super) due: Option<Instant>,
-    /// Whether traffic brought `due` forward.
-    due_by_traffic: bool,
-    /// The check under way, and when it started.
-    pub(super) under_way: Option<(CheckNumber, Instant)>,
-    /// Whether traffic failed while a check was under way, which may have looked before the failure.
-    suspected: bool,
-    /// When traffic last caused a check.
-    traffic_check_at: Option<Instant>,
-    /// Whether traffic got no answer, so that the next check is one with little time.
-    hurried: bool,
-}
 
 /// All probes.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,14 +140,20 @@ impl Probes {
     }
 
     /// A check ended, and its members have its result: the next is due.
-    pub(super) fn ended(&mut self, now: Instant, check: CheckNumber, hurry: bool) {
+    pub(super) fn ended(
+        &mut self,
+        now: Instant,
+        check: CheckNumber,
+        result: CheckResult,
+        hurry: bool,
+    ) {
         let Some(number) = self.under_way.remove(&check) else {
             return;
         };
         let Some(probe) = self.probes.get_mut(&number) else {
             return;
         };
-        let started = probe.under_way.take().map_or(now, |(_, at)| at);
+        let started = probe.ended(now, result);
         if probe.members.is_empty() {
             return;
         }
@@ -222,7 +197,7 @@ impl Probes {
         if !probe.members.is_empty() {
             return (probe.due.is_none() && probe.under_way.is_none()).then_some(number);
         }
-        probe.suspected = false;
+        (probe.suspected, probe.hurried) = (false, false);
         if let Some(due) = probe.due.take() {
             self.queue.remove(&(due, number));
         }
@@ -237,7 +212,7 @@ impl Probes {
         if probe.policy == policy {
             return;
         }
-        probe.policy = policy;
+        probe.adapt(policy);
         let soonest = now + probe.wait(hurry);
         if let Some(due) = probe.due {
             let by_traffic = probe.due_by_traffic && due <= soonest;
@@ -250,18 +225,8 @@ impl Probes {
         let starts = !group.members.is_empty();
         self.probes_ever += 1;
         let number = ProbeNumber(self.probes_ever);
-        let probe = Probe {
-            policy: key.policy(),
-            members: group.members,
-            resting: group.resting,
-            rng: self.rng.fork(&format!("{key:?}")),
-            due: None,
-            due_by_traffic: false,
-            under_way: None,
-            suspected: false,
-            traffic_check_at: None,
-            hurried: false,
-        };
+        let rng = self.rng.fork(&format!("{key:?}"));
+        let probe = Probe::new(&key, group, rng);
         self.probes.insert(number, probe);
         self.by_key.insert(key, number);
         starts.then_some(number)
@@ -324,39 +289,5 @@ impl Probes {
         debug_assert!(self.by_key.len() == self.probes.len());
         let open = self.probes.values().filter(|p| p.under_way.is_some());
         debug_assert!(open.count() == self.under_way.len());
-    }
-}
-
-impl Probe {
-    /// How the check that starts now is made.
-    fn policy_of_check(&mut self) -> Arc<CheckPolicy> {
-        if !std::mem::take(&mut self.hurried) || self.policy.timeout <= HURRIED {
-            return Arc::clone(&self.policy);
-        }
-        let timeout = HURRIED;
-        let policy = CheckPolicy::clone(&self.policy);
-        Arc::new(CheckPolicy { timeout, ..policy })
-    }
-
-    fn interval_fast(&self) -> Duration {
-        self.policy
-            .interval_fast
-            .min(self.policy.interval)
-            .max(INTERVAL_MIN)
-    }
-
-    /// From the start of a check to the start of the next, jitter in it.
-    fn wait(&mut self, hurry: bool) -> Duration {
-        let wait = if hurry {
-            self.interval_fast()
-        } else {
-            self.policy.interval.max(INTERVAL_MIN)
-        };
-        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        let part = u128::from(nanos) * u128::from(self.policy.jitter.get()) / 10_000;
-        let part = u64::try_from(part).unwrap_or(nanos);
-        let shift = self.rng.below(part.saturating_mul(2).saturating_add(1));
-        let jittered = Duration::from_nanos(nanos.saturating_sub(part).saturating_add(shift));
-        jittered.max(INTERVAL_MIN)
     }
 }

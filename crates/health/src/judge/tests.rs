@@ -138,27 +138,52 @@ fn failing_traffic_causes_a_check_at_once_and_then_at_most_one_per_fast_interval
     );
 }
 
-#[test]
-fn a_silence_of_traffic_is_looked_into_at_once_by_a_check_with_300_ms_and_no_other_check_is_hurried()
- {
+/// The time-outs of the checks of an endpoint that were made after traffic got no answer from it, the first after this
+/// many milliseconds; `None`: no check has passed before.
+fn timeouts_after_a_silence(passes_in: Option<u64>) -> [Duration; 2] {
     let mut world = World::with_one(&policy());
-    world.round(PASSED);
-    world.pass_time(SECOND);
+    if let Some(millis) = passes_in {
+        world.pass_time(Duration::from_millis(millis));
+        world.answer(1, PASSED);
+    } else {
+        world.answer(1, REFUSED);
+    }
+    world.pass_time(SECOND / 10);
     let silent = Input::TrafficSilent { id: id(1) };
     world.judge.handle(world.now, silent);
-    let mut timeouts = Vec::new();
-    while let Some(Action::Check { check, policy, .. }) = world.judge.poll_action() {
-        timeouts.push(policy.timeout);
+    [(); 2].map(|()| {
+        world.now = world
+            .now
+            .max(world.judge.poll_timeout().unwrap_or(world.now));
+        world.judge.handle_timeout(world.now);
+        let asked = std::iter::from_fn(|| world.judge.poll_action());
+        let checks = asked.filter_map(|action| match action {
+            Action::Check { check, policy, .. } => Some((check, policy)),
+            Action::Transition(_) => None,
+        });
+        let (check, policy) = checks.last().expect("a check is asked for");
         let result = PASSED;
         let passed = Input::Checked { check, result };
         world.judge.handle(world.now, passed);
-        if timeouts.len() < 3 {
-            world.now = world.judge.poll_timeout().unwrap();
-            world.judge.handle_timeout(world.now);
-        }
-    }
+        policy.timeout
+    })
+}
+
+#[test]
+fn a_silence_of_traffic_is_looked_into_by_a_check_in_a_hurry_unless_checks_take_long_and_no_other_is()
+ {
     let usual = policy().timeout;
-    assert_eq!(timeouts, [Duration::from_millis(300), usual, usual]);
+    let table = [
+        (Some(0), Duration::from_millis(300)),
+        (Some(100), Duration::from_millis(300)),
+        (Some(200), Duration::from_millis(600)),
+        (Some(400), usual),
+        (None, usual),
+    ];
+    for (passes_in, hurried) in table {
+        let timeouts = timeouts_after_a_silence(passes_in);
+        assert_eq!(timeouts, [hurried, usual], "{passes_in:?}");
+    }
 }
 
 #[test]

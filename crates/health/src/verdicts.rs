@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{EndpointId, EndpointTotals, Instant, ObservedState};
+use bascule_model::{
+    EndpointId, EndpointTotals, FailureClass, Instant, ObservedState, TrafficFailure,
+};
 
 use crate::judge::{self, CheckNumber, Judge, Target, Transition};
 use crate::passive::{self, Passive, Watched};
@@ -19,6 +21,8 @@ use crate::{CheckPolicy, Reason, Report, Verdict};
 pub enum Input {
     /// To checks.
     Check(judge::Input),
+    /// Traffic failed at endpoints: those that it could not use are checked soon.
+    Failed(Vec<TrafficFailure>),
     /// What all workers have counted by now, of all endpoints.
     Traffic(Vec<(Arc<EndpointId>, EndpointTotals)>),
 }
@@ -95,6 +99,7 @@ impl Verdicts {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Check(input) => self.judge.handle(now, input),
+            Input::Failed(failures) => self.failed(now, failures),
             Input::Traffic(totals) => self.passive.handle(now, passive::Input::Traffic(totals)),
         }
         self.collect(now);
@@ -145,6 +150,26 @@ impl Verdicts {
     #[must_use]
     pub fn watches_traffic(&self) -> bool {
         self.passive.watches()
+    }
+
+    /// Has checked what traffic could not use, each endpoint once: in a hurry where any of its requests got no answer. That a
+    /// request failed inside an endpoint is no reason to check it.
+    fn failed(&mut self, now: Instant, failures: Vec<TrafficFailure>) {
+        let mut silent_by_id: BTreeMap<Arc<EndpointId>, bool> = BTreeMap::new();
+        for TrafficFailure { endpoint, class } in failures {
+            if class != FailureClass::Error {
+                *silent_by_id.entry(endpoint).or_default() |= class == FailureClass::Timeout;
+            }
+        }
+        for (id, is_silent) in silent_by_id {
+            let id = EndpointId::clone(&id);
+            let input = if is_silent {
+                judge::Input::TrafficSilent { id }
+            } else {
+                judge::Input::TrafficFailed { id }
+            };
+            self.judge.handle(now, input);
+        }
     }
 
     /// Makes of what the checks say what is said in all.

@@ -14,7 +14,7 @@ use bascule_health::{
     CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, OutlierPolicy, Report, Target,
     Verdicts, Watched,
 };
-use bascule_model::{AdminState, EndpointId, FailureClass, Instant, ProviderName, TrafficFailure};
+use bascule_model::{AdminState, EndpointId, Instant, ProviderName, TrafficFailure};
 use bascule_telemetry::{Registry, clock, events::Bus, spawn};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -172,7 +172,7 @@ impl Task {
         mut targets: watch::Receiver<Vec<ProbeTarget>>,
         mut failures: mpsc::Receiver<TrafficFailure>,
     ) {
-        let mut failed = Vec::with_capacity(FAILURES_MAX);
+        let mut failed = Vec::new();
         let mut failures_open = true;
         loop {
             // Every branch only takes what is there when it wins; losing one loses nothing.
@@ -186,7 +186,7 @@ impl Task {
                 },
                 count = failures.recv_many(&mut failed, FAILURES_MAX), if failures_open => {
                     failures_open = count > 0;
-                    self.take_failures(&mut failed);
+                    self.take_failures(std::mem::take(&mut failed));
                 }
                 Some(done) = self.running.next() => self.take(done),
                 () = clock::sleep_until_some(self.verdicts.poll_timeout()) => {
@@ -246,28 +246,11 @@ impl Task {
         }
     }
 
-    /// Looks soon at what failed, and checks what traffic could not use. That a request failed inside the endpoint is no reason
-    /// to check it.
-    fn take_failures(&mut self, failed: &mut Vec<TrafficFailure>) {
-        let broken = failed
-            .drain(..)
-            .filter(|failure| failure.class != FailureClass::Error);
-        let told = |failure: TrafficFailure| {
-            let is_silent = failure.class == FailureClass::Timeout;
-            (failure.endpoint, is_silent)
-        };
-        let distinct: BTreeMap<Arc<EndpointId>, bool> = broken.map(told).collect();
+    /// Looks soon at what failed, and lets the judge check it.
+    fn take_failures(&mut self, failed: Vec<TrafficFailure>) {
         let now = clock::now();
         self.looks.hurry(now);
-        for (id, is_silent) in distinct {
-            let id = EndpointId::clone(&id);
-            let failed = if is_silent {
-                Input::TrafficSilent { id }
-            } else {
-                Input::TrafficFailed { id }
-            };
-            self.verdicts.handle(now, verdicts::Input::Check(failed));
-        }
+        self.verdicts.handle(now, verdicts::Input::Failed(failed));
     }
 
     fn take(&mut self, done: Done) {

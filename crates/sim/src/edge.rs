@@ -10,9 +10,11 @@ use bascule_health::passive::{self, LOOK_AGAIN, LOOK_EVERY};
 use bascule_health::verdicts::{self, Action, Verdicts};
 use bascule_health::{CheckNumber, CheckResult, Target, Watched};
 use bascule_model::signal::latency_bucket;
-use bascule_model::{EndpointId, EndpointTotals, FailureClass, Instant, ObservedState, Targets};
+use bascule_model::{
+    EndpointId, EndpointTotals, FailureClass, Instant, ObservedState, Targets, TrafficFailure,
+};
 use bascule_traffic::assemble::EndpointHealth;
-use bascule_traffic::suspect::{Repeatable, Standing};
+use bascule_traffic::suspect::{Repeatable, Standing, TRIAL_OF_ANY_AFTER};
 use bascule_traffic::{Assembler, Input, Snapshot, retry};
 
 use crate::law::{Broken, Held, Laws, hold};
@@ -24,6 +26,8 @@ use crate::worker::Worker;
 pub(crate) struct Asked {
     pub(crate) id: Arc<EndpointId>,
     pub(crate) check: CheckNumber,
+    /// How long it waits for an answer.
+    pub(crate) timeout: Duration,
 }
 
 /// An edge.
@@ -111,13 +115,11 @@ impl Edge {
         self.verdicts.handle(now, verdicts::Input::Check(input));
     }
 
-    /// Traffic failed at an endpoint: looked at soon, and checked unless it failed at that request alone.
-    pub(crate) fn traffic_failed(&mut self, now: Instant, id: EndpointId, class: FailureClass) {
+    /// Traffic failed at an endpoint: looked at soon, and told to the judge.
+    pub(crate) fn traffic_failed(&mut self, now: Instant, failure: TrafficFailure) {
         self.look_at = self.look_at.min(now.max(self.looked + LOOK_AGAIN));
-        if class != FailureClass::Error {
-            let input = bascule_health::Input::TrafficFailed { id };
-            self.verdicts.handle(now, verdicts::Input::Check(input));
-        }
+        let failed = verdicts::Input::Failed(vec![failure]);
+        self.verdicts.handle(now, failed);
     }
 
     /// A trial was sent.
@@ -159,7 +161,7 @@ impl Edge {
     }
 
     /// Takes the trial of an endpoint that is granted, where this request may be it: one that cannot be repeated only when no
-    /// other came for a second.
+    /// other came for long.
     pub(crate) fn take_trial(
         &mut self,
         now: Instant,
@@ -167,7 +169,7 @@ impl Edge {
         repeatable: Repeatable,
     ) -> bool {
         let fits = |granted: Instant| {
-            repeatable == Repeatable::Yes || now.since(granted) >= Duration::from_secs(1)
+            repeatable == Repeatable::Yes || now.since(granted) >= TRIAL_OF_ANY_AFTER
         };
         let ticket = self.tickets.get_mut(place);
         ticket.is_some_and(|ticket| ticket.is_some_and(fits) && ticket.take().is_some())
@@ -204,11 +206,12 @@ impl Edge {
         let mut moved = false;
         while let Some(action) = self.verdicts.poll_action() {
             match action {
-                Action::Check { id, check, .. } => {
+                Action::Check { id, check, policy } => {
                     let first = self.under_way.insert(Arc::clone(&id));
                     let law = "one check of an endpoint at a time";
                     hold(now, law, first, || id.label())?;
-                    asked.push(Asked { id, check });
+                    let timeout = policy.timeout;
+                    asked.push(Asked { id, check, timeout });
                 }
                 Action::Transition(transition) => {
                     moved = true;

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bascule_model::{EndpointId, FailureClass};
+use bascule_model::{FailureClass, TrafficFailure};
 use bascule_traffic::retry::{self, Answered, Cause, Decision, Failure, backoff};
 use bascule_traffic::suspect::Outcome;
 use bascule_traffic::{Choice, PickReason, admit};
@@ -267,9 +267,9 @@ impl World {
             edge.count(place, trial, ended);
         }
         match (ended, id) {
-            (Err(class), Some(id)) => {
-                let id = EndpointId::clone(&id);
-                self.tell(number, |edge, now| edge.traffic_failed(now, id, class))
+            (Err(class), Some(endpoint)) => {
+                let failure = TrafficFailure { endpoint, class };
+                self.tell(number, |edge, now| edge.traffic_failed(now, failure))
             }
             _ => Ok(()),
         }

@@ -234,7 +234,7 @@ impl World {
             return;
         };
         let latency = self.latency(place);
-        let timeout = self.layout.check.timeout;
+        let timeout = asked.timeout;
         let failed = |failure, after| (CheckResult::Failed(failure), after);
         let (result, after) = match self.weather.meet(Path::Probe, edge, place, self.now) {
             Condition::Well | Condition::Slow | Condition::HalfErrors => {

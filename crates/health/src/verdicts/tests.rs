@@ -1,6 +1,6 @@
 //! Checks and traffic together in virtual time.
 
-use bascule_model::{BasisPoints, FailureClass, Scheme};
+use bascule_model::{BasisPoints, Scheme};
 
 use super::*;
 use crate::passive::{self, LOOK_EVERY, Offence, OutlierPolicy};
@@ -269,4 +269,42 @@ fn a_service_that_traffic_does_not_judge_goes_by_its_checks() {
     world.checks_pass[1] = false;
     world.run(10 * SECOND);
     assert_eq!(world.states(), [Up, Down]);
+}
+
+/// The time-out of the check that is asked for at once when traffic fails so at one endpoint.
+fn timeout_of_check_after(classes: &[FailureClass]) -> Option<Duration> {
+    let mut world = World::new();
+    world.answer_checks();
+    let failure = |class: &FailureClass| TrafficFailure {
+        endpoint: Arc::clone(&world.ids[0]),
+        class: *class,
+    };
+    let failures = classes.iter().map(failure).collect();
+    world.verdicts.handle(world.now, Input::Failed(failures));
+    let asked = std::iter::from_fn(|| world.verdicts.poll_action());
+    let timeouts = asked.filter_map(|action| match action {
+        Action::Check { policy, .. } => Some(policy.timeout),
+        _ => None,
+    });
+    let timeouts: Vec<Duration> = timeouts.collect();
+    assert!(timeouts.len() <= 1, "one check: {timeouts:?}");
+    timeouts.first().copied()
+}
+
+#[test]
+fn one_silence_among_failures_has_an_endpoint_checked_in_a_hurry_and_an_error_alone_has_it_not_checked()
+ {
+    use FailureClass::{Connect, Error, Reset, Timeout};
+    let hurried = Some(Duration::from_millis(300));
+    let table: [(&[FailureClass], Option<Duration>); 6] = [
+        (&[], None),
+        (&[Error], None),
+        (&[Reset], Some(SECOND)),
+        (&[Timeout], hurried),
+        (&[Timeout, Connect, Error], hurried),
+        (&[Error, Connect, Timeout], hurried),
+    ];
+    for (classes, timeout) in table {
+        assert_eq!(timeout_of_check_after(classes), timeout, "{classes:?}");
+    }
 }

@@ -34,7 +34,7 @@ pub struct Size {
     pub edges: usize,
     /// Workers of each.
     pub workers: usize,
-    /// Requests a second at each edge.
+    /// Requests a second at each edge; 0: no traffic.
     pub rate: u32,
     /// Of a hundred requests, how many are POSTs.
     pub posts: u64,

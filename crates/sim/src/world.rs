@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bascule_health::{CheckFailure, CheckResult, passive};
+use bascule_health::{CheckFailure, CheckResult, Transition, passive};
 use bascule_model::{Instant, Rng, Targets};
 use bascule_traffic::Choice;
 
@@ -112,7 +112,9 @@ impl World {
         world.plan_cuts(script);
         for edge in 0..world.edges.len() {
             world.pump(edge)?;
-            world.queue.push(Instant::ZERO, Event::Arrives(edge));
+            if world.layout.size.rate > 0 {
+                world.queue.push(Instant::ZERO, Event::Arrives(edge));
+            }
             world.queue.push(Instant::ZERO, Event::Second(edge));
         }
         Ok(world)
@@ -177,6 +179,12 @@ impl World {
     /// What the judge told of traffic at an edge, and when.
     pub fn told(&self, edge: usize) -> impl Iterator<Item = &(Instant, passive::Action)> {
         self.edges.get(edge).into_iter().flat_map(|edge| &edge.told)
+    }
+
+    /// The changes of verdicts at an edge.
+    pub fn moved(&self, edge: usize) -> impl Iterator<Item = &Transition> {
+        let edge = self.edges.get(edge).into_iter();
+        edge.flat_map(|edge| &edge.transitions)
     }
 
     /// The layout it began with.

@@ -9,8 +9,9 @@
 
 use std::time::Duration;
 
+use bascule_health::Transition;
 use bascule_health::passive::Action;
-use bascule_model::Instant;
+use bascule_model::{Instant, ObservedState};
 use bascule_sim::layout::Size;
 use bascule_sim::ledger::Ending;
 use bascule_sim::{Fault, Layout, Ledger, Script, World};
@@ -31,6 +32,10 @@ struct Played {
 }
 
 fn play(fault: Fault, check: &str, endpoints: usize) -> Played {
+    play_at(200, fault, check, endpoints)
+}
+
+fn play_at(rate: u32, fault: Fault, check: &str, endpoints: usize) -> Played {
     let list = |n: usize| {
         let endpoints = (1..=endpoints).map(|e| format!("\"http://10.{n}.0.{e}:80\""));
         endpoints.collect::<Vec<_>>().join(", ")
@@ -45,7 +50,7 @@ fn play(fault: Fault, check: &str, endpoints: usize) -> Played {
     let size = Size {
         edges: 1,
         workers: 2,
-        rate: 200,
+        rate,
         posts: 0,
     };
     let layout = Layout::read(&text, size).unwrap();
@@ -177,12 +182,40 @@ fn what_returns_is_let_in_soon_and_slowly() {
     let (first, most) = played.back();
     // Two checks that pass: the interval, then the fast one; then a second.
     at_most("the first request", first, 2_000);
-    let at_first = played.part(RECOVERY + first, Duration::from_millis(500));
-    assert!(at_first <= 0.15, "{at_first} of the share at first");
-    at_most("nine tenths of the share", most, 6_500);
+    let up = |moved: &&Transition| moved.at > RECOVERY && moved.to == ObservedState::Up;
+    let up = played.world.moved(0).find(up).unwrap().at;
+    let at_first = played.part(up, Duration::from_millis(500));
+    assert!(at_first <= 0.1, "{at_first} of the share at first");
+    at_most(
+        "nine tenths of the share",
+        (RECOVERY + most).since(up),
+        5_000,
+    );
     let second = Duration::from_secs(1);
     let peak = (0..400).map(|n| played.part(RECOVERY + Duration::from_millis(20) * n, second));
     assert!(peak.fold(0.0, f64::max) <= 1.03, "an overshoot");
+}
+
+#[test]
+fn without_traffic_it_takes_as_many_checks_as_fail() {
+    for (check, interval, timeout, fall) in [(QUICK, 500, 300, 2), (BUILT_IN, 3_000, 1_000, 3)] {
+        for (fault, waits) in [
+            (Fault::Refuse, 0),
+            (Fault::Unavailable, 0),
+            (Fault::Blackhole, timeout),
+        ] {
+            let played = play_at(0, fault, check, 2);
+            assert_eq!(played.ledger().tries.len(), 0);
+            let down = |moved: &&Transition| moved.to == ObservedState::Down;
+            let left: Vec<_> = played.world.moved(0).filter(down).collect();
+            assert_eq!(left.len(), 2, "{fault}: both are down, once");
+            for moved in left {
+                // Their time varies by a tenth.
+                let limit = interval * fall * 11 / 10 + waits;
+                at_most(fault.name(), moved.at.since(FALL), limit);
+            }
+        }
+    }
 }
 
 #[test]

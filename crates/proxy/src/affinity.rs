@@ -15,20 +15,21 @@ use std::time::Duration;
 
 use bascule_config::Secrets;
 use bascule_model::{AdminState, Instant};
+use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
-use bascule_telemetry::{clock, names};
 use bascule_traffic::hash::{self, Key};
+use bascule_traffic::keys::Ignored;
 use bascule_traffic::keys::live::Seat;
-use bascule_traffic::keys::{Ignored, source};
 use bascule_traffic::pick::Place;
 use bascule_traffic::snapshot::{Endpoint, Service};
-use bascule_traffic::spec::{AffinitySpec, KeySource, OnDrain};
+use bascule_traffic::spec::{AffinityBy, AffinitySpec, OnDrain};
 use bascule_traffic::{Choice, PickReason};
 use http::HeaderValue;
-use http::header::{HeaderMap, HeaderName};
+use http::header::HeaderMap;
 
 use crate::http::check::Asked;
 use crate::http::client::Client;
+use crate::http::key::{IgnoredCount, Keys};
 pub(crate) use cookie::Issue;
 pub(crate) use live::Live;
 use sealer::Sealer;
@@ -43,26 +44,16 @@ pub(crate) struct Affinity {
     by: By,
     ttl: Duration,
     on_drain: OnDrain,
-    recorder: CellRecorder,
+    ignored: IgnoredCount,
 }
 
 /// The same for each kind of thing that does.
 #[derive(Debug)]
 enum By {
     /// A key, and where keys are in use, if that is remembered.
-    Key(Finds, Option<Kept>),
+    Key(Keys, Option<Kept>),
     /// A cookie; `None` without secrets, which no configuration that was loaded is.
     Cookie(cookie::Cookie, Option<Rc<Sealer>>),
-}
-
-/// Where a key is found.
-#[derive(Debug)]
-enum Finds {
-    Header(HeaderName),
-    Query(String),
-    PathSegment(usize),
-    SourceIp,
-    Sni,
 }
 
 /// Where keys are in use.
@@ -94,8 +85,9 @@ impl Affinity {
         previous: Option<&Self>,
     ) -> Option<Self> {
         let spec = service.spec.affinity.as_ref()?;
+        let ignored = IgnoredCount::new(service.name(), recorder);
         let by = match &spec.by {
-            KeySource::Cookie(cookie) => {
+            AffinityBy::Cookie(cookie) => {
                 let known = previous.and_then(Self::sealer).cloned();
                 let sealer = match secrets.get(&cookie.secret_file) {
                     Some(secrets) => known
@@ -106,10 +98,10 @@ impl Affinity {
                 };
                 By::Cookie(cookie::Cookie::new(service, cookie), sealer)
             }
-            by => {
+            AffinityBy::Key(source) => {
                 let is_kept = spec.on_drain == OnDrain::KeepRunning;
                 let kept = is_kept.then(|| Kept::new(service, live()));
-                By::Key(Finds::new(by)?, kept)
+                By::Key(Keys::new(source, ignored.clone())?, kept)
             }
         };
         let AffinitySpec { ttl, on_drain, .. } = *spec;
@@ -118,13 +110,13 @@ impl Affinity {
             by,
             ttl,
             on_drain,
-            recorder: recorder.clone(),
+            ignored,
         })
     }
 
     /// Whether it would be another with these secrets.
     pub(crate) fn has_secrets(&self, secrets: &CookieSecrets) -> bool {
-        let Some(KeySource::Cookie(cookie)) = self.service.spec.affinity.as_ref().map(|a| &a.by)
+        let Some(AffinityBy::Cookie(cookie)) = self.service.spec.affinity.as_ref().map(|a| &a.by)
         else {
             return true;
         };
@@ -144,17 +136,13 @@ impl Affinity {
     /// What is known of a request.
     pub(crate) fn bond(&self, headers: &HeaderMap, asked: &Asked, client: &Client) -> Bond {
         match &self.by {
-            By::Key(finds, kept) => match finds.find(headers, asked, client) {
-                Ok(Some(key)) => Bond {
-                    place: self.placed(key, kept.as_ref()),
+            By::Key(keys, kept) => {
+                let key = keys.of(headers, asked, client);
+                Bond {
+                    place: key.and_then(|key| self.placed(key, kept.as_ref())),
                     issue: Issue::Nothing,
-                },
-                Ok(None) => Bond::default(),
-                Err(why) => {
-                    self.count(why);
-                    Bond::default()
                 }
-            },
+            }
             By::Cookie(cookie, sealer) => {
                 let is_secure = client.origin.is_secure(headers);
                 match sealer {
@@ -203,12 +191,12 @@ impl Affinity {
             Ok(None) => return anew,
             Ok(Some(said)) => said,
             Err(why) => {
-                self.count(why);
+                self.ignored.add(why);
                 return anew;
             }
         };
         let Some(backend) = said.backend else {
-            self.count(Ignored::Unknown);
+            self.ignored.add(Ignored::Unknown);
             return anew;
         };
         let endpoint = said
@@ -286,17 +274,6 @@ impl Affinity {
         };
         cookie.value(sealer, ticket, self.ttl, is_secure)
     }
-
-    /// What somebody sent is ignored.
-    fn count(&self, why: Ignored) {
-        let labels = [
-            ("service", self.service.name().to_string()),
-            ("reason", why.as_str().to_owned()),
-        ];
-        metrics::with_local_recorder(&self.recorder, || {
-            metrics::counter!(names::AFFINITY_IGNORED, &labels).increment(1);
-        });
-    }
 }
 
 const fn to(backend: usize, endpoint: Option<usize>) -> Place {
@@ -304,38 +281,6 @@ const fn to(backend: usize, endpoint: Option<usize>) -> Place {
         backend,
         endpoint,
         key: None,
-    }
-}
-
-impl Finds {
-    fn new(by: &KeySource) -> Option<Self> {
-        Some(match by {
-            KeySource::Header(name) => Self::Header(HeaderName::try_from(name.as_str()).ok()?),
-            KeySource::Query(name) => Self::Query(name.clone()),
-            KeySource::PathSegment(number) => Self::PathSegment(usize::from(*number)),
-            KeySource::SourceIp => Self::SourceIp,
-            KeySource::Sni => Self::Sni,
-            KeySource::Cookie(_) => return None,
-        })
-    }
-
-    fn find(&self, headers: &HeaderMap, asked: &Asked, client: &Client) -> source::Found {
-        match self {
-            Self::Header(name) => {
-                let values = headers.get_all(name).iter();
-                source::field(values.map(HeaderValue::as_bytes))
-            }
-            Self::Query(name) => match asked.path.query() {
-                Some(query) => source::query(query, name),
-                None => Ok(None),
-            },
-            Self::PathSegment(number) => source::path_segment(asked.path.path(), *number),
-            Self::SourceIp => {
-                let trusted = &client.listener.trusted;
-                Ok(Some(Key::of_ip(client.origin.client_ip(headers, trusted))))
-            }
-            Self::Sni => Ok(client.server_name().map(source::server_name)),
-        }
     }
 }
 

@@ -24,6 +24,7 @@ use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Choice, PickReason, PickRefused, Picker, Snapshot};
 
 use crate::affinity::{Affinity, Bond, CookieSecrets};
+use crate::http::key::Keys;
 use crate::line::PlaceLine;
 use crate::meters::Meters;
 use crate::places::Places;
@@ -70,6 +71,8 @@ pub(crate) struct ServiceView {
     spills: Spills,
     /// What keeps its requests together.
     affinity: Option<Affinity>,
+    /// Finds the keys that endpoints are chosen by.
+    pub(crate) keys: Option<Keys>,
     /// The limits, where there are any.
     limits: Option<ServiceLimits>,
     backends: Vec<Rc<BackendView>>,
@@ -205,6 +208,7 @@ impl ServiceView {
         let load = || Load::new(ground, service.name());
         Rc::new(Self {
             affinity,
+            keys: Keys::of_balance(&service.spec, &ground.recorder),
             backends: backends.collect(),
             shedder: previous.map_or_else(new_shedder, |view| Rc::clone(&view.shedder)),
             load: service.has_capacity().then(|| Rc::new(load())),

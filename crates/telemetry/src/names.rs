@@ -157,7 +157,7 @@ metrics! {
     TRAFFIC_BYTES, Counter, "bascule_traffic_bytes_total", "bytes", &[SERVICE, BACKEND, PROVIDER, closed("direction", &["in", "out"])], &[],
         "Body bytes: in from clients, out to clients.";
     AFFINITY_IGNORED, Counter, "bascule_affinity_ignored_total", "", &[SERVICE, closed("reason", &["empty", "too_long", "ambiguous", "malformed", "forged", "expired", "unknown_backend"])], &[],
-        "Keys and cookies that were taken for none: the request went by the shares.";
+        "Keys and cookies, of `affinity` and `balance.hash`, that were taken for none: the request went as one without.";
     AFFINITY_MAP, Gauge, "bascule_affinity_map_hash", "", &[SERVICE], &[],
         "The hash of the service's bucket map, 48 bits: the same on all edges that send a key to the same place.";
     RETRIES, Counter, "bascule_retries_total", "", &[SERVICE, open("from"), open("to"), open("reason")], &[],

@@ -59,7 +59,7 @@ pub struct ServiceSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AffinitySpec {
     /// What is the same in requests that belong together.
-    pub by: KeySource,
+    pub by: AffinityBy,
     /// How long a key or a cookie counts after it was used last. Default 12 h: a working day.
     pub ttl: Duration,
     /// What becomes of those of an endpoint that is drained.
@@ -68,26 +68,36 @@ pub struct AffinitySpec {
 
 /// What is the same in requests that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
+pub enum AffinityBy {
     /// A cookie of ours, which names the endpoint.
     Cookie(CookieSpec),
+    /// A key, which finds its backend by the bucket map.
+    Key(KeySource),
+}
+
+/// Where a request has its key; [`keys::source`](crate::keys::source) says what is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
     /// The value of a header; its name is in lower case.
     Header(String),
     /// The value of a parameter of the query.
     Query(String),
     /// A segment of the path, from 1.
     PathSegment(u8),
-    /// The client's address.
+    /// The client's address; of an IPv6 client the /64.
     SourceIp,
     /// The name that the client asked for with SNI.
     Sni,
 }
 
-impl KeySource {
-    /// Whether it gives a key that finds its backend by the bucket map. A cookie names its backend itself.
+impl AffinityBy {
+    /// The key, where one decides. A cookie names its backend itself.
     #[must_use]
-    pub const fn is_mapped(&self) -> bool {
-        !matches!(self, Self::Cookie(_))
+    pub const fn key(&self) -> Option<&KeySource> {
+        match self {
+            Self::Cookie(_) => None,
+            Self::Key(source) => Some(source),
+        }
     }
 
     /// As people read it: `header x-room`.
@@ -95,6 +105,16 @@ impl KeySource {
     pub fn describe(&self) -> String {
         match self {
             Self::Cookie(cookie) => format!("cookie {}", cookie.name),
+            Self::Key(source) => source.describe(),
+        }
+    }
+}
+
+impl KeySource {
+    /// As people read it: `header x-room`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
             Self::Header(name) => format!("header {name}"),
             Self::Query(name) => format!("query {name}"),
             Self::PathSegment(number) => format!("path segment {number}"),
@@ -252,7 +272,7 @@ pub struct Balance {
     /// By what.
     pub algorithm: Algorithm,
     /// What of a request is its key, for the algorithms that follow one.
-    pub hash: Option<HashKey>,
+    pub hash: Option<KeySource>,
     /// How much more than its part an endpoint may have in flight before it passes keys on. None by default.
     pub bound: Option<LoadBound>,
 }
@@ -294,19 +314,6 @@ impl Algorithm {
     pub const fn follows_key(self) -> bool {
         matches!(self, Self::Maglev | Self::Rendezvous)
     }
-}
-
-/// What of a request ties it to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashKey {
-    /// The value of this field, named in lower case; of several the first.
-    Header(String),
-    /// The value of this parameter of the query, as it is written there; of several the first.
-    Query(String),
-    /// The client's address; of an IPv6 client the /64.
-    SourceIp,
-    /// This segment of the path, counted from 1, as it is written there.
-    PathSegment(u8),
 }
 
 /// How much of its part an endpoint may have in flight: above 100 %.

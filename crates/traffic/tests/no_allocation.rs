@@ -24,7 +24,7 @@ use bascule_traffic::retry::{
 };
 use bascule_traffic::spec::{
     Algorithm, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
-    FailOpen, HashKey, HostPattern, HostPolicy, LoadBound, MatchSpec, PathPattern, RetryPolicy,
+    FailOpen, HostPattern, HostPolicy, KeySource, LoadBound, MatchSpec, PathPattern, RetryPolicy,
     Role, ServiceLimits, ServiceSpec, Timeouts,
 };
 use bascule_traffic::{Gate, Look, Picker, Snapshot, admit};
@@ -91,7 +91,7 @@ fn service(algorithm: Algorithm) -> ServiceSpec {
         class: Class::Bulk,
         balance: Balance {
             algorithm,
-            hash: Some(HashKey::SourceIp),
+            hash: Some(KeySource::SourceIp),
             bound: LoadBound::new(125),
         },
         zone: None,

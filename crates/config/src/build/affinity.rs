@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bascule_traffic::spec::{AffinitySpec, CookieSpec, KeySource, OnDrain, SameSite};
+use bascule_traffic::spec::{AffinityBy, AffinitySpec, CookieSpec, KeySource, OnDrain, SameSite};
 
 use super::Builder;
 use crate::config::Secrets;
@@ -23,7 +23,7 @@ impl Builder<'_> {
             .get("secret_file")
             .and_then(|item| self.secrets_of(item));
         Some(AffinitySpec {
-            by: source(map, secret_file)?,
+            by: by(map, secret_file)?,
             ttl: map.duration("ttl").unwrap_or(TTL),
             on_drain: match map.word("on_drain") {
                 Some("move") => OnDrain::Move,
@@ -63,28 +63,33 @@ impl Builder<'_> {
     }
 }
 
-fn source(map: Layers<'_>, secret_file: Option<String>) -> Option<KeySource> {
-    match map.word("by") {
+fn by(map: Layers<'_>, secret_file: Option<String>) -> Option<AffinityBy> {
+    let Some(name) = map.inside("by").text("cookie") else {
+        return key_source(map, "by").map(AffinityBy::Key);
+    };
+    Some(AffinityBy::Cookie(CookieSpec {
+        name: name.to_owned(),
+        secret_file: secret_file?,
+        same_site: match map.word("same_site") {
+            Some("strict") => SameSite::Strict,
+            Some("none") => SameSite::None,
+            _ => SameSite::Lax,
+        },
+    }))
+}
+
+/// Where requests have their key: a word, or a map that names it.
+pub(super) fn key_source(map: Layers<'_>, key: &str) -> Option<KeySource> {
+    match map.word(key) {
         Some("source_ip") => return Some(KeySource::SourceIp),
         Some("sni") => return Some(KeySource::Sni),
         _ => {}
     }
-    let by = map.inside("by");
-    if let Some(name) = by.text("cookie") {
-        return Some(KeySource::Cookie(CookieSpec {
-            name: name.to_owned(),
-            secret_file: secret_file?,
-            same_site: match map.word("same_site") {
-                Some("strict") => SameSite::Strict,
-                Some("none") => SameSite::None,
-                _ => SameSite::Lax,
-            },
-        }));
-    }
-    let header = by.text("header").map(str::to_ascii_lowercase);
-    let query = by.text("query").map(str::to_owned);
+    let inside = map.inside(key);
+    let header = inside.text("header").map(str::to_ascii_lowercase);
+    let query = inside.text("query").map(str::to_owned);
     header
         .map(KeySource::Header)
         .or_else(|| query.map(KeySource::Query))
-        .or_else(|| by.integer("path_segment").map(KeySource::PathSegment))
+        .or_else(|| inside.integer("path_segment").map(KeySource::PathSegment))
 }

@@ -9,10 +9,11 @@ use bascule_health::policy::CheckPolicy;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, Guardrails, ServicePolicy};
 use bascule_traffic::spec::{
-    Algorithm, Balance, Class, FailOpen, GrpcStatuses, HashKey, LoadBound, RetryPolicy, RetryWhen,
+    Algorithm, Balance, Class, FailOpen, GrpcStatuses, LoadBound, RetryPolicy, RetryWhen,
     ServiceLimits, Statuses, Timeouts,
 };
 
+use super::affinity::key_source;
 use crate::config::{Limits, ListenerTimeouts};
 use crate::form::Value;
 use crate::lower::Item;
@@ -177,7 +178,7 @@ pub(super) fn balance(balance: Layers<'_>) -> Balance {
             Some("rendezvous") => Algorithm::Rendezvous,
             _ => Algorithm::LeastRequest,
         },
-        hash: hash(balance),
+        hash: key_source(balance, "hash"),
         bound: balance.integer("bounded_load").and_then(LoadBound::new),
     }
 }
@@ -187,19 +188,6 @@ pub(super) fn class(service: Layers<'_>) -> Class {
     let word = service.word("class");
     let named = classes.into_iter().find(|c| word == Some(c.as_str()));
     named.unwrap_or_default()
-}
-
-fn hash(balance: Layers<'_>) -> Option<HashKey> {
-    if balance.word("hash").is_some() {
-        return Some(HashKey::SourceIp);
-    }
-    let hash = balance.inside("hash");
-    let header = hash.text("header").map(str::to_ascii_lowercase);
-    let query = hash.text("query").map(str::to_owned);
-    header
-        .map(HashKey::Header)
-        .or_else(|| query.map(HashKey::Query))
-        .or_else(|| hash.integer("path_segment").map(HashKey::PathSegment))
 }
 
 pub(super) fn fail_open(service: Layers<'_>) -> FailOpen {

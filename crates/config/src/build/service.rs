@@ -60,7 +60,7 @@ impl Builder<'_> {
                 .map(|(name, spec)| (name.clone(), facts(spec)))
                 .collect(),
             policy: ServicePolicy {
-                keyed: affinity.as_ref().is_some_and(|a| a.by.is_mapped()),
+                keyed: affinity.as_ref().is_some_and(|a| a.by.key().is_some()),
                 ..policy::rails(own)
             },
         };

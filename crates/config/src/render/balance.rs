@@ -1,23 +1,16 @@
 //! How endpoints are chosen, and what is said of each.
 
-use bascule_traffic::spec::{Balance, EndpointSpec, HashKey};
+use bascule_traffic::spec::{Balance, EndpointSpec};
 
 use super::Lines;
+use super::affinity::key_source;
 use crate::form::address::show_url;
 use crate::write::literal;
 
 pub(super) fn balance(out: &mut Lines, balance: &Balance) {
     out.key("algorithm", balance.algorithm.as_str());
     if let Some(hash) = &balance.hash {
-        out.key(
-            "hash",
-            match hash {
-                HashKey::SourceIp => "source_ip".to_owned(),
-                HashKey::Header(name) => format!("{{ header: {} }}", literal(name)),
-                HashKey::Query(name) => format!("{{ query: {} }}", literal(name)),
-                HashKey::PathSegment(number) => format!("{{ path_segment: {number} }}"),
-            },
-        );
+        out.key("hash", key_source(hash));
     }
     if let Some(bound) = balance.bound {
         out.key("bounded_load", format!("{}%", bound.percent()));

@@ -14,7 +14,6 @@ use crate::http::body::ResponseBody;
 use crate::http::check::check;
 use crate::http::fields;
 use crate::http::forward;
-use crate::http::key;
 use crate::http::record::Exchange;
 use crate::http::refuse::{self, Refused};
 
@@ -50,9 +49,8 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     let service = view.route(listener, asked.host_text(), asked.path.path());
     let service = exchange.routed(service.ok_or(Refused::NoService)?);
     service.admit()?;
-    let hash = service.service.spec.balance.hash.as_ref();
-    let key = hash.and_then(|hash| key::of(hash, &asked, request.headers(), &exchange.client));
     exchange.bind(request.headers(), &asked);
+    let key = exchange.key(request.headers(), &asked);
     let mut outgoing = forward::request(request, asked, exchange)?;
     // pick → connect → forward, and once more where that is allowed
     attempt::run(&service, key, &mut outgoing, exchange).await

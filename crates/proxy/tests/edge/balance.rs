@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bascule_model::Scheme;
-use bascule_traffic::spec::{Algorithm, Balance, EndpointHost, EndpointSpec, EndpointUrl, HashKey};
+use bascule_traffic::spec::{
+    Algorithm, Balance, EndpointHost, EndpointSpec, EndpointUrl, KeySource,
+};
 use http::{Request, Response};
 use tokio::io::AsyncReadExt as _;
 
@@ -34,7 +36,7 @@ async fn four(balance: Balance) -> Plan {
     plan
 }
 
-fn by(algorithm: Algorithm, hash: HashKey) -> Balance {
+fn by(algorithm: Algorithm, hash: KeySource) -> Balance {
     Balance {
         algorithm,
         hash: Some(hash),
@@ -68,18 +70,18 @@ async fn requests_with_one_key_go_to_one_endpoint_on_all_workers_and_many_keys_t
     let query = |value: &str| get(&format!("/?a=1&room={value}"));
     let segment = |value: &str| get(&format!("/rooms/{value}?x"));
     type Make<'a> = &'a dyn Fn(&str) -> Request<Body>;
-    let cases: [(Algorithm, HashKey, Make<'_>); 3] = [
+    let cases: [(Algorithm, KeySource, Make<'_>); 3] = [
         (
             Algorithm::Maglev,
-            HashKey::Header("x-room".to_owned()),
+            KeySource::Header("x-room".to_owned()),
             &header,
         ),
         (
             Algorithm::Rendezvous,
-            HashKey::Query("room".to_owned()),
+            KeySource::Query("room".to_owned()),
             &query,
         ),
-        (Algorithm::Maglev, HashKey::PathSegment(2), &segment),
+        (Algorithm::Maglev, KeySource::PathSegment(2), &segment),
     ];
     for (algorithm, hash, make) in cases {
         let mut plan = four(by(algorithm, hash)).await;
@@ -94,6 +96,25 @@ async fn requests_with_one_key_go_to_one_endpoint_on_all_workers_and_many_keys_t
         }
         assert_eq!(all.len(), 4, "{algorithm:?}");
     }
+}
+
+#[tokio::test]
+async fn a_parameter_is_one_key_however_it_is_encoded_and_two_of_it_are_counted_and_none() {
+    let query = KeySource::Query("room".to_owned());
+    let world = four(by(Algorithm::Maglev, query)).await.start();
+    let mut all = BTreeSet::new();
+    for path in ["/?room=a%20b", "/?x=1&room=a+b", "/?r%6fom=%61%20b"] {
+        all.extend(answers(world.address, || get(path), 3).await);
+    }
+    assert_eq!(all.len(), 1, "{all:?}");
+    answers(world.address, || get("/?room=1&room=2"), 3).await;
+    let ignored = |reason| {
+        let labels = [("service", "meet"), ("reason", reason)];
+        world
+            .registry
+            .counter("bascule_affinity_ignored_total", &labels)
+    };
+    assert_eq!((ignored("ambiguous"), ignored("empty")), (3, 0));
 }
 
 #[tokio::test]
@@ -119,7 +140,7 @@ async fn by_source_ip_a_trusted_peer_speaks_for_its_clients_and_others_for_thems
         "192.0.2.9",
         "192.0.2.10",
     ];
-    let mut trusting = four(by(Algorithm::Maglev, HashKey::SourceIp)).await;
+    let mut trusting = four(by(Algorithm::Maglev, KeySource::SourceIp)).await;
     trusting.edit = |listener| listener.trusted = vec!["127.0.0.0/8".parse().unwrap()];
     let world = trusting.start();
     let mut all = BTreeSet::new();
@@ -134,7 +155,9 @@ async fn by_source_ip_a_trusted_peer_speaks_for_its_clients_and_others_for_thems
         answers(world.address, from("9.9.9.9, 192.0.2.3, 127.0.0.9"), 1).await,
         alone
     );
-    let world = four(by(Algorithm::Maglev, HashKey::SourceIp)).await.start();
+    let world = four(by(Algorithm::Maglev, KeySource::SourceIp))
+        .await
+        .start();
     let mut all = BTreeSet::new();
     for client in clients {
         all.extend(answers(world.address, from(client), 1).await);

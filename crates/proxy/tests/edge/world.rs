@@ -14,9 +14,9 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl,
-    FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceLimits, ServiceSpec,
-    Timeouts,
+    AffinityBy, AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec,
+    EndpointUrl, FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceLimits,
+    ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -289,7 +289,7 @@ impl Plan {
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),
             affinity: self.by.clone().map(|by| AffinitySpec {
-                by,
+                by: AffinityBy::Key(by),
                 ttl: Duration::from_secs(3600),
                 on_drain: OnDrain::KeepRunning,
             }),

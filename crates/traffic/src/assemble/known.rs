@@ -187,7 +187,7 @@ impl Known {
     /// The bucket map of a service whose requests have keys that are mapped. It is brought to the target row: the map and
     /// a configuration come apart from each other, and the map that comes next will be this one.
     pub(super) fn map(&self, spec: &ServiceSpec, target: &Shares) -> Option<BucketMap> {
-        spec.affinity.as_ref().filter(|a| a.by.is_mapped())?;
+        spec.affinity.as_ref()?.by.key()?;
         Some(match self.targets.buckets.get(&spec.name) {
             Some(map) => map.follow(target),
             None => BucketMap::canonical(target),

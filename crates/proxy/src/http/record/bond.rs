@@ -1,6 +1,7 @@
 //! What keeps an exchange together with others: found once its service is known, used by the pick, and told the client.
 
 use bascule_model::Instant;
+use bascule_traffic::hash::Key;
 use http::header::{HeaderMap, HeaderValue};
 
 use super::Exchange;
@@ -17,6 +18,16 @@ impl Exchange {
     /// What keeps it together with others.
     pub(crate) const fn bond(&self) -> Option<&Bond> {
         self.bond.as_ref()
+    }
+
+    /// The key that its endpoint is chosen by, where nothing says where it belongs.
+    pub(crate) fn key(&self, headers: &HeaderMap, asked: &Asked) -> Option<Key> {
+        let keys = self.service.as_ref()?.keys.as_ref()?;
+        let belongs = self.bond.as_ref().is_some_and(|bond| bond.place.is_some());
+        if belongs {
+            return None;
+        }
+        keys.of(headers, asked, &self.client)
     }
 
     /// Its key is in use where it went.

@@ -9,11 +9,11 @@ use super::edge::*;
 use crate::fixtures::points;
 use crate::hash::Key;
 use crate::snapshot::Service;
-use crate::spec::{AffinitySpec, KeySource, OnDrain};
+use crate::spec::{AffinityBy, AffinitySpec, KeySource, OnDrain};
 
 fn keyed() -> ServiceSpec {
     let affinity = AffinitySpec {
-        by: KeySource::Header("x-room".to_owned()),
+        by: AffinityBy::Key(KeySource::Header("x-room".to_owned())),
         ttl: Duration::from_secs(60),
         on_drain: OnDrain::KeepRunning,
     };

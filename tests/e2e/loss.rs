@@ -4,7 +4,7 @@ use bascule_telemetry::clock;
 use bascule_testkit::{Daemon, Origin, wait};
 use serde_json::Value;
 
-use crate::support::{Load, cli, curl, start, until_row};
+use crate::support::{Load, cli, curl, refusals, start, until_row};
 
 /// What each of the two can take, in requests a second.
 const CAPACITY: u32 = 240;
@@ -104,23 +104,4 @@ fn a_survivor_stays_below_its_capacity_and_only_what_does_not_fit_is_refused() {
         [(reason, count)] => assert!(reason == "shed" && *count > not_served, "{by_reason:?}"),
         others => panic!("{others:?}"),
     }
-}
-
-/// Requests that the edge refused, by reason.
-fn refusals(daemon: &Daemon) -> Vec<(String, u64)> {
-    let answer = daemon.api(http::Method::GET, "/metrics", "").unwrap();
-    let text = String::from_utf8_lossy(answer.body()).into_owned();
-    let lines = text
-        .lines()
-        .filter(|l| l.starts_with("bascule_requests_refused_total{"));
-    let one = |line: &str| {
-        let reason = line
-            .split("reason=\"")
-            .nth(1)?
-            .split('"')
-            .next()?
-            .to_owned();
-        Some((reason, line.split(' ').next_back()?.parse().ok()?))
-    };
-    lines.filter_map(one).collect()
 }

@@ -198,3 +198,30 @@ pub(crate) fn cli(daemon: &Daemon, args: &[&str]) -> String {
     );
     text
 }
+
+/// What the metrics say: each line of a metric, its labels with its value.
+pub(crate) fn metric(daemon: &Daemon, name: &str) -> Vec<(String, u64)> {
+    let answer = daemon.api(http::Method::GET, "/metrics", "").unwrap();
+    let text = String::from_utf8_lossy(answer.body()).into_owned();
+    let one = |line: &str| {
+        let (labels, value) = line
+            .strip_prefix(name)?
+            .strip_prefix('{')?
+            .split_once("} ")?;
+        Some((labels.to_owned(), value.parse().ok()?))
+    };
+    text.lines().filter_map(one).collect()
+}
+
+/// Requests that the edge refused, by reason.
+pub(crate) fn refusals(daemon: &Daemon) -> Vec<(String, u64)> {
+    let reason = |labels: &str| {
+        let (_, rest) = labels.split_once("reason=\"")?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    let lines = metric(daemon, "bascule_requests_refused_total");
+    lines
+        .into_iter()
+        .filter_map(|(labels, count)| Some((reason(&labels)?, count)))
+        .collect()
+}

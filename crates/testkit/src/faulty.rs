@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,8 @@ pub enum Ailment {
     DataSilent,
     /// Requests are answered so much later; checks pass.
     Slow(Duration),
+    /// Requests are answered once it has anything else; checks pass.
+    Holds,
 }
 
 /// A request that came.
@@ -66,6 +69,7 @@ pub struct Faulty {
     address: SocketAddr,
     ailment: watch::Sender<Ailment>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    running: Arc<Running>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -74,7 +78,32 @@ struct Site {
     provider: HeaderValue,
     ailment: watch::Receiver<Ailment>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    running: Arc<Running>,
     chance: Rc<RefCell<fastrand::Rng>>,
+}
+
+/// How many requests, without checks, are between their head and their answer.
+#[derive(Debug, Default)]
+struct Running {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One of them.
+struct Run(Arc<Running>);
+
+impl Run {
+    fn begin(running: &Arc<Running>) -> Self {
+        let now = running.now.fetch_add(1, Ordering::SeqCst) + 1;
+        running.most.fetch_max(now, Ordering::SeqCst);
+        Self(Arc::clone(running))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Faulty {
@@ -89,12 +118,14 @@ impl Faulty {
         let seen = Arc::default();
         let provider = HeaderValue::from_str(provider)?;
         let runtime = thread::runtime()?;
-        let seen_here = Arc::clone(&seen);
+        let running = Arc::default();
+        let (seen_here, running_here) = (Arc::clone(&seen), Arc::clone(&running));
         let thread = thread::spawn(&format!("faulty {address}"), move || {
             let site = Site {
                 provider,
                 ailment: told,
                 seen: seen_here,
+                running: running_here,
                 chance: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))),
             };
             LocalSet::new().block_on(&runtime, run(listener, address, site));
@@ -103,6 +134,7 @@ impl Faulty {
             address,
             ailment,
             seen,
+            running,
             thread: Some(thread),
         })
     }
@@ -125,6 +157,18 @@ impl Faulty {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How many requests it has now, without checks.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.now.load(Ordering::SeqCst)
+    }
+
+    /// How many of them it has had at once.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.running.most.load(Ordering::SeqCst)
     }
 }
 
@@ -236,6 +280,8 @@ async fn answer(
     let mut told = site.ailment.clone();
     let ailment = *told.borrow_and_update();
     let is_check = request.uri().path() == HEALTH;
+    // Ends before the answer is sent: who has the answer may count on the place.
+    let _run = (!is_check).then(|| Run::begin(&site.running));
     let number = request.uri().path().rsplit('/').next();
     let number = number.and_then(|number| number.parse().ok());
     let half = site.chance.borrow_mut().bool();
@@ -267,6 +313,10 @@ async fn answer(
     }
     if let (Ailment::Slow(more), false) = (ailment, is_check) {
         tokio::time::sleep(more).await;
+    }
+    if ailment == Ailment::Holds && !is_check {
+        // The end of the channel ends the origin.
+        drop(told.changed().await);
     }
     let mut response = Response::new(Full::new(Bytes::from_static(b"ok\n")));
     *response.status_mut() = status;
@@ -314,6 +364,23 @@ mod tests {
         let failed = (0..100).filter(|n| status(&origin, &format!("/get/{n}")) == Some(503));
         assert!((30..70).contains(&failed.count()));
         assert!((0..20).all(|_| status(&origin, HEALTH) == Some(200)));
+    }
+
+    #[test]
+    fn what_it_holds_is_answered_when_it_is_well_again_and_counted_while_it_runs() {
+        let origin = Faulty::start("aws", 1).unwrap();
+        origin.suffer(Ailment::Holds);
+        let asked = |path: &'static str| {
+            let address = origin.address();
+            thread::spawn("asks", move || client::get(address, path).unwrap().status())
+        };
+        let asking = ["/get/1", "/get/2"].map(|path| asked(path).unwrap());
+        wait::until("both", || (origin.running() == 2).then_some(())).unwrap();
+        assert_eq!(status(&origin, HEALTH), Some(200));
+        origin.suffer(Ailment::Well);
+        let statuses = asking.map(|asked| asked.join().unwrap());
+        assert_eq!(statuses, [StatusCode::OK; 2]);
+        assert_eq!((origin.running(), origin.most_at_once()), (0, 2));
     }
 
     #[test]

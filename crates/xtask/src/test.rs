@@ -62,6 +62,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     if length == Length::All {
         table.step("laws, many more cases", || many_cases(root))?;
         table.step("a thousand sessions", || a_thousand_sessions(root))?;
+        table.step("a minute of failures", || a_minute_of_failures(root))?;
         table.step("histories, many more seeds", || many_seeds(root))?;
         table.step("attacks, larger", || larger_attacks(root, length.binary()))?;
         table.step("differential fuzzer", || differential(root))?;
@@ -153,6 +154,21 @@ fn a_thousand_sessions(root: &Path) -> Result<()> {
         .context("cargo test")?;
     if !status.success() {
         bail!("a session was cut or a request failed: {status}");
+    }
+    Ok(())
+}
+
+/// The budget of retries over a whole minute, at the least rate that its promise is for.
+fn a_minute_of_failures(root: &Path) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(["test", "--package", "bascule", "--test", "e2e"])
+        .arg("with_everything_failing")
+        .env("BASCULE_FAILING_RATE", "40")
+        .current_dir(root)
+        .status()
+        .context("cargo test")?;
+    if !status.success() {
+        bail!("retries were more than a quarter of the requests, or there were none: {status}");
     }
     Ok(())
 }

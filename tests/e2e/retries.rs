@@ -1,0 +1,136 @@
+//! What is tried again, and what never is: counted at the origins.
+
+use std::collections::BTreeSet;
+
+use bascule_testkit::breaking::{Fate, Record};
+use bascule_testkit::faulty::{Ailment, Faulty};
+use bascule_testkit::steady::{Clients, Outcome, Sample};
+use bascule_testkit::wait;
+use http::Method;
+
+use crate::support::{metric, start};
+
+/// As eager to try again as can be written without naming a status of gRPC, which says that calls may be made twice.
+const EAGER: &str = "attempts: 5, try_timeout: 200ms, replay_body: 1MiB, budget: { ratio: 100%, min: 1000000/s },
+      when: [connect_failure, reset_before_response, refused_stream, silence, 429, 500, 502, 503, 504]";
+
+fn service(more: &str, aws: &[String], oci: &[String]) -> String {
+    let list = |urls: &[String]| format!("{urls:?}");
+    format!(
+        "runtime: {{ workers: 2 }}
+log: {{ access: {{ sample: 0.0 }} }}
+listen: {{ web: {{ address: \"127.0.0.1:0\" }} }}
+services:
+  meet:
+    check: {{ interval: 10s, timeout: 10s }}
+{more}
+    backends:
+      aws: {{ weight: 1, endpoints: {} }}
+      oci: {{ weight: 1, endpoints: {} }}
+",
+        list(aws),
+        list(oci)
+    )
+}
+
+fn not_answered(samples: &[Sample]) -> Vec<&Sample> {
+    let answered = |sample: &&Sample| sample.outcome != Outcome::Status(200);
+    samples.iter().filter(answered).collect()
+}
+
+#[test]
+fn a_post_that_may_have_arrived_is_never_sent_twice_and_every_get_is_answered() {
+    let record = Record::default();
+    let origins = [(); 4].map(|()| record.origin().unwrap());
+    let [a, b, c, d] = origins.each_ref().map(|origin| origin.url().to_owned());
+    // Nobody is taken out, so that every request meets what it is to meet; a try that stalls is given up late.
+    let more = format!(
+        "    outlier: {{ enabled: false }}
+    timeouts: {{ response_headers: 5s, stream_idle: 5s }}
+    retry:
+      {{ {EAGER} }}"
+    );
+    let daemon = start(&service(&more, &[a, b], &[c, d]));
+    let web = daemon.listener("web").unwrap();
+    let gets = Clients::start(web, Method::GET, 100).unwrap();
+    let posts = Clients::start(web, Method::POST, 100).unwrap();
+    wait::until("enough of them", || {
+        (gets.ended() >= 600 && posts.ended() >= 600).then_some(())
+    })
+    .unwrap();
+    let (gets, posts) = (gets.finish(), posts.finish());
+    let arrivals = record.arrivals();
+    let of = |method| {
+        arrivals
+            .iter()
+            .filter(move |(request, _)| request.starts_with(method))
+    };
+
+    let twice: Vec<_> = of("POST ").filter(|(_, came)| came.len() > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert_eq!(of("POST ").count(), posts.len());
+    // They met everything there is to meet.
+    let met: BTreeSet<Fate> = of("POST ")
+        .flat_map(|(_, came)| came)
+        .filter_map(|f| *f)
+        .collect();
+    assert_eq!(met, Fate::all().into_iter().collect());
+    // One that nothing happens to is answered, and no other.
+    for sample in &posts {
+        let came = arrivals.get(&format!("POST /post/{}", sample.number));
+        let is_well = matches!(came.map(Vec::as_slice), Some([None]));
+        assert_eq!(
+            sample.outcome == Outcome::Status(200),
+            is_well,
+            "{sample:?}: {came:?}"
+        );
+    }
+
+    let failed = not_answered(&gets);
+    assert!(failed.is_empty() && !gets.is_empty(), "{failed:?}");
+    let most = of("GET ").map(|(_, came)| came.len()).max();
+    assert_eq!(
+        most,
+        Some(3),
+        "a GET that failed twice was tried a third time"
+    );
+}
+
+/// So many requests a second while everything fails; the long run takes the least that the promise is for.
+fn rate() -> u32 {
+    let said = std::env::var("BASCULE_FAILING_RATE").ok();
+    said.map_or(400, |said| said.parse().unwrap())
+}
+
+#[test]
+fn with_everything_failing_endpoints_get_a_quarter_more_at_most() {
+    let (aws, oci) = (
+        Faulty::start("aws", 1).unwrap(),
+        Faulty::start("oci", 2).unwrap(),
+    );
+    aws.suffer(Ailment::Resets);
+    oci.suffer(Ailment::Unavailable);
+    let url = |origin: &Faulty| vec![format!("http://{}", origin.address())];
+    // Checks only connect, and so pass. What there is by default is tried again.
+    let daemon = start(&service("", &url(&aws), &url(&oci)));
+    let clients = Clients::start(daemon.listener("web").unwrap(), Method::GET, rate()).unwrap();
+    // At the least rate a minute and a tenth. At more the minimum counts for less, so that ten seconds tell.
+    let enough = usize::try_from(rate() * 66).unwrap().min(4_000);
+    wait::until_long("enough of them", || {
+        (clients.ended() >= enough).then_some(())
+    })
+    .unwrap();
+    let asked = clients.finish().len();
+    let seen = [&aws, &oci].map(|origin| origin.seen().len());
+    let tried: usize = seen.iter().sum();
+    let retries = metric(&daemon, "bascule_retries_total");
+    // At least what ten seconds always grant was granted.
+    assert!(
+        tried >= asked + 100,
+        "{asked} asked, {seen:?} seen, {retries:?}"
+    );
+    assert!(
+        tried * 4 <= asked * 5,
+        "{asked} asked, {seen:?} seen, {retries:?}"
+    );
+}

@@ -43,7 +43,10 @@ fn what_does_not_fit_spills_or_is_refused_at_once_and_all_that_is_let_in_is_answ
         Faulty::start("aws", 1).unwrap(),
         Faulty::start("oci", 2).unwrap(),
     );
-    let both = |ailment| [&aws, &oci].map(|origin| origin.suffer(ailment));
+    let both = |ailment| {
+        aws.suffer(ailment);
+        oci.suffer(ailment);
+    };
     let daemon = start(&config(&aws, &oci));
     let web = daemon.listener("web").unwrap();
     let clients = Clients::start(web, Method::GET, RATE).unwrap();

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use bascule_testkit::breaking::{Fate, Record};
 use bascule_testkit::faulty::{Ailment, Faulty};
+use bascule_testkit::frames::hpack::Block;
+use bascule_testkit::frames::origin::{Origin, Script, When};
+use bascule_testkit::frames::{END_HEADERS, Frame};
 use bascule_testkit::steady::{Clients, Outcome, Sample};
 use bascule_testkit::wait;
 use http::Method;
@@ -93,6 +96,80 @@ fn a_post_that_may_have_arrived_is_never_sent_twice_and_every_get_is_answered() 
         most,
         Some(3),
         "a GET that failed twice was tried a third time"
+    );
+}
+
+/// What an HTTP/2 origin can do to a stream, or to its connection, that does not say that nothing was done.
+fn harm() -> Vec<(Vec<Frame>, bool)> {
+    const INTERNAL_ERROR: u32 = 2;
+    const CANCEL: u32 = 8;
+    const LAST: u32 = u32::MAX >> 1;
+    let status = |status| Frame::headers(0, END_HEADERS, Block::new().field(":status", status));
+    vec![
+        (vec![Frame::reset(0, INTERNAL_ERROR)], false),
+        (vec![Frame::reset(0, CANCEL)], false),
+        (vec![Frame::goaway(LAST, INTERNAL_ERROR)], true),
+        (vec![], true),
+        (vec![], false),
+        (vec![status("503"), Frame::reset(0, CANCEL)], false),
+        (
+            vec![
+                status("200"),
+                Frame::data(0, 0, *b"half"),
+                Frame::reset(0, CANCEL),
+            ],
+            false,
+        ),
+        (vec![status("200"), Frame::data(0, 0, *b"half")], true),
+    ]
+}
+
+#[test]
+fn a_post_over_http2_that_may_have_arrived_is_never_sent_twice() {
+    let origins = [Origin::start().unwrap(), Origin::start().unwrap()];
+    let [aws, oci] = origins
+        .each_ref()
+        .map(|origin| vec![format!("h2c://{}", origin.address())]);
+    let more = format!(
+        "    outlier: {{ enabled: false }}
+    timeouts: {{ response_headers: 1s, stream_idle: 1s }}
+    retry:
+      {{ {EAGER} }}"
+    );
+    let daemon = start(&service(&more, &aws, &oci));
+    let clients = Clients::start(daemon.listener("web").unwrap(), Method::POST, 100).unwrap();
+    let came = || origins.iter().map(Origin::heads).sum::<usize>();
+    let meets = |script: &Script| {
+        for origin in &origins {
+            origin.play(script.clone());
+        }
+        let before = came();
+        wait::until(&format!("requests that meet {script:?}"), || {
+            (came() >= before + 20).then_some(())
+        })
+        .unwrap();
+    };
+    for when in [When::Head, When::Whole] {
+        for (frames, closes) in harm() {
+            meets(&Script {
+                when,
+                frames,
+                closes,
+            });
+        }
+    }
+    meets(&Script::default());
+    let samples = clients.finish();
+    let requests = origins.iter().flat_map(Origin::take_requests);
+    let paths: Vec<_> = requests
+        .filter_map(|r| r.field(":path").map(<[u8]>::to_vec))
+        .collect();
+    let once: BTreeSet<_> = paths.iter().collect();
+    assert_eq!(paths.len(), once.len(), "{samples:?}");
+    assert!(
+        samples
+            .iter()
+            .any(|sample| sample.outcome == Outcome::Status(200))
     );
 }
 

@@ -169,7 +169,7 @@ async fn exchange(
 ) -> Option<Response<()>> {
     let mut connection = connection(proxy, idle).await?;
     let body = match *method {
-        Method::POST if number % 2 == 0 => Bytes::from_static(b"sixteen bytes..."),
+        Method::POST if number.is_multiple_of(2) => Bytes::from_static(b"sixteen bytes..."),
         _ => Bytes::new(),
     };
     let request = Request::builder()

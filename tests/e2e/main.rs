@@ -20,4 +20,5 @@ mod retries;
 mod sessions;
 mod stop;
 mod support;
+mod survive;
 mod tls;

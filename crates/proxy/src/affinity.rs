@@ -80,7 +80,7 @@ impl Affinity {
     pub(crate) fn build(
         service: &Arc<Service>,
         secrets: &CookieSecrets,
-        live: impl FnOnce() -> Arc<Live>,
+        live: impl FnOnce(Duration) -> Arc<Live>,
         recorder: &CellRecorder,
         previous: Option<&Self>,
     ) -> Option<Self> {
@@ -100,7 +100,7 @@ impl Affinity {
             }
             AffinityBy::Key(source) => {
                 let is_kept = spec.on_drain == OnDrain::KeepRunning;
-                let kept = is_kept.then(|| Kept::new(service, live()));
+                let kept = is_kept.then(|| Kept::new(service, live(spec.ttl)));
                 By::Key(Keys::new(source, ignored.clone())?, kept)
             }
         };
@@ -251,7 +251,7 @@ impl Affinity {
         };
         let seats = kept.seats.get(choice.backend);
         if let Some(Some(seat)) = seats.and_then(|seats| seats.get(choice.endpoint)) {
-            kept.live.keys.keep(key, *seat, now, self.ttl);
+            kept.live.keys.keep(key, *seat, now);
         }
     }
 

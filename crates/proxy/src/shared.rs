@@ -9,6 +9,7 @@ mod trials;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use bascule_model::{BackendName, EndpointId, EndpointTotals, Instant, ServiceName};
 use bascule_traffic::retry::Ledger;
@@ -193,9 +194,12 @@ impl Shared {
         Arc::clone(backends.entry(key.clone()).or_insert_with(new))
     }
 
-    /// The keys of a service that are in use. Locks: only for building views.
-    pub(crate) fn live(&self, service: &ServiceName) -> Arc<Live> {
-        find_or_make(&self.live, service, Live::default)
+    /// The keys of a service that are in use, and live so long. Where that is another order of time than before none is
+    /// known. Locks: only for building views.
+    pub(crate) fn live(&self, service: &ServiceName, ttl: Duration) -> Arc<Live> {
+        let suits = |live: &Weak<Live>| live.upgrade().is_some_and(|l| l.keys.suits(ttl));
+        lock(&self.live).retain(|name, live| name != service || suits(live));
+        find_or_make(&self.live, service, || Live::new(ttl))
     }
 
     /// The cells of a service. Locks: only for building views and measuring.
@@ -249,7 +253,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Duration;
 
     use bascule_model::{FailureClass, Scheme};
     use bascule_traffic::suspect::Repeatable;
@@ -264,6 +267,17 @@ mod tests {
             host: None,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
         })
+    }
+
+    #[test]
+    fn keys_in_use_stay_when_they_live_twice_as_long_and_are_forgotten_with_another_order_of_time()
+    {
+        let shared = Shared::new(1);
+        let service: ServiceName = "meet".parse().unwrap();
+        let hour = Duration::from_secs(3600);
+        let live = shared.live(&service, hour);
+        assert!(Arc::ptr_eq(&live, &shared.live(&service, hour * 2)));
+        assert!(!Arc::ptr_eq(&live, &shared.live(&service, hour / 1000)));
     }
 
     #[test]

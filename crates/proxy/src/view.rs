@@ -200,7 +200,7 @@ impl ServiceView {
         let affinity = Affinity::build(
             service,
             secrets,
-            || ground.shared.live(service.name()),
+            |ttl| ground.shared.live(service.name(), ttl),
             &ground.recorder,
             previous.and_then(|view| view.affinity.as_ref()),
         );

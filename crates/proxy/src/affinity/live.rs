@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bascule_model::EndpointId;
 use bascule_traffic::keys::live::{LiveKeys, Seat};
 
 /// Shared by all workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Live {
     /// The table.
     pub(crate) keys: LiveKeys,
@@ -16,6 +17,14 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// For keys that live so long.
+    pub(crate) fn new(ttl: Duration) -> Self {
+        Self {
+            keys: LiveKeys::new(ttl),
+            seats: Mutex::default(),
+        }
+    }
+
     /// The number of an endpoint. Locks: only for building views. `None` where all numbers are given: its keys then follow
     /// the map, also when it is drained.
     pub(crate) fn seat(&self, id: &EndpointId) -> Option<Seat> {
@@ -39,7 +48,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_keeps_its_number() {
-        let live = Live::default();
+        let live = Live::new(Duration::from_secs(60));
         let id = |port| EndpointId {
             service: "s".parse().unwrap(),
             backend: "b".parse().unwrap(),

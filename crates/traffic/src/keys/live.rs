@@ -23,8 +23,12 @@ const WAYS: usize = 8;
 const SETS: usize = LIVE_KEYS_MAX / WAYS;
 const SEAT_BITS: u32 = 14;
 const TIME_BITS: u32 = 18;
-/// Parts of its time that a key lives: it ends late by one of them at most.
-const PARTS: u64 = 256;
+/// Units in the time that a key lives: it ends late by one of them at most.
+const UNITS: u64 = 256;
+/// Fewer than these would end a key much too late.
+const UNITS_MIN: u64 = 16;
+/// With more than these what was used long ago would soon seem new, as the count of time begins anew.
+const UNITS_MAX: u64 = 1 << (TIME_BITS - 3);
 
 /// The number of an endpoint in the table, from 1 to [`SEATS_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +50,8 @@ impl Seat {
 #[derive(Debug)]
 pub struct LiveKeys {
     slots: Box<[AtomicU64]>,
+    /// What time is counted in, in milliseconds. It stays when the time that keys live changes, so that they can be compared.
+    unit: u64,
 }
 
 /// A slot: the upper half of the key, the seat, and when it was used last. All zero is empty, as no seat is 0.
@@ -53,7 +59,7 @@ pub struct LiveKeys {
 struct Slot {
     tag: u32,
     seat: u16,
-    /// In parts of the key's time; begins anew after 1 024 times it.
+    /// In the table's units; begins anew after 2¹⁸ of them.
     used: u64,
 }
 
@@ -74,37 +80,45 @@ impl Slot {
             | self.used
     }
 
-    /// How long ago it was used, in parts.
+    /// How long ago it was used, in units.
     const fn age(self, now: u64) -> u64 {
         now.wrapping_sub(self.used) & ((1 << TIME_BITS) - 1)
     }
 }
 
-impl Default for LiveKeys {
-    fn default() -> Self {
+impl LiveKeys {
+    /// A table for keys that live so long.
+    #[must_use]
+    pub fn new(ttl: Duration) -> Self {
         Self {
             slots: (0..LIVE_KEYS_MAX).map(|_| AtomicU64::new(0)).collect(),
+            unit: (millis(ttl) / UNITS).max(1),
         }
     }
-}
 
-impl LiveKeys {
-    /// Where a key is in use; it has been within its time to live.
+    /// Whether it can also be one for keys that live so long: from a sixteenth to 128 times of what it was made for.
+    #[must_use]
+    pub const fn suits(&self, ttl: Duration) -> bool {
+        let units = self.units(ttl);
+        units >= UNITS_MIN && units <= UNITS_MAX
+    }
+
+    /// Where a key is in use; it has been within its time to live, which the table [`suits`](Self::suits).
     #[must_use]
     pub fn find(&self, key: Key, now: Instant, ttl: Duration) -> Option<Seat> {
-        let now = parts(now, ttl);
+        let (now, lives) = (self.at(now), self.units(ttl));
         let tag = tag(key);
         let mut slots = self
             .set(key)
             .iter()
             .filter_map(|s| Slot::read(s.load(Relaxed)));
-        let slot = slots.find(|slot| slot.tag == tag && slot.age(now) <= PARTS)?;
+        let slot = slots.find(|slot| slot.tag == tag && slot.age(now) <= lives)?;
         Some(Seat(slot.seat))
     }
 
     /// A key is used at this endpoint.
-    pub fn keep(&self, key: Key, seat: Seat, now: Instant, ttl: Duration) {
-        let now = parts(now, ttl);
+    pub fn keep(&self, key: Key, seat: Seat, now: Instant) {
+        let now = self.at(now);
         let new = Slot {
             tag: tag(key),
             seat: seat.0,
@@ -130,6 +144,15 @@ impl LiveKeys {
         }
     }
 
+    /// A time to live in units, rounded down.
+    const fn units(&self, ttl: Duration) -> u64 {
+        millis(ttl) / self.unit
+    }
+
+    fn at(&self, now: Instant) -> u64 {
+        (millis(now.since(Instant::ZERO)) / self.unit) & ((1 << TIME_BITS) - 1)
+    }
+
     fn set(&self, key: Key) -> &[AtomicU64] {
         let sets = u64::try_from(SETS).unwrap_or(1);
         let at = usize::try_from(key.value() % sets).unwrap_or(0) * WAYS;
@@ -141,10 +164,9 @@ fn tag(key: Key) -> u32 {
     u32::try_from(key.value() >> 32).unwrap_or(0)
 }
 
-fn parts(now: Instant, ttl: Duration) -> u64 {
-    let part = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX) / PARTS;
-    let at = u64::try_from(now.since(Instant::ZERO).as_millis()).unwrap_or(0) / part.max(1);
-    at & ((1 << TIME_BITS) - 1)
+/// Whole milliseconds.
+const fn millis(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000) + time.subsec_millis() as u64
 }
 
 #[cfg(test)]
@@ -172,9 +194,9 @@ mod tests {
 
     #[test]
     fn a_key_stays_while_it_is_used_and_for_its_time_after_that() {
-        let live = LiveKeys::default();
-        live.keep(in_first_set(1), seat(7), at(10), TTL);
-        live.keep(in_first_set(1), seat(7), at(200), TTL);
+        let live = LiveKeys::new(TTL);
+        live.keep(in_first_set(1), seat(7), at(10));
+        live.keep(in_first_set(1), seat(7), at(200));
         assert_eq!(live.find(in_first_set(1), at(455), TTL), Some(seat(7)));
         assert_eq!(live.find(in_first_set(1), at(457), TTL), None);
         assert_eq!(live.find(in_first_set(2), at(200), TTL), None);
@@ -182,14 +204,38 @@ mod tests {
 
     #[test]
     fn where_a_set_is_full_the_key_used_longest_ago_goes() {
-        let live = LiveKeys::default();
+        let live = LiveKeys::new(TTL);
         for number in 1..=8 {
-            live.keep(in_first_set(number), seat(1), at(number), TTL);
+            live.keep(in_first_set(number), seat(1), at(number));
         }
-        live.keep(in_first_set(1), seat(1), at(9), TTL);
-        live.keep(in_first_set(9), seat(1), at(10), TTL);
+        live.keep(in_first_set(1), seat(1), at(9));
+        live.keep(in_first_set(9), seat(1), at(10));
         let is_there = |number| live.find(in_first_set(number), at(10), TTL).is_some();
         assert!(is_there(1) && is_there(9) && !is_there(2) && is_there(3));
+    }
+
+    #[test]
+    fn a_key_is_still_in_use_when_keys_live_longer_or_shorter_than_before() {
+        let live = LiveKeys::new(TTL);
+        live.keep(in_first_set(1), seat(7), at(100));
+        let found = |after: u64, lives: Duration| {
+            assert!(live.suits(lives), "{lives:?}");
+            live.find(in_first_set(1), at(100 + after), lives).is_some()
+        };
+        for lives in [TTL / 16, TTL / 2, TTL * 2, TTL * 128] {
+            let seconds = lives.as_secs();
+            assert!(found(1, lives) && found(seconds, lives), "{lives:?}");
+            assert!(!found(seconds + 1, lives), "{lives:?}");
+        }
+        assert!(!live.suits(TTL / 17) && !live.suits(TTL * 129));
+    }
+
+    #[test]
+    fn a_table_suits_what_it_is_made_for() {
+        for seconds in [1, 60, 43_200, 2_592_000] {
+            let ttl = Duration::from_secs(seconds);
+            assert!(LiveKeys::new(ttl).suits(ttl), "{seconds}");
+        }
     }
 
     #[test]
@@ -206,12 +252,12 @@ mod tests {
         fn the_table_has_what_was_used_last(
             uses in prop::collection::vec((1_u64..20, 1_u16..500, 0_u64..40), 1..200)
         ) {
-            let live = LiveKeys::default();
+            let live = LiveKeys::new(TTL);
             let mut model: BTreeMap<u64, (u64, u16)> = BTreeMap::new();
             let mut now = 0;
             for (number, place, wait) in uses {
                 now += wait + 1;
-                live.keep(in_first_set(number), seat(place), at(now), TTL);
+                live.keep(in_first_set(number), seat(place), at(now));
                 model.insert(number, (now, place));
                 let mut newest: Vec<(u64, u64, u16)> =
                     model.iter().map(|(number, (used, place))| (*used, *number, *place)).collect();

@@ -30,12 +30,16 @@ impl Trials {
         }
     }
 
-    /// Takes the trial of an endpoint, or takes it back; whether there was one that this request may take.
-    pub(crate) fn take(&self, cells: &EndpointCells, now: Instant, repeatable: Repeatable) -> bool {
-        let fits = |granted: Instant| {
+    /// Whether an endpoint has a trial that this request may take.
+    pub(crate) fn fits(cells: &EndpointCells, now: Instant, repeatable: Repeatable) -> bool {
+        cells.ticket().is_some_and(|granted| {
             repeatable == Repeatable::Yes || now.since(granted) >= TRIAL_OF_ANY_AFTER
-        };
-        let taken = cells.ticket().is_some_and(fits) && cells.take_ticket();
+        })
+    }
+
+    /// Takes the trial of an endpoint, for a request or because nobody will; whether there was one.
+    pub(crate) fn take(&self, cells: &EndpointCells) -> bool {
+        let taken = cells.take_ticket();
         if taken {
             self.0.fetch_sub(1, Relaxed);
         }

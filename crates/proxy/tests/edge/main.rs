@@ -25,6 +25,7 @@ mod origin;
 mod pairs;
 mod panics;
 mod protocols;
+mod replay;
 mod retries;
 mod shares;
 mod shed;

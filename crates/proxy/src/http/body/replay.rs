@@ -1,22 +1,20 @@
-//! What is kept of a request's body for another try: its pieces as they came, up to a limit, of this body and of all in the
-//! worker. Each try reads by a [`Cursor`] of its own: first what is kept, then what still comes from the client, which only
-//! the newest try may take. Beyond the limit nothing is kept any more, and there is no other try. It never holds more than
-//! the limits, and nothing once an answer goes to the client.
+//! What is kept of a request's body for another try, up to a limit, of this body and of all in the worker. Each try reads by
+//! a [`Cursor`] of its own: first what is kept ([`tape`]), then what still comes from the client, which only the newest try
+//! may take. Beyond the limit nothing is kept any more, and there is no other try. It never holds more than the limits, and
+//! once an answer goes to the client only what the try that is answered has still to send.
+
+mod tape;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{BodyError, Pump};
-use crate::http::limits;
-
-/// What a worker keeps of all bodies.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Cell<usize>);
+pub(crate) use tape::Kept;
+use tape::{Place, Tape};
 
 /// A body of which what has been read is kept.
 #[derive(Debug)]
@@ -24,30 +22,11 @@ pub(crate) struct Replay {
     pump: RefCell<Pump>,
     /// What was known of its length before any of it was read.
     size: SizeHint,
-    pieces: RefCell<Vec<Piece>>,
-    /// Pieces that came; those not kept are counted too.
-    came: Cell<usize>,
-    bytes: Cell<usize>,
-    bytes_max: usize,
-    state: Cell<State>,
+    tape: RefCell<Tape>,
     /// No more will come.
     ended: Cell<bool>,
     /// The try that may read what still comes.
     newest: Cell<u32>,
-    kept: Rc<Kept>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Keeping,
-    /// Some of it was given away and is not kept.
-    Gone,
-}
-
-#[derive(Debug, Clone)]
-enum Piece {
-    Data(Bytes),
-    Trailers(HeaderMap),
 }
 
 /// Where one try stands in a body.
@@ -55,8 +34,7 @@ enum Piece {
 pub(crate) struct Cursor {
     replay: Rc<Replay>,
     turn: u32,
-    at: usize,
-    given: u64,
+    place: Place,
 }
 
 impl Replay {
@@ -65,14 +43,9 @@ impl Replay {
         Rc::new(Self {
             size: pump.incoming.size_hint(),
             pump: RefCell::new(pump),
-            pieces: RefCell::default(),
-            came: Cell::new(0),
-            bytes: Cell::new(0),
-            bytes_max,
-            state: Cell::new(State::Keeping),
+            tape: RefCell::new(Tape::new(bytes_max, kept)),
             ended: Cell::new(false),
             newest: Cell::new(0),
-            kept,
         })
     }
 
@@ -81,16 +54,15 @@ impl Replay {
         let turn = replay.newest.get().saturating_add(1);
         replay.newest.set(turn);
         Cursor {
-            replay: Rc::clone(replay),
             turn,
-            at: 0,
-            given: 0,
+            place: replay.tape.borrow_mut().begin(),
+            replay: Rc::clone(replay),
         }
     }
 
     /// Whether another try can have all of it.
     pub(crate) fn is_whole(&self) -> bool {
-        self.state.get() == State::Keeping
+        self.tape.borrow().is_whole()
     }
 
     /// Whether all of it is here, so that two tries can send it at once.
@@ -98,51 +70,27 @@ impl Replay {
         self.is_whole() && self.ended.get()
     }
 
-    /// There will be no other try: nothing is kept any more.
+    /// There will be no other try: nothing is kept any more but for one that is on its way.
     pub(crate) fn release(&self) {
-        self.state.set(State::Gone);
-        self.pieces.borrow_mut().clear();
-        let bytes = self.bytes.replace(0);
-        self.kept.0.set(self.kept.0.get().saturating_sub(bytes));
-    }
-
-    fn keep(&self, frame: &Frame<Bytes>) {
-        self.came.set(self.came.get().saturating_add(1));
-        if !self.is_whole() {
-            return;
-        }
-        let piece = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => Piece::Data(data.clone()),
-            (None, Some(trailers)) => Piece::Trailers(trailers.clone()),
-            (None, None) => return,
-        };
-        let length = match &piece {
-            Piece::Data(data) => data.len(),
-            Piece::Trailers(trailers) => trailers.len().saturating_mul(64),
-        };
-        let bytes = self.bytes.get().saturating_add(length);
-        let of_all = self.kept.0.get().saturating_add(length);
-        if bytes > self.bytes_max || of_all > limits::KEPT_BYTES {
-            self.release();
-            return;
-        }
-        self.bytes.set(bytes);
-        self.kept.0.set(of_all);
-        self.pieces.borrow_mut().push(piece);
+        self.tape.borrow_mut().release();
     }
 
     fn is_end_stream(&self) -> bool {
         self.ended.get() || self.pump.borrow().incoming.is_end_stream()
     }
 
-    /// What comes next from the client.
-    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// What comes next from the client, for the one who stands at the end of what came.
+    fn poll_next(
+        &self,
+        place: &mut Place,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.ended.get() {
             return Poll::Ready(None);
         }
         let next = ready!(self.pump.borrow_mut().poll(cx));
         match &next {
-            Some(Ok(frame)) => self.keep(frame),
+            Some(Ok(frame)) => self.tape.borrow_mut().add(frame, place),
             Some(Err(_)) => self.release(),
             None => {}
         }
@@ -155,59 +103,43 @@ impl Replay {
     }
 }
 
-impl Drop for Replay {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
 impl Cursor {
     /// The next piece.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = match self.kept() {
-            Some(frame) => frame,
-            None if self.at < self.replay.came.get() || self.turn != self.replay.newest.get() => {
-                return Poll::Ready(Some(Err(BodyError::TakenOver)));
-            }
-            None => match ready!(self.replay.poll_next(cx)) {
-                Some(Ok(frame)) => frame,
-                other => return Poll::Ready(other),
-            },
-        };
-        self.at = self.at.saturating_add(1);
-        let length = next.data_ref().map_or(0, Bytes::len);
-        self.given = self
-            .given
-            .saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        Poll::Ready(Some(Ok(next)))
-    }
-
-    /// The piece it stands before, if that is kept.
-    fn kept(&self) -> Option<Frame<Bytes>> {
-        if !self.replay.is_whole() {
-            return None;
+        let replay = &self.replay;
+        let kept = replay.tape.borrow_mut().read(&mut self.place);
+        if let Some(frame) = kept {
+            return Poll::Ready(Some(Ok(frame)));
         }
-        let pieces = self.replay.pieces.borrow();
-        Some(match pieces.get(self.at)?.clone() {
-            Piece::Data(data) => Frame::data(data),
-            Piece::Trailers(trailers) => Frame::trailers(trailers),
-        })
+        let is_at_end = replay.tape.borrow().is_at_end(&self.place);
+        let may_go_on = self.turn == replay.newest.get() || replay.ended.get();
+        if !is_at_end || !may_go_on {
+            return Poll::Ready(Some(Err(BodyError::TakenOver)));
+        }
+        replay.poll_next(&mut self.place, cx)
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.at == self.replay.came.get() && self.replay.is_end_stream()
+        let is_at_end = self.replay.tape.borrow().is_at_end(&self.place);
+        is_at_end && self.replay.is_end_stream()
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        let left = |size: u64| size.saturating_sub(self.given);
+        let left = |size: u64| size.saturating_sub(self.place.at());
         let mut hint = SizeHint::new();
         hint.set_lower(left(self.replay.size.lower()));
         if let Some(upper) = self.replay.size.upper() {
             hint.set_upper(left(upper));
         }
         hint
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.replay.tape.borrow_mut().leave(&mut self.place);
     }
 }

@@ -152,7 +152,9 @@ impl Shared {
 
     /// The cells of an endpoint. Locks: only for building views.
     pub(crate) fn endpoint(&self, id: &Arc<EndpointId>) -> Arc<EndpointCells> {
-        find_or_make(&self.endpoints, id, || EndpointCells::new(self.workers))
+        find_or_make(&self.endpoints, id, || {
+            EndpointCells::new(self.workers, self.trials(&id.service))
+        })
     }
 
     /// What the workers hold of an endpoint. Locks: only for building views.
@@ -174,7 +176,7 @@ impl Shared {
         endpoints.iter().filter_map(totals).collect()
     }
 
-    /// The trials of a service. Locks: only for building views and granting one.
+    /// The trials of a service. Locks: only for building views.
     pub(crate) fn trials(&self, service: &ServiceName) -> Arc<Trials> {
         find_or_make(&self.trials, service, Trials::default)
     }
@@ -183,7 +185,7 @@ impl Shared {
     pub(crate) fn grant_trial(&self, id: &EndpointId, now: Instant) {
         let cells = lock(&self.endpoints).get(id).and_then(Weak::upgrade);
         if let Some(cells) = cells {
-            self.trials(&id.service).grant(&cells, now);
+            cells.grant_trial(now);
         }
     }
 
@@ -321,7 +323,7 @@ mod tests {
         shared.grant_trial(&id(2), Instant::ZERO);
         assert!(!trials.any());
         shared.grant_trial(&id(1), Instant::ZERO);
-        assert!(trials.take(&cells, Instant::ZERO, Repeatable::Yes));
+        assert!(cells.has_trial_for(Instant::ZERO, Repeatable::Yes) && trials.any());
     }
 
     #[test]

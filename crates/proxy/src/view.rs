@@ -6,6 +6,7 @@ mod lease;
 mod load;
 mod look;
 mod room;
+mod trial;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +14,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
-use bascule_telemetry::clock;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::admit::Shedder;
 use bascule_traffic::breaker::ServiceLimits;
@@ -120,11 +120,15 @@ impl WorkerView {
             || Rc::new(Meters::new(&ground.recorder, "", "", "")),
             |view| Rc::clone(&view.unrouted),
         );
-        Self {
+        let view = Self {
             services: services.collect(),
             unrouted,
             snapshot,
+        };
+        if let Some(previous) = previous {
+            view.withdraw_trials(previous);
         }
+        view
     }
 
     /// **route**: the service of a request.
@@ -142,8 +146,7 @@ impl WorkerView {
     pub(crate) fn sweep(&self, now: Instant) {
         for service in &self.services {
             let idle_max = service.service.spec.timeouts.upstream_idle;
-            let endpoints = service.backends.iter().flat_map(|b| &b.endpoints);
-            endpoints.for_each(|endpoint| {
+            service.endpoints().for_each(|endpoint| {
                 endpoint.pool.sweep(now, idle_max);
                 endpoint.watch.handle_timeout(now);
                 endpoint.yield_connection();
@@ -236,6 +239,10 @@ impl ServiceView {
         })
     }
 
+    fn endpoints(&self) -> impl Iterator<Item = &Rc<Endpoint>> {
+        self.backends.iter().flat_map(|backend| &backend.endpoints)
+    }
+
     /// What keeps its requests together.
     pub(crate) const fn affinity(&self) -> Option<&Affinity> {
         self.affinity.as_ref()
@@ -262,33 +269,6 @@ impl ServiceView {
         let lease = self.lease(choice).ok_or(PickRefused::Nothing)?;
         lease.endpoint.watch.is_tried();
         Ok(lease)
-    }
-
-    /// **pick**: a trial, where one is granted that this request may be: of an endpoint that was taken out for what traffic
-    /// saw, to see whether it works again. Never one that a person took out.
-    pub(crate) fn trial(&self, repeatable: Repeatable) -> Option<Lease> {
-        if !self.trials.any() {
-            return None;
-        }
-        let now = clock::now();
-        let backends = self.service.backends.iter().zip(&self.backends);
-        for (index, (backend, view)) in backends.enumerate() {
-            let mut endpoints = backend.endpoints.iter().zip(&view.endpoints);
-            let endpoint = endpoints.position(|(endpoint, known)| {
-                let taken =
-                    self.has_place(view, known) && self.trials.take(&known.cells, now, repeatable);
-                taken && !backend.off && endpoint.admin.takes_new()
-            });
-            let trial = endpoint.map(|endpoint| Choice {
-                backend: index,
-                endpoint,
-                why: PickReason::Trial,
-            });
-            if let Some(trial) = trial {
-                return self.lease(trial);
-            }
-        }
-        None
     }
 
     /// **pick**: for a further try.

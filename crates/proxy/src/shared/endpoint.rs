@@ -1,14 +1,15 @@
-//! The cells of one endpoint: what each worker counts of it, and the ticket for a trial. A count is written by one worker
-//! and read by all; only the ticket, of which there is at most one a second, is taken by an exchange.
+//! The cells of one endpoint: what each worker counts of it, and the [ticket](super::trials) for a trial. A count is written
+//! by one worker and read by all; only the ticket, of which there is at most one a second, is taken by an exchange.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::signal::{LATENCY_BUCKETS, latency_bucket};
 use bascule_model::{EndpointTotals, FailureClass, Instant};
-use crossbeam_utils::CachePadded;
+use bascule_traffic::suspect::Repeatable;
 
-use super::{Cell, PerWorker};
+use super::trials::Ticket;
+use super::{Cell, PerWorker, Trials};
 
 /// What one worker counts of one endpoint.
 #[derive(Debug, Default)]
@@ -82,16 +83,15 @@ impl EndpointTally {
 #[derive(Debug)]
 pub(crate) struct EndpointCells {
     workers: PerWorker<EndpointTally>,
-    /// When a trial was granted, in nanoseconds; 0: none is.
-    ticket: CachePadded<AtomicU64>,
+    ticket: Ticket,
 }
 
 impl EndpointCells {
-    /// Empty cells for so many workers.
-    pub(crate) fn new(workers: usize) -> Self {
+    /// Empty cells for so many workers, of an endpoint of the service that has these trials.
+    pub(super) fn new(workers: usize, trials: Arc<Trials>) -> Self {
         Self {
             workers: PerWorker::new(workers),
-            ticket: CachePadded::default(),
+            ticket: Ticket::new(trials),
         }
     }
 
@@ -116,19 +116,18 @@ impl EndpointCells {
         sum
     }
 
-    /// When the trial that nobody has taken yet was granted.
-    pub(super) fn ticket(&self) -> Option<Instant> {
-        let granted = self.ticket.load(Relaxed);
-        (granted > 0).then(|| Instant::from_nanos(granted))
+    /// Grants a trial, for the next request that fits; nothing when it has one.
+    pub(super) fn grant_trial(&self, now: Instant) {
+        self.ticket.grant(now);
     }
 
-    /// Puts a ticket there; whether there was none.
-    pub(super) fn put_ticket(&self, now: Instant) -> bool {
-        self.ticket.swap(now.as_nanos().max(1), Relaxed) == 0
+    /// Whether it has a trial that a request may take.
+    pub(crate) fn has_trial_for(&self, now: Instant, repeatable: Repeatable) -> bool {
+        self.ticket.is_for(now, repeatable)
     }
 
-    /// Takes the ticket; whether there was one. Of two that try, one gets it.
-    pub(super) fn take_ticket(&self) -> bool {
-        self.ticket.load(Relaxed) > 0 && self.ticket.swap(0, Relaxed) > 0
+    /// Takes the trial, for a request or because nobody will; whether there was one.
+    pub(crate) fn take_trial(&self) -> bool {
+        self.ticket.take()
     }
 }

@@ -1,15 +1,15 @@
 //! Trials of one service: requests that find out whether an endpoint that was taken out works again. The judge grants one
-//! at a time for an endpoint; whichever worker has a fitting request first takes it. A request that finds none granted
-//! pays one look at a number that hardly ever changes. As with what a worker suspects, a trial is kept for a while for a
-//! request that can be repeated elsewhere, should it fail.
+//! at a time for an endpoint, a ticket; whichever worker has a fitting request first takes it. A request that finds none
+//! granted pays one look at a number that hardly ever changes. As with what a worker suspects, a trial is kept for a while
+//! for a request that can be repeated elsewhere, should it fail. A ticket goes with its endpoint: one that nobody can find
+//! would have every request look for it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bascule_model::Instant;
 use bascule_traffic::suspect::{Repeatable, TRIAL_OF_ANY_AFTER};
 use crossbeam_utils::CachePadded;
-
-use super::EndpointCells;
 
 /// How many tickets lie at the endpoints of one service.
 #[derive(Debug, Default)]
@@ -20,30 +20,54 @@ impl Trials {
     pub(crate) fn any(&self) -> bool {
         self.0.load(Relaxed) > 0
     }
+}
 
-    /// Grants a trial of an endpoint; nothing when it has one.
-    pub(super) fn grant(&self, cells: &EndpointCells, now: Instant) {
-        // First counted, then there, so that whoever takes it finds the count above zero.
-        self.0.fetch_add(1, Relaxed);
-        if !cells.put_ticket(now) {
-            self.0.fetch_sub(1, Relaxed);
+/// The place for one endpoint's ticket.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    /// When the trial was granted, in nanoseconds; 0: none is.
+    granted: CachePadded<AtomicU64>,
+    of_service: Arc<Trials>,
+}
+
+impl Ticket {
+    /// None is granted.
+    pub(super) fn new(of_service: Arc<Trials>) -> Self {
+        Self {
+            granted: CachePadded::default(),
+            of_service,
         }
     }
 
-    /// Whether an endpoint has a trial that this request may take.
-    pub(crate) fn fits(cells: &EndpointCells, now: Instant, repeatable: Repeatable) -> bool {
-        cells.ticket().is_some_and(|granted| {
-            repeatable == Repeatable::Yes || now.since(granted) >= TRIAL_OF_ANY_AFTER
-        })
+    /// Grants a trial; nothing when there is one.
+    pub(super) fn grant(&self, now: Instant) {
+        // First counted, then there, so that whoever takes it finds the count above zero.
+        self.of_service.0.fetch_add(1, Relaxed);
+        if self.granted.swap(now.as_nanos().max(1), Relaxed) > 0 {
+            self.of_service.0.fetch_sub(1, Relaxed);
+        }
     }
 
-    /// Takes the trial of an endpoint, for a request or because nobody will; whether there was one.
-    pub(crate) fn take(&self, cells: &EndpointCells) -> bool {
-        let taken = cells.take_ticket();
+    /// Whether there is a trial that a request may take.
+    pub(super) fn is_for(&self, now: Instant, repeatable: Repeatable) -> bool {
+        let granted = self.granted.load(Relaxed);
+        let age = || now.since(Instant::from_nanos(granted));
+        granted > 0 && (repeatable == Repeatable::Yes || age() >= TRIAL_OF_ANY_AFTER)
+    }
+
+    /// Takes the trial; whether there was one. Of two that try, one gets it.
+    pub(super) fn take(&self) -> bool {
+        let taken = self.granted.load(Relaxed) > 0 && self.granted.swap(0, Relaxed) > 0;
         if taken {
-            self.0.fetch_sub(1, Relaxed);
+            self.of_service.0.fetch_sub(1, Relaxed);
         }
         taken
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.take();
     }
 }
 
@@ -55,41 +79,48 @@ mod tests {
 
     const NOW: Instant = Instant::from_millis(5_000);
 
+    fn tickets() -> (Arc<Trials>, [Ticket; 2]) {
+        let trials = Arc::new(Trials::default());
+        let ticket = |_| Ticket::new(Arc::clone(&trials));
+        (Arc::clone(&trials), [0, 1].map(ticket))
+    }
+
     #[test]
     fn a_trial_is_taken_once_however_often_it_is_granted() {
-        let (trials, cells) = (Trials::default(), EndpointCells::new(1));
-        trials.grant(&cells, NOW);
-        trials.grant(&cells, NOW);
-        assert!(trials.any());
-        assert!(trials.take(&cells, NOW, Repeatable::Yes));
-        assert!(!trials.take(&cells, NOW, Repeatable::Yes));
+        let (trials, [ticket, _]) = tickets();
+        ticket.grant(NOW);
+        ticket.grant(NOW);
+        assert!(trials.any() && ticket.is_for(NOW, Repeatable::Yes));
+        assert!(ticket.take());
+        assert!(!ticket.is_for(NOW, Repeatable::Yes) && !ticket.take());
         assert!(!trials.any());
     }
 
     #[test]
-    fn a_request_that_cannot_be_repeated_is_a_trial_only_when_no_other_came_for_a_second() {
-        let (trials, cells) = (Trials::default(), EndpointCells::new(1));
-        trials.grant(&cells, NOW);
-        assert!(!trials.take(
-            &cells,
-            NOW + (TRIAL_OF_ANY_AFTER - Duration::from_millis(1)),
-            Repeatable::No
-        ));
-        assert!(trials.take(&cells, NOW + TRIAL_OF_ANY_AFTER, Repeatable::No));
+    fn a_request_that_cannot_be_repeated_is_a_trial_only_when_no_other_came_for_a_while() {
+        let (_, [ticket, _]) = tickets();
+        ticket.grant(NOW);
+        let before = NOW + (TRIAL_OF_ANY_AFTER - Duration::from_millis(1));
+        assert!(!ticket.is_for(before, Repeatable::No));
+        assert!(ticket.is_for(NOW + TRIAL_OF_ANY_AFTER, Repeatable::No));
     }
 
     #[test]
     fn trials_of_two_endpoints_are_counted_apart() {
-        let (trials, one, two) = (
-            Trials::default(),
-            EndpointCells::new(1),
-            EndpointCells::new(1),
-        );
-        trials.grant(&one, NOW);
-        trials.grant(&two, NOW);
-        assert!(trials.take(&one, NOW, Repeatable::Yes));
+        let (trials, [one, two]) = tickets();
+        one.grant(NOW);
+        two.grant(NOW);
+        assert!(one.take());
         assert!(trials.any());
-        assert!(trials.take(&two, NOW, Repeatable::Yes));
+        assert!(two.take());
+        assert!(!trials.any());
+    }
+
+    #[test]
+    fn a_trial_of_an_endpoint_that_goes_is_looked_for_no_more() {
+        let (trials, [one, two]) = tickets();
+        one.grant(NOW);
+        drop((one, two));
         assert!(!trials.any());
     }
 }

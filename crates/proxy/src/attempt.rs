@@ -153,9 +153,11 @@ impl<'a> Attempt<'a> {
             Err(refused) => return Err(refused),
         };
         match (self.again(&lost), lost.answer) {
-            (Some(again), Some((response, loan))) => {
+            (Some(again), Some(answer)) => {
                 self.exchange.thrown_away();
-                upstream::discard(response, loan);
+                if let Some((endpoint, _)) = self.exchange.endpoint() {
+                    upstream::discard(answer, endpoint);
+                }
                 Ok(Settled::Again(again))
             }
             (Some(again), None) => Ok(Settled::Again(again)),

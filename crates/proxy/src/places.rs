@@ -94,6 +94,13 @@ pub(crate) struct Counted {
     worker: usize,
 }
 
+impl Counted {
+    /// It can carry more requests than before.
+    pub(crate) fn has_room(&self) {
+        self.line.freed();
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
         if let Some(cell) = self.connections.of(self.worker) {

@@ -190,15 +190,16 @@ impl Pair<'_> {
         match ended {
             Ok((answer, took)) if has_failed || self.is_wanted(&answer) => {
                 self.exchange.overtaken(self.place, took);
-                if let Some((response, loan)) = self.first.answer() {
-                    upstream::discard(response, loan);
+                if let Some(worse) = self.first.answer() {
+                    upstream::discard(worse, Rc::clone(self.endpoint));
                 }
                 Ok(Some(answer))
             }
-            Ok(((response, loan), _)) => {
-                let heard = answered(&response, self.outgoing);
+            Ok((answer, _)) => {
+                let heard = answered(&answer.0, self.outgoing);
                 self.exchange.heard_beside(&self.place, &heard, self.policy);
-                upstream::discard(response, loan);
+                let (other, _) = self.place.endpoint();
+                upstream::discard(answer, other);
                 Ok(self.first.answer())
             }
             Err(failure) if has_failed => {

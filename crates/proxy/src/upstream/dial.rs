@@ -112,7 +112,10 @@ where
             let polled = connection.as_mut().poll(cx);
             if polled.is_pending() {
                 let peer = u32::try_from(connection.current_max_send_streams());
-                allowed.set(peer.unwrap_or(u32::MAX).min(STREAMS_MAX));
+                let peer = peer.unwrap_or(u32::MAX).min(STREAMS_MAX);
+                if allowed.replace(peer) < peer {
+                    counted.has_room();
+                }
             }
             polled
         });
@@ -127,6 +130,8 @@ where
     .detach();
     let now = clock::now();
     let stream = endpoint.pool.share(sender, streams_max, frames, now);
+    // It has room for more than the request that it was made for.
+    endpoint.places.freed();
     let reused = false;
     Ok(Connection::Http2 { stream, reused })
 }

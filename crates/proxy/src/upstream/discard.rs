@@ -1,8 +1,10 @@
 //! A response that no client will see, as the request is tried elsewhere: what there is of it is read and thrown away where
 //! that is little, so that the connection can carry the next request; else the connection is closed, or the stream reset.
-//! It never keeps the request waiting.
+//! It never keeps the request waiting. Its end is a place that frees after the request's own has been given back, so whoever
+//! waits for one is told.
 
 use std::pin::pin;
+use std::rc::Rc;
 
 use bascule_telemetry::{clock, spawn};
 use http::Response;
@@ -11,10 +13,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::http::limits;
-use crate::upstream::Loan;
+use crate::upstream::{Endpoint, Loan};
 
-/// Throws a response away.
-pub(crate) fn discard(response: Response<Incoming>, loan: Loan) {
+/// Throws the response of an endpoint away.
+pub(crate) fn discard((response, loan): (Response<Incoming>, Loan), endpoint: Rc<Endpoint>) {
     let body = response.into_body();
     if body.is_end_stream() {
         loan.give_back();
@@ -32,7 +34,10 @@ pub(crate) fn discard(response: Response<Incoming>, loan: Loan) {
         };
         if ended {
             loan.give_back();
+        } else {
+            drop(loan);
         }
+        endpoint.places.freed();
     })
     .detach();
 }

@@ -39,15 +39,8 @@ impl ServiceView {
         let Some(limits) = &self.limits else {
             return look;
         };
-        let at_backend = BackendCounts {
-            requests: shared::sum_of(&backend.cells, |totals| &totals.in_flight),
-            waiting: match asker {
-                Asker::Comes => u32::try_from(backend.line.len()).unwrap_or(u32::MAX),
-                Asker::IsNext => 0,
-            },
-        };
-        let is_full =
-            limits.is_closed(at_backend) || self.is_endpoint_full(limits, look.in_flight, endpoint);
+        let is_full = self.is_backend_closed(limits, backend, asker)
+            || self.is_endpoint_full(limits, look.in_flight, endpoint);
         if is_full {
             look.with_gate(Gate::Full)
         } else {
@@ -63,16 +56,36 @@ impl ServiceView {
             != Gate::Full
     }
 
+    fn is_backend_closed(
+        &self,
+        limits: &ServiceLimits,
+        backend: &BackendView,
+        asker: Asker,
+    ) -> bool {
+        // Each look sums the cells of all workers: only where that is limited.
+        let requests = match limits.backend_requests {
+            Some(_) => shared::sum_of(&backend.cells, |totals| &totals.in_flight),
+            None => 0,
+        };
+        let waiting = match asker {
+            Asker::Comes => u32::try_from(backend.line.len()).unwrap_or(u32::MAX),
+            Asker::IsNext => 0,
+        };
+        limits.is_closed(BackendCounts { requests, waiting })
+    }
+
     fn is_endpoint_full(&self, limits: &ServiceLimits, requests: u32, endpoint: &Endpoint) -> bool {
-        let has_connections = limits.endpoint_connections.is_some();
-        let idle_max = self.service.spec.timeouts.upstream_idle;
+        let max = limits.endpoint_connections;
+        let connections = max.map_or(0, |_| endpoint.places.connections());
+        // Looked for only where it makes a difference.
+        let at_hand = max.is_some_and(|max| connections >= max) && {
+            let idle_max = self.service.spec.timeouts.upstream_idle;
+            endpoint.has_connection_at_hand(clock::now(), idle_max)
+        };
         let counts = EndpointCounts {
             requests,
-            connections: match has_connections {
-                true => endpoint.places.connections(),
-                false => 0,
-            },
-            at_hand: has_connections && endpoint.has_connection_at_hand(clock::now(), idle_max),
+            connections,
+            at_hand,
         };
         limits.endpoint_full(counts).is_some()
     }

@@ -24,6 +24,7 @@ mod names;
 mod origin;
 mod pairs;
 mod panics;
+mod places;
 mod protocols;
 mod replay;
 mod retries;

@@ -25,7 +25,7 @@ use crate::http::forward::Outgoing;
 use crate::http::record::Exchange;
 use crate::http::refuse::Refused;
 use crate::upstream::{self, Loan, Source};
-use crate::view::{Lease, ServiceView};
+use crate::view::{Lease, NoPlace, ServiceView};
 
 /// The head of a response, its body to come, and the connection it comes over.
 pub(crate) type Answer = (Response<Incoming>, Loan);
@@ -40,17 +40,20 @@ pub(crate) async fn run(
     service.budget().borrow_mut().request(clock::now());
     let policy = &service.service.spec.retry;
     outgoing.keep(policy, exchange.client.worker.kept());
+    let whole = service.service.spec.timeouts.request;
+    let deadline = whole.map(|whole| exchange.started() + whole);
     let mut lease = match first(service, key, outgoing, exchange) {
         // In a box, so that those that find a place at once do not carry the room for it.
-        Err(PickRefused::Full) => Box::pin(service.wait(key, outgoing.repeatable()))
-            .await
-            .ok_or(PickRefused::Full),
-        found => found,
-    }
-    .map_err(|refused| Rejection::of_pick(refused, &service.service))?;
-    let whole = service.service.spec.timeouts.request;
+        Err(PickRefused::Full) => {
+            let place = exchange.bond().and_then(|bond| bond.place);
+            Box::pin(service.wait(place, key, outgoing.repeatable(), deadline))
+                .await
+                .map_err(|why| no_place(service, why))?
+        }
+        found => found.map_err(|refused| Rejection::of_pick(refused, &service.service))?,
+    };
     let mut attempt = Attempt {
-        deadline: whole.map(|whole| exchange.started() + whole),
+        deadline,
         tried: SmallVec::new(),
         service,
         outgoing,
@@ -73,6 +76,14 @@ pub(crate) async fn run(
         let next = service.lease(again.choice);
         attempt.exchange.retrying(next.as_ref(), again.cause);
         lease = next.ok_or_else(|| nothing_left(service))?;
+    }
+}
+
+/// What the client hears that has waited for nothing.
+fn no_place(service: &ServiceView, why: NoPlace) -> Refused {
+    match why {
+        NoPlace::Full => Rejection::of_pick(PickRefused::Full, &service.service).into(),
+        NoPlace::Deadline => Failure::new(Cause::Deadline, None).into(),
     }
 }
 

@@ -32,6 +32,7 @@ use crate::shared::{BackendCells, Shared, Trials};
 use crate::spills::Spills;
 use crate::upstream::{Endpoint, UpstreamTls, Watch, tls_of};
 pub(crate) use load::Load;
+pub(crate) use room::NoPlace;
 use room::{Asker, WaitMeters};
 
 pub(crate) use lease::Lease;

@@ -111,11 +111,7 @@ where
         let driven = poll_fn(|cx| {
             let polled = connection.as_mut().poll(cx);
             if polled.is_pending() {
-                let peer = u32::try_from(connection.current_max_send_streams());
-                let peer = peer.unwrap_or(u32::MAX).min(STREAMS_MAX);
-                if allowed.replace(peer) < peer {
-                    counted.has_room();
-                }
+                allow(connection.current_max_send_streams(), &allowed, &counted);
             }
             polled
         });
@@ -134,6 +130,14 @@ where
     endpoint.places.freed();
     let reused = false;
     Ok(Connection::Http2 { stream, reused })
+}
+
+/// Keeps how many streams the endpoint allows; where they are more than before, whoever waits hears of it.
+fn allow(streams: usize, allowed: &Cell<u32>, counted: &Counted) {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX).min(STREAMS_MAX);
+    if allowed.replace(streams) < streams {
+        counted.has_room();
+    }
 }
 
 /// An endpoint's connection was ended for what the endpoint sent.

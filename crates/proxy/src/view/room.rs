@@ -4,17 +4,20 @@
 
 use std::rc::Rc;
 
+use bascule_model::Instant;
 use bascule_telemetry::clock;
 use bascule_telemetry::names;
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::breaker::{self, BackendCounts, EndpointCounts, ServiceLimits};
 use bascule_traffic::hash::Key;
+use bascule_traffic::pick::Place;
 use bascule_traffic::snapshot::Service;
 use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Gate, Look};
 use metrics::{Counter, Gauge, counter, gauge};
 
 use super::{BackendView, Lease, ServiceView};
+use crate::line::Waiting;
 use crate::shared;
 use crate::upstream::Endpoint;
 
@@ -90,47 +93,80 @@ impl ServiceView {
         limits.endpoint_full(counts).is_some()
     }
 
-    /// Waits for a place, where nobody has one: in the line that has most room, until the patience of the service ends.
-    /// `None`: nothing may wait, all lines are full, or nothing became free. Dropping this leaves the line.
-    pub(crate) async fn wait(&self, key: Option<Key>, request: Repeatable) -> Option<Lease> {
-        let limits = self.limits.as_ref()?;
-        let len = |at: usize| self.backends.get(at).map_or(usize::MAX, |b| b.line.len());
-        let at = breaker::line_to_join(&self.service, len)?;
-        let backend = self.backends.get(at)?;
-        let usable = backend.backend()?.endpoints.iter().filter(|e| e.usable);
-        let waiting = backend
-            .line
-            .join(limits.line_max(usable.count()), self.worker)?;
-        let mut noted = backend.waits.as_deref().map(Noted::new);
-        let deadline = clock::now() + limits.pending_timeout;
+    /// Waits for a place, where nobody has one: in the line that has most room, until the patience of the service ends or
+    /// the request's time does. Dropping this leaves the line.
+    pub(crate) async fn wait(
+        &self,
+        place: Option<Place>,
+        key: Option<Key>,
+        request: Repeatable,
+        deadline: Option<Instant>,
+    ) -> Result<Lease, NoPlace> {
+        let (limits, at, waiting) = self.join().ok_or(NoPlace::Full)?;
+        let backend = self.backends.get(at);
+        let mut noted = backend
+            .and_then(|backend| backend.waits.as_deref())
+            .map(Noted::new);
+        let patience = clock::now() + limits.pending_timeout;
+        let (until, why) = match deadline {
+            Some(deadline) if deadline <= patience => (deadline, NoPlace::Deadline),
+            _ => (patience, NoPlace::Full),
+        };
         // A place that was found is held by its lease; giving up the wait gives up the place in the line.
         let found = tokio::select! {
             biased;
-            lease = waiting.find(|| self.place_at(at, key, request)) => Some(lease),
-            () = clock::sleep_until(deadline) => None,
+            lease = waiting.find(|| self.place_at(at, place, key, request)) => Ok(lease),
+            () = clock::sleep_until(until) => Err(why),
         };
         if let Some(noted) = &mut noted {
-            noted.end = if found.is_some() {
-                End::Served
-            } else {
-                End::Timeout
+            noted.end = match found {
+                Ok(_) => End::Served,
+                Err(_) => End::Timeout,
             };
         }
         found
     }
 
+    /// A place in the line that has most room; `None`: nothing may wait, or all lines are full.
+    fn join(&self) -> Option<(&ServiceLimits, usize, Waiting)> {
+        let limits = self.limits.as_ref()?;
+        let len = |at: usize| self.backends.get(at).map_or(usize::MAX, |b| b.line.len());
+        let at = breaker::line_to_join(&self.service, len)?;
+        let backend = self.backends.get(at)?;
+        let usable = backend.backend()?.endpoints.iter().filter(|e| e.usable);
+        let max = limits.line_max(usable.count());
+        let waiting = backend.line.join(max, self.worker)?;
+        Some((limits, at, waiting))
+    }
+
     /// A place at a backend for the one that is next there.
-    fn place_at(&self, backend: usize, key: Option<Key>, request: Repeatable) -> Option<Lease> {
+    fn place_at(
+        &self,
+        backend: usize,
+        place: Option<Place>,
+        key: Option<Key>,
+        request: Repeatable,
+    ) -> Option<Lease> {
         let now = self.now_for_latency();
         let look = |backend, endpoint| self.look(backend, endpoint, now, request, Asker::IsNext);
-        let choice = self
-            .picker
-            .borrow_mut()
-            .after_wait(&self.service, backend, key, look)?;
+        let mut picker = self.picker.borrow_mut();
+        let choice = match place {
+            Some(place) => picker.placed_after_wait(&self.service, backend, place, look),
+            None => picker.after_wait(&self.service, backend, key, look),
+        }?;
         let lease = self.lease(choice)?;
         lease.endpoint.watch.is_tried();
         Some(lease)
     }
+}
+
+/// Why a wait brought no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// Nothing may wait, all lines are full, or nothing became free in time.
+    Full,
+    /// All the time that the request had is over.
+    Deadline,
 }
 
 /// How a wait ended.

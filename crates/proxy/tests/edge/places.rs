@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use bascule_model::Scheme;
 use bascule_telemetry::spawn::Task;
-use bascule_traffic::spec::ServiceLimits;
+use bascule_traffic::spec::{EndpointHost, EndpointUrl, KeySource, ServiceLimits};
 use http::Response;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::again::{mostly, silent};
 use crate::client::ask;
-use crate::origin::{SendExecutor, accepting, full};
+use crate::origin::{Body, SendExecutor, Speaks, accepting, full, origin};
 use crate::world::{World, authority, backend, beside, plan, until};
 
 /// One connection to each endpoint, and a line in which one may wait for ever.
@@ -103,16 +103,7 @@ async fn a_connection_that_turns_out_to_be_shared_has_room_for_who_waits() {
             begun.fetch_add(1, Ordering::SeqCst);
             gone.wait_for(|gone| *gone).await.unwrap();
             let secured = tls.accept(stream).await.unwrap();
-            let never = service_fn(move |_| {
-                asked.fetch_add(1, Ordering::SeqCst);
-                async { Ok::<Response<crate::origin::Body>, Infallible>(never().await) }
-            });
-            let io = TokioIo::new(secured.stream);
-            drop(
-                http2::Builder::new(SendExecutor)
-                    .serve_connection(io, never)
-                    .await,
-            );
+            never_answering(secured.stream, &asked).await;
         }
     })
     .await;
@@ -135,7 +126,78 @@ async fn a_connection_that_turns_out_to_be_shared_has_room_for_who_waits() {
     }
 }
 
-async fn never() -> Response<crate::origin::Body> {
-    std::future::pending::<()>().await;
-    Response::new(full(""))
+/// Gives a permit to each request; what it answers is its name.
+async fn held(name: &'static str, go: Arc<Semaphore>) -> SocketAddr {
+    origin(Speaks::Http1, move |_| {
+        let go = Arc::clone(&go);
+        async move {
+            go.acquire().await.unwrap().forget();
+            Response::new(full(name))
+        }
+    })
+    .await
+}
+
+fn one_request() -> ServiceLimits {
+    ServiceLimits {
+        backend_requests: Some(1),
+        endpoint_connections: None,
+        ..one_connection()
+    }
+}
+
+#[tokio::test]
+async fn the_wait_for_a_place_is_part_of_the_time_that_a_request_has() {
+    let go = Arc::new(Semaphore::new(0));
+    let mut plan = plan(vec![backend("aws", 1, held("aws", Arc::clone(&go)).await)]);
+    plan.timeouts.request = Some(Duration::from_millis(100));
+    plan.limits = one_request();
+    // Shorter than anybody waits, so that this fails where the other limit is not heard of.
+    plan.limits.pending_timeout = Duration::from_secs(20);
+    let world = plan.start();
+    let first = asking(&world, "/first");
+    until("one runs", || world.edge.in_flight() == 1).await;
+    let deadline = (504, "Gateway Timeout: deadline\n".to_owned());
+    assert_eq!(ask(world.address, "/second").await, deadline);
+    assert_eq!(first.await.unwrap(), deadline);
+}
+
+#[tokio::test]
+async fn who_waits_with_a_key_goes_where_others_with_it_go() {
+    let go = Arc::new(Semaphore::new(0));
+    let mut plan = plan(vec![backend("aws", 1, held("a", Arc::clone(&go)).await)]);
+    for name in ["b", "c", "d"] {
+        let address = held(name, Arc::clone(&go)).await;
+        let endpoint = EndpointUrl {
+            scheme: Scheme::Http,
+            host: EndpointHost::Address(address),
+            port: address.port(),
+        };
+        plan.beside.push(endpoint.into());
+    }
+    plan.by = Some(KeySource::PathSegment(1));
+    plan.limits = one_request();
+    let world = plan.start();
+    for path in ["/1", "/2", "/3", "/4", "/5", "/6"] {
+        let first = asking(&world, path);
+        until("one runs", || world.edge.in_flight() == 1).await;
+        let second = asking(&world, path);
+        waiting(&world, 1.0).await;
+        go.add_permits(2);
+        assert_eq!(first.await.unwrap(), second.await.unwrap(), "{path}");
+        until("none runs", || world.edge.in_flight() == 0).await;
+    }
+}
+
+/// HTTP/2: counts what it is asked.
+async fn never_answering<S>(stream: S, asked: &Arc<AtomicUsize>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let never = service_fn(move |_| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<Result<Response<Body>, Infallible>>()
+    });
+    let server = http2::Builder::new(SendExecutor);
+    drop(server.serve_connection(TokioIo::new(stream), never).await);
 }

@@ -45,4 +45,26 @@ impl Picker {
             None => self.spill(service, (backend, why), place.key, look),
         }
     }
+
+    /// Picks inside a backend for a request that belongs somewhere, has waited there and is next. It may have had to wait at
+    /// another backend than its own; what decided there decides here.
+    pub fn placed_after_wait(
+        &mut self,
+        service: &Service,
+        backend: usize,
+        place: Place,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Option<Choice> {
+        let is_own = |endpoint: &usize| {
+            place.backend == backend && look(backend, *endpoint).gate <= Gate::Trial
+        };
+        match place.endpoint.filter(is_own) {
+            Some(endpoint) => Some(Choice {
+                backend,
+                endpoint,
+                why: PickReason::Waited,
+            }),
+            None => self.after_wait(service, backend, place.key, look),
+        }
+    }
 }

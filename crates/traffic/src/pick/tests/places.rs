@@ -116,3 +116,36 @@ fn one_that_is_drained_takes_what_belongs_to_it_alone() {
         assert_ne!(other.unwrap().endpoint, 1);
     }
 }
+
+#[test]
+fn who_has_waited_still_belongs_where_it_did() {
+    let service = three();
+    let mut picker = Picker::new(0, &service);
+    let open = |_, _| Look::open(0);
+    let waited = |endpoint| {
+        let why = PickReason::Waited;
+        Some(Choice {
+            backend: 0,
+            endpoint,
+            why,
+        })
+    };
+    let own = picker.placed_after_wait(&service, 0, place(0, Some(2), None), open);
+    assert_eq!(own, waited(2));
+    for key in 0..100 {
+        let before = picker.placed(&service, place(0, None, Some(key)), open);
+        let after = picker.placed_after_wait(&service, 0, place(0, None, Some(key)), open);
+        assert_eq!(after, waited(before.unwrap().endpoint), "{key}");
+    }
+    let full = |_, endpoint: usize| match endpoint {
+        2 => Look::open(0).with_gate(Gate::Full),
+        _ => Look::open(0),
+    };
+    let other = picker.placed_after_wait(&service, 0, place(0, Some(2), None), full);
+    assert!(other.is_some_and(|choice| choice.endpoint != 2));
+    // Another backend's endpoint of that number is nothing to it.
+    let elsewhere = place(1, Some(2), Some(7));
+    let key = picker.placed(&service, place(0, None, Some(7)), open);
+    let spilled = picker.placed_after_wait(&service, 0, elsewhere, open);
+    assert_eq!(spilled, waited(key.unwrap().endpoint));
+}

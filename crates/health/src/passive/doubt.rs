@@ -1,6 +1,7 @@
 //! Whether the checks of a service are believed. When those of all its endpoints fail while its traffic succeeds, that says
 //! more about the checks, or about the way they take, than about the endpoints: those that were good last stay good.
 //! Where a single endpoint's checks fail, they are believed whatever traffic says: a server asks to be left by them.
+//! What is held stays so until its own traffic fails, not by one chance failure: no requests are no reason to believe.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +26,12 @@ impl ServiceWatch {
         for member in self.members.values_mut() {
             let lost_now = began && now.since(member.checks.since) < TOGETHER;
             let stays = member.held || lost_now || member.answers_against_checks(now);
-            let held = doubted && is_lost(member) && stays && !member.is_failing(now);
+            let fails = if member.held {
+                member.fails_in_a_row()
+            } else {
+                member.is_failing(now)
+            };
+            let held = doubted && is_lost(member) && stays && !fails;
             if held != member.held {
                 member.held = held;
                 let id = Arc::clone(&member.id);
@@ -44,8 +50,13 @@ impl ServiceWatch {
         let members = || self.members.values().filter(|m| m.watched.takes_new);
         members().count() >= ALL_MIN
             && members().all(is_lost)
-            && members().any(|m| m.policy().enabled && m.answers_against_checks(now))
+            && members().any(|m| m.policy().enabled && speaks_against_checks(now, m))
     }
+}
+
+/// Whether an endpoint works though its checks fail, or did and nothing has been seen of it since.
+fn speaks_against_checks(now: Instant, member: &Subject) -> bool {
+    member.answers_against_checks(now) || (member.held && !member.fails_in_a_row())
 }
 
 fn is_lost(member: &Subject) -> bool {

@@ -20,7 +20,7 @@ const USUAL_ANSWERS: u64 = 20;
 /// Classes of time (each twice the one before) that slow answers are above the usual ones: more than four times as long.
 const SLOW_CLASSES: usize = 3;
 /// Moments in which something failed, at least: what fails in one can be one broken connection.
-const MOMENTS_MIN: u64 = 2;
+pub(super) const MOMENTS_MIN: u64 = 2;
 /// Failures that are enough of an endpoint that is on probation.
 const PROBATION_FAILURES: u64 = 2;
 /// A trial without an answer for so long has failed, where answers are not usually slower. The request itself goes on for as

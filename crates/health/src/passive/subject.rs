@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bascule_model::{EndpointId, EndpointTotals, Instant, ObservedState, TrialTotals};
 
-use super::offence::{self, Case, Leniency, Offence};
+use super::offence::{self, Case, Leniency, MOMENTS_MIN, Offence};
 use super::window::{Seen, Window};
 use super::{OutlierPolicy, Watched};
 
@@ -186,6 +186,11 @@ impl Subject {
     pub(super) fn is_failing(&self, now: Instant) -> bool {
         let fresh = |at: Instant| now.since(at) < FAILING_FRESH;
         self.run.failed() > 0 && self.failed_at.is_some_and(fresh)
+    }
+
+    /// Whether it has failed so often since its last answer as takes one out, and not in one moment only; however long ago.
+    pub(super) fn fails_in_a_row(&self) -> bool {
+        self.run.failed() >= u64::from(self.policy().consecutive) && self.run.moments >= MOMENTS_MIN
     }
 
     /// Whether traffic shows that it works, though its checks fail: it answered after they had begun to, and just now.

@@ -419,6 +419,33 @@ fn all_checks_failing_while_traffic_succeeds_hold_the_last_good_state() {
     assert_eq!((held(&world), doubts(&world)), (0, 2));
 }
 
+/// Four endpoints that are up against their checks.
+fn with_all_held() -> World {
+    let mut world = after_a_minute(&TWO_BY_TWO);
+    (0..4).for_each(|index| world.checks(index, Down));
+    world.run(SECOND);
+    assert!((0..4).all(|index| world.sight(index).held));
+    world
+}
+
+#[test]
+fn what_is_held_stays_held_while_no_requests_come() {
+    let mut world = with_all_held();
+    world.gap = 10 * MINUTE;
+    world.run(5 * MINUTE);
+    assert!((0..4).all(|index| world.sight(index).held));
+    let doubts = told(&world, |a| matches!(a, Action::ChecksDoubted { .. }));
+    assert_eq!(doubts, 1);
+}
+
+#[test]
+fn a_failure_now_and_then_says_nothing_against_what_is_held() {
+    let mut world = with_all_held();
+    world.answer(&[0, 1, 2, 3], failing(100));
+    world.run(3 * MINUTE);
+    assert!((0..4).all(|index| world.sight(index).held));
+}
+
 #[test]
 fn all_checks_failing_with_traffic_failing_too_are_believed() {
     let mut world = after_a_minute(&TWO_BY_TWO);

@@ -223,7 +223,8 @@ impl Verdicts {
                 passive::Action::Ejected { id, ejection } => (id, ejection.offence.reason()),
                 passive::Action::Returned { id, trials: 0, .. } => (id, Reason::PutBack),
                 passive::Action::Returned { id, .. } => (id, Reason::TrialsPassed),
-                passive::Action::Held { id, .. } => (id, Reason::ChecksDoubted),
+                passive::Action::Held { id, held: true } => (id, Reason::ChecksDoubted),
+                passive::Action::Held { id, held: false } => (id, self.reason_of_checks(id)),
                 passive::Action::Tried { .. }
                 | passive::Action::ProviderFails(_)
                 | passive::Action::ChecksDoubted { .. } => {
@@ -234,6 +235,13 @@ impl Verdicts {
             self.show(&Arc::clone(id), now, now, reason);
             self.actions.push_back(Action::Told(action));
         }
+    }
+
+    /// What its checks give as their reason, once they are believed again.
+    fn reason_of_checks(&self, id: &EndpointId) -> Reason {
+        let verdict = self.judge.verdict(id);
+        let reason = verdict.and_then(|verdict| verdict.reasons.first().copied());
+        reason.unwrap_or(Reason::ChecksDoubted)
     }
 
     /// Tells of an endpoint's state, if it is another than was told last.

@@ -253,6 +253,8 @@ fn checks_that_fail_everywhere_while_traffic_succeeds_move_nothing_and_it_is_sai
     world.traffic_fails = [true; 2];
     world.run(5 * SECOND);
     assert_eq!(world.states(), [Down, Down], "they were right after all");
+    let reasons: Vec<Reason> = world.moved.iter().rev().map(|moved| moved.reason).collect();
+    assert_eq!(reasons[..2], [Reason::Timeout; 2], "as the checks say");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bascule_model::{EndpointId, Instant, ProviderName};
 
 use super::offence::{Bar, Leniency, Offence, is_better, is_much};
 use super::service::{ServiceWatch, ejection};
-use super::subject::Subject;
+use super::subject::{Out, Subject};
 use super::window::{Horizon, Seen};
 use super::{Action, OutlierPolicy, ProviderFails};
 
@@ -66,36 +66,38 @@ impl ServiceWatch {
         }
     }
 
-    /// Endpoints of a provider that went one after the other, but at least half of it by now, are one thing to say as well, and
-    /// come back by each other's trials.
+    /// Endpoints of a provider that went one after the other for failing, but at least half of it by now, are one thing to say
+    /// as well, and come back by each other's trials.
     fn join(&mut self, provider: &ProviderName, actions: &mut VecDeque<Action>) {
-        let of_provider = |member: &&Subject| member.watched.provider == *provider;
-        let of = self.members.values().filter(of_provider).count();
-        let members = self.members.values_mut();
-        let mut out: Vec<&mut Subject> = members
-            .filter(|member| member.watched.provider == *provider && member.out.is_some())
-            .collect();
-        if out.len() < TOGETHER_MIN || out.len() * 2 < of {
+        let is_of = |member: &Subject| member.watched.provider == *provider;
+        let of = self.members.values().filter(|member| is_of(member)).count();
+        let mut failing: Vec<(&Arc<EndpointId>, &mut Out)> = Vec::new();
+        for member in self.members.values_mut().filter(|member| is_of(member)) {
+            let out = member.out.as_mut();
+            if let Some(out) = out.filter(|out| matches!(out.offence, Offence::Failing { .. })) {
+                failing.push((&member.id, out));
+            }
+        }
+        let together = failing.iter().all(|(_, out)| out.with_provider);
+        if together || failing.len() < TOGETHER_MIN || failing.len() * 2 < of {
             return;
         }
-        let (mut worst, mut failed_sum, mut tries_sum, mut alone) = (None, 0, 0, false);
-        for ejected in out.iter_mut().filter_map(|member| member.out.as_mut()) {
-            let Offence::Failing {
+        let (mut worst, mut failed_sum, mut tries_sum) = (None, 0, 0);
+        for (_, out) in &mut failing {
+            out.with_provider = true;
+            if let Offence::Failing {
                 class,
                 failed,
                 tries,
-            } = ejected.offence
-            else {
-                return;
-            };
-            alone |= !ejected.with_provider;
-            ejected.with_provider = true;
-            worst = worst.max(Some((failed, class)));
-            failed_sum += failed;
-            tries_sum += tries;
+            } = out.offence
+            {
+                worst = worst.max(Some((failed, class)));
+                failed_sum += failed;
+                tries_sum += tries;
+            }
         }
-        let endpoints: Vec<Arc<EndpointId>> = out.iter().map(|m| Arc::clone(&m.id)).collect();
-        if let (true, Some((_, class)), Some(first)) = (alone, worst, endpoints.first()) {
+        let endpoints: Vec<_> = failing.iter().map(|(id, _)| Arc::clone(id)).collect();
+        if let (Some((_, class)), Some(first)) = (worst, endpoints.first()) {
             actions.push_back(Action::ProviderFails(ProviderFails {
                 service: first.service.clone(),
                 provider: provider.clone(),

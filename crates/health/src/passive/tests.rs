@@ -88,6 +88,30 @@ fn endpoints_of_one_provider_that_go_one_after_the_other_are_one_thing_to_say_to
 }
 
 #[test]
+fn one_that_is_out_for_being_slow_is_not_said_to_fail_with_those_of_its_provider_that_do() {
+    let one_and_three = [("aws", 1), ("oci", 1), ("oci", 2), ("oci", 3)];
+    for slow in 1..=3 {
+        let mut world = after_a_minute(&one_and_three);
+        let answers = Answers {
+            latency: Duration::from_millis(800),
+            ..WELL
+        };
+        world.answer(&[slow], answers);
+        world.until(|world| world.is_out(slow));
+        let failing_ones: Vec<usize> = (1..=3).filter(|index| *index != slow).collect();
+        for index in &failing_ones {
+            world.answer(&[*index], failing(10_000));
+            world.until(|world| world.is_out(*index));
+        }
+        let said = told(&world, |a| matches!(a, Action::ProviderFails(_)));
+        assert_eq!(said, 1, "{slow} is slow");
+        let with_provider = |index: usize| world.sight(index).ejection.unwrap().with_provider;
+        let together: Vec<usize> = (1..=3).filter(|index| with_provider(*index)).collect();
+        assert_eq!(together, failing_ones, "{slow} is slow");
+    }
+}
+
+#[test]
 fn half_of_the_answers_failing_while_checks_pass_leaves_stays_away_and_is_back_once_repaired() {
     for seed in 0..8 {
         let mut world = after_a_minute(&TWO_BY_TWO);

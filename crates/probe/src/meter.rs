@@ -110,6 +110,12 @@ impl Meter {
             ("endpoint", label.as_str()),
         ]);
     }
+
+    /// Forgets what was said of a service that is gone as a whole.
+    pub(crate) fn forget_service(&self, service: &ServiceName) {
+        self.registry
+            .forget_of(names::CHECKS_DOUBTED, &[("service", service.as_str())]);
+    }
 }
 
 /// 1 when an endpoint may be used for what is seen of it, 0 when it is down.

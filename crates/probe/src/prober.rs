@@ -14,7 +14,7 @@ use bascule_health::{
     CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, OutlierPolicy, Report, Target,
     Verdicts, Watched,
 };
-use bascule_model::{AdminState, EndpointId, Instant, ProviderName, TrafficFailure};
+use bascule_model::{AdminState, EndpointId, Instant, ProviderName, ServiceName, TrafficFailure};
 use bascule_telemetry::{Registry, clock, events::Bus, spawn};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -229,11 +229,7 @@ impl Task {
         self.line
             .retain(|waiting| verdicts.is_awaited(waiting.check));
         self.slow.retain(|id| known.contains_key(id));
-        for (id, target) in &self.known {
-            if !known.contains_key(id) {
-                self.meter.forget(target);
-            }
-        }
+        self.forget_all_but(&known);
         let placed_as = |target: &ProbeTarget| (target.admin, target.off, target.provider.clone());
         let same = known.len() == self.known.len()
             && known.iter().all(|(id, target)| {
@@ -243,6 +239,21 @@ impl Task {
         self.known = known;
         if !same {
             self.announce();
+        }
+    }
+
+    /// Forgets what was told of endpoints that are gone, and of services that have none any more.
+    fn forget_all_but(&self, known: &BTreeMap<Arc<EndpointId>, ProbeTarget>) {
+        for (id, target) in &self.known {
+            if !known.contains_key(id) {
+                self.meter.forget(target);
+            }
+        }
+        let service = |id: &Arc<EndpointId>| id.service.clone();
+        let services: BTreeSet<ServiceName> = known.keys().map(service).collect();
+        let before: BTreeSet<ServiceName> = self.known.keys().map(service).collect();
+        for gone in before.difference(&services) {
+            self.meter.forget_service(gone);
         }
     }
 

@@ -196,12 +196,21 @@ impl Registry {
     /// Handles that still exist count into nothing from then on, so this comes after the last view that held them.
     /// An empty filter forgets nothing.
     pub fn forget(&self, labels: &[(&str, &str)]) {
+        self.forget_where(labels, |_| true);
+    }
+
+    /// The same of one name, where others with these labels go on.
+    pub fn forget_of(&self, name: &str, labels: &[(&str, &str)]) {
+        self.forget_where(labels, |known| known == name);
+    }
+
+    fn forget_where(&self, labels: &[(&str, &str)], is_meant: impl Fn(&str) -> bool) {
         if labels.is_empty() {
             return;
         }
         for cells in self.cells() {
             let mut series = cells.lock();
-            for of_name in series.values_mut() {
+            for (_, of_name) in series.iter_mut().filter(|(name, _)| is_meant(name)) {
                 of_name.retain(|has_labels, _| !has(has_labels, labels));
             }
             series.retain(|_, of_name| !of_name.is_empty());

@@ -102,6 +102,21 @@ fn what_is_forgotten_is_gone_and_may_come_back_from_zero() {
 }
 
 #[test]
+fn what_is_forgotten_of_one_name_goes_on_under_others() {
+    let registry = Registry::new();
+    with_local_recorder(&registry.shared(), || {
+        metrics::gauge!(names::CHECKS_DOUBTED, "service" => "meet").set(1);
+        metrics::gauge!(names::CHECKS_DOUBTED, "service" => "chat").set(1);
+        metrics::gauge!(names::FAIL_OPEN, "service" => "meet").set(1);
+    });
+    registry.forget_of(names::CHECKS_DOUBTED, &[("service", "meet")]);
+    let page = registry.render();
+    assert!(!page.contains("bascule_checks_doubted{service=\"meet\"}"));
+    assert!(page.contains("bascule_checks_doubted{service=\"chat\"}"));
+    assert!(page.contains("bascule_fail_open{service=\"meet\"}"));
+}
+
+#[test]
 fn a_family_has_help_and_type_once_and_escaped_labels() {
     let registry = Registry::new();
     with_local_recorder(&registry.shared(), || {

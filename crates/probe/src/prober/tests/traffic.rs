@@ -30,6 +30,12 @@ impl Seen {
         count(self.totals.borrow_mut().entry(Arc::clone(id)).or_default());
     }
 
+    /// Counts an answer of each.
+    fn answer(&self, ids: &[Arc<EndpointId>]) {
+        ids.iter()
+            .for_each(|id| self.count(id, |totals| totals.answers += 1));
+    }
+
     /// Lets the trials that were granted pass.
     fn pass_trials(&self) {
         for id in self.trials.borrow_mut().drain(..) {
@@ -112,6 +118,34 @@ async fn traffic_takes_out_what_fails_though_its_checks_pass_and_brings_it_back_
         let passed = ("result", "passed");
         assert!(bench.registry.counter(names::TRIALS, &[SERVICE, passed]) >= 5);
         eventually(|| out() < 0.5).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn that_the_checks_of_a_service_are_doubted_is_not_said_any_more_once_it_is_gone() {
+    on_local_set(async {
+        let seen = Seen::default();
+        let bench = Bench::with_traffic(CHECKS_MAX, seen.clone());
+        let endpoints = [Endpoint::start(200).await, Endpoint::start(200).await];
+        let often = Duration::from_millis(10);
+        let targets = endpoints.each_ref().map(|endpoint| endpoint.target(often));
+        bench.handle.set_targets(targets.to_vec());
+        for endpoint in &endpoints {
+            bench.until_state(&endpoint.id(), ObservedState::Up).await;
+        }
+        endpoints
+            .iter()
+            .for_each(|endpoint| endpoint.status.set(503));
+        let ids = endpoints.each_ref().map(|endpoint| Arc::new(endpoint.id()));
+        let doubted = || bench.registry.gauge(names::CHECKS_DOUBTED, &[SERVICE]) > 0.5;
+        eventually(|| {
+            seen.answer(&ids);
+            doubted()
+        })
+        .await;
+        bench.handle.set_targets(Vec::new());
+        eventually(|| !bench.registry.render().contains(names::CHECKS_DOUBTED)).await;
     })
     .await;
 }

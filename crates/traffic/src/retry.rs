@@ -9,7 +9,7 @@ mod budget;
 mod failure;
 
 pub use answered::Answered;
-pub use backoff::{BACKOFF_MAX, backoff};
+pub use backoff::backoff;
 pub use budget::{Budget, Ledger};
 pub use failure::{Cause, Failure, Phase, Retry, Side};
 

@@ -75,7 +75,6 @@ pub(super) struct Out {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct News {
     pub(super) tries: u64,
-    pub(super) failed: u64,
     pub(super) trials: TrialTotals,
 }
 
@@ -146,7 +145,6 @@ impl Subject {
         self.window.add(&seen);
         News {
             tries: seen.tries(),
-            failed: seen.failed(),
             trials: TrialTotals {
                 begun: totals.trials.begun.saturating_sub(before.trials.begun),
                 passed: totals.trials.passed.saturating_sub(before.trials.passed),

@@ -9,7 +9,7 @@ use bascule_model::Rng;
 /// worker needs about as much.
 const BASE: Duration = Duration::from_millis(25);
 /// The longest wait of all: the client waits meanwhile.
-pub const BACKOFF_MAX: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_millis(250);
 
 /// The wait after so many tries: anything up to 25 ms after the first, and up to twice as much after each further one.
 pub fn backoff(attempts_done: u8, rng: &mut Rng) -> Duration {

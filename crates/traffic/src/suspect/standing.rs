@@ -82,9 +82,9 @@ impl Standing {
         self.suspicions.load(Relaxed)
     }
 
-    /// Since when it is suspected.
-    #[must_use]
-    pub fn suspected_since(&self) -> Option<Instant> {
+    /// Since when it is suspected, for the model beside it to compare.
+    #[cfg(test)]
+    pub(super) fn suspected_since(&self) -> Option<Instant> {
         let since = self.since.load(Relaxed);
         (since != 0).then_some(Instant::from_nanos(since))
     }

@@ -11,7 +11,7 @@ use super::service::ServiceWatch;
 use super::subject::{Out, Subject};
 use super::{Action, OutlierPolicy};
 
-/// Requests of the service for each trial: with few requests a trial a second would be all of them.
+/// Requests of the service for each trial of a provider: with few requests a trial a second would be all of them.
 const TRIES_PER_TRIAL: u64 = 5;
 /// A ramp begins no more than so many `trial_every` before the first trial that passed.
 const RAMP_BEFORE_FIRST: u32 = 2;

@@ -116,7 +116,8 @@ impl Subject {
         self.is_candidate() && self.out.is_none()
     }
 
-    /// Takes totals; what is new. The window has been advanced to now. The first say only where counting begins, and so do totals that have become fewer.
+    /// Takes totals; what is new. The window has been advanced to now. The first say only where counting begins; where they have
+    /// become fewer it began anew, and all of them is new.
     pub(super) fn take(&mut self, now: Instant, totals: &EndpointTotals) -> News {
         let before = self.totals.replace(*totals);
         let Some(before) = before else {

@@ -65,7 +65,7 @@ pub struct Row {
 /// The effective row of these backends.
 #[must_use]
 pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
-    let ended = divide(standings, |_| None);
+    let ended = divide(standings, nobody, |_| None);
     let divided = match &ended {
         row if standings.iter().any(Standing::may_serve) => ramped(standings, row),
         _ => return unserved(standings, fail_open),
@@ -74,7 +74,7 @@ pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
     let effective = normalised(&weights).unwrap_or_else(|| {
         // All is shed, since nothing fits: what would get in is divided as if it did.
         let unlimited: Vec<Standing> = standings.iter().map(Standing::without_limit).collect();
-        divide(&unlimited, |_| None).shares
+        divide(&unlimited, nobody, |_| None).shares
     });
     Row {
         mode: Mode::Serve,
@@ -87,13 +87,12 @@ pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
 /// The row when the providers of some backends are lost as well, by the index of the standings. Ramps are over in it.
 #[must_use]
 pub fn when_lost(standings: &[Standing], lost: impl Fn(usize) -> bool) -> LossRow {
-    let left = |(index, standing): (usize, &Standing)| Standing {
-        up: if lost(index) { 0 } else { standing.up },
-        up_weight: if lost(index) { 0 } else { standing.up_weight },
-        ..*standing
-    };
-    let left: Vec<Standing> = standings.iter().enumerate().map(left).collect();
-    divide(&left, |_| None)
+    divide(standings, lost, |_| None)
+}
+
+/// Nobody is lost but those whose endpoints are down.
+const fn nobody(_: usize) -> bool {
+    false
 }
 
 /// The row where what returns has what its ramp allows of its share, and the others the rest.
@@ -105,7 +104,7 @@ fn ramped(standings: &[Standing], ended: &LossRow) -> LossRow {
     {
         return ended.clone();
     }
-    divide(standings, |index| {
+    divide(standings, nobody, |index| {
         let (standing, share) = (standings.get(index)?, ended.shares.get(index)?);
         if standing.slow_start == BasisPoints::FULL {
             return None;
@@ -117,10 +116,15 @@ fn ramped(standings: &[Standing], ended: &LossRow) -> LossRow {
     })
 }
 
-/// Divides all that comes, each backend held to its capacity and to what is allowed of it.
-fn divide(standings: &[Standing], allowed: impl Fn(usize) -> Option<BasisPoints>) -> LossRow {
+/// Divides all that comes among those that are not lost, each held to its capacity and to what is allowed of it.
+fn divide(
+    standings: &[Standing],
+    lost: impl Fn(usize) -> bool,
+    allowed: impl Fn(usize) -> Option<BasisPoints>,
+) -> LossRow {
     // An endpoint at the first moment of its ramp has no weight yet; it waits for others, where there are any.
-    let any_risen = standings.iter().any(Standing::has_risen);
+    let mut indexed = standings.iter().enumerate();
+    let any_risen = indexed.any(|(index, standing)| !lost(index) && standing.has_risen());
     let count = if any_risen { Count::Risen } else { Count::Up };
     let base: Vec<Base> = standings.iter().map(|s| s.base(count)).collect();
     let limit = |(index, standing): (usize, &Standing)| {
@@ -128,7 +132,7 @@ fn divide(standings: &[Standing], allowed: impl Fn(usize) -> Option<BasisPoints>
         standing.limit(count).min(allowed)
     };
     let limits: Vec<BasisPoints> = standings.iter().enumerate().map(limit).collect();
-    loss::shares(&base, |_| false, &limits)
+    loss::shares(&base, lost, &limits)
 }
 
 fn normalised(weights: &[u64]) -> Option<Vec<BasisPoints>> {

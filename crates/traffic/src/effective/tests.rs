@@ -189,18 +189,30 @@ fn a_row_that_returns_to_a_standby_takes_over_by_a_ramp() {
 }
 
 #[test]
-fn a_row_for_a_loss_is_the_row_when_it_happens() {
+fn a_row_for_any_losses_is_the_row_when_they_happen() {
+    // One of them has just begun to return, and has no weight yet.
+    let begins = Standing {
+        up_weight: 0,
+        ..whole(0, 1)
+    };
     let standings = [
         with_room(whole(5000, 2), 7000),
         with_room(up(3000, 1, 2), 4000),
         whole(2000, 1),
         with_room(whole(0, 1), 1000),
+        begins,
     ];
-    for lost in 0..standings.len() {
+    // But for the loss of all: there is no row then.
+    for losses in 0..31_u32 {
+        let is_lost = |index: usize| losses & (1 << index) != 0;
         let mut happened = standings;
-        (happened[lost].up, happened[lost].up_weight) = (0, 0);
+        for (index, standing) in happened.iter_mut().enumerate() {
+            if is_lost(index) {
+                (standing.up, standing.up_weight) = (0, 0);
+            }
+        }
         let row = row(&happened, FailOpen::Never);
-        assert_eq!(when_lost(&standings, |index| index == lost), row.divided);
+        assert_eq!(when_lost(&standings, is_lost), row.divided, "{losses:05b}");
     }
 }
 

@@ -70,7 +70,9 @@ impl Ignored {
 /// A bucket map as an edge uses it: with the backends of its snapshot, and with what the effective row changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
-    /// Of the map that was published.
+    /// As it was published.
+    map: BucketMap,
+    /// Of that.
     hash: u64,
     /// By bucket, an index into the service's backends.
     owners: Box<[u16]>,
@@ -88,9 +90,16 @@ impl Placement {
             Err(_) => map.clone(),
         };
         Self {
+            map: map.clone(),
             hash: map.hash(),
             owners: in_effect.indexes(backends.iter().map(|b| &b.name)),
         }
+    }
+
+    /// Whether it is of this published map.
+    #[must_use]
+    pub fn is_of(&self, map: &BucketMap) -> bool {
+        self.map == *map
     }
 
     /// The hash of the map that was published: the same on every edge that has the same.

@@ -1,11 +1,13 @@
 //! Makes one service of a snapshot from what is known and remembered. A plain function: the same input gives the same
-//! service. The service before it is looked at for one thing, to keep tables whose members are the same.
+//! service. The service before it is looked at for one thing, to keep the tables that would be the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{AdminState, BackendName, BasisPoints, Instant, ProviderName, Shares};
+use bascule_model::{
+    AdminState, BackendName, BasisPoints, BucketMap, Instant, ProviderName, Shares,
+};
 
 use super::known::Known;
 use super::returns::{BackendState, EndpointState};
@@ -76,10 +78,12 @@ pub(super) fn service(
             endpoints,
         });
     }
-    let map = known.map(spec, &target);
+    let placement = known
+        .map(spec, &target)
+        .map(|map| placement(&map, &backends, before));
     let service = Service {
         spec: Arc::clone(spec),
-        placement: map.map(|map| Arc::new(Placement::new(&map, &backends))),
+        placement,
         target,
         backends,
         mode: row.mode,
@@ -269,6 +273,17 @@ fn table(
     let before = before.and_then(|service| service.backend(name)?.table.as_ref());
     let same = before.filter(|table| table.members() == members);
     Some(same.map_or_else(|| Arc::new(Table::new(members)), Arc::clone))
+}
+
+/// Where keys belong; as before if map and row are the same.
+fn placement(map: &BucketMap, backends: &[Backend], before: Option<&Service>) -> Arc<Placement> {
+    let row = |backends: &[Backend]| {
+        let row = backends.iter().map(|b| (b.name.clone(), b.effective));
+        row.collect::<Vec<_>>()
+    };
+    let before = before.filter(|service| row(&service.backends) == row(backends));
+    let same = before.and_then(|service| service.placement.as_ref().filter(|p| p.is_of(map)));
+    same.map_or_else(|| Arc::new(Placement::new(map, backends)), Arc::clone)
 }
 
 /// Whether the effective shares keep their law.

@@ -69,6 +69,22 @@ fn a_changed_file_places_keys_as_the_map_that_comes_after_it() {
 }
 
 #[test]
+fn what_changes_no_row_makes_no_placement_anew() {
+    let mut edge = Edge::new(vec![keyed()]);
+    let before = edge.service().clone();
+    edge.pass(at(1000));
+    let degraded = EndpointHealth {
+        state: ObservedState::Degraded,
+        returned_at: None,
+    };
+    edge.tell(Input::Health([(aws(0), degraded)].into()));
+    let after = edge.service().clone();
+    assert_ne!(before.backends, after.backends);
+    let placement = |service: &Service| service.placement.clone().unwrap();
+    assert!(Arc::ptr_eq(&placement(&before), &placement(&after)));
+}
+
+#[test]
 fn a_flap_moves_the_keys_of_the_lost_and_brings_them_back() {
     let mut edge = Edge::new(vec![keyed()]);
     let before = owners(edge.service());

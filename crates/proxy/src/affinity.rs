@@ -16,20 +16,19 @@ use std::time::Duration;
 use bascule_config::Secrets;
 use bascule_model::{AdminState, Instant};
 use bascule_telemetry::clock;
-use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::hash::{self, Key};
-use bascule_traffic::keys::Ignored;
 use bascule_traffic::keys::live::Seat;
+use bascule_traffic::keys::{BondReason, Ignored};
 use bascule_traffic::pick::Place;
 use bascule_traffic::snapshot::{Endpoint, Service};
 use bascule_traffic::spec::{AffinityBy, AffinitySpec, OnDrain};
 use bascule_traffic::{Choice, PickReason};
 use http::HeaderValue;
 use http::header::HeaderMap;
+use http::uri::PathAndQuery;
 
-use crate::http::check::Asked;
-use crate::http::client::Client;
-use crate::http::key::{IgnoredCount, Keys};
+use crate::http::key::Keys;
+use crate::http::origin::Peer;
 pub(crate) use cookie::Issue;
 pub(crate) use live::Live;
 use sealer::Sealer;
@@ -44,7 +43,6 @@ pub(crate) struct Affinity {
     by: By,
     ttl: Duration,
     on_drain: OnDrain,
-    ignored: IgnoredCount,
 }
 
 /// The same for each kind of thing that does.
@@ -71,6 +69,10 @@ struct Kept {
 pub(crate) struct Bond {
     /// Where it belongs; `None`: nowhere, it goes by the shares.
     pub(crate) place: Option<Place>,
+    /// What says so.
+    pub(crate) why: Option<BondReason>,
+    /// Why what the client sent for it is ignored, if it is.
+    pub(crate) ignored: Option<Ignored>,
     /// The cookie that it gets with its answer.
     pub(crate) issue: Issue,
 }
@@ -81,11 +83,9 @@ impl Affinity {
         service: &Arc<Service>,
         secrets: &CookieSecrets,
         live: impl FnOnce(Duration) -> Arc<Live>,
-        recorder: &CellRecorder,
         previous: Option<&Self>,
     ) -> Option<Self> {
         let spec = service.spec.affinity.as_ref()?;
-        let ignored = IgnoredCount::new(service.name(), recorder);
         let by = match &spec.by {
             AffinityBy::Cookie(cookie) => {
                 let known = previous.and_then(Self::sealer).cloned();
@@ -101,7 +101,7 @@ impl Affinity {
             AffinityBy::Key(source) => {
                 let is_kept = spec.on_drain == OnDrain::KeepRunning;
                 let kept = is_kept.then(|| Kept::new(service, live(spec.ttl)));
-                By::Key(Keys::new(source, ignored.clone())?, kept)
+                By::Key(Keys::new(source)?, kept)
             }
         };
         let AffinitySpec { ttl, on_drain, .. } = *spec;
@@ -110,7 +110,6 @@ impl Affinity {
             by,
             ttl,
             on_drain,
-            ignored,
         })
     }
 
@@ -134,17 +133,15 @@ impl Affinity {
     }
 
     /// What is known of a request.
-    pub(crate) fn bond(&self, headers: &HeaderMap, asked: &Asked, client: &Client) -> Bond {
+    pub(crate) fn bond(&self, headers: &HeaderMap, path: &PathAndQuery, peer: Peer<'_>) -> Bond {
         match &self.by {
-            By::Key(keys, kept) => {
-                let key = keys.of(headers, asked, client);
-                Bond {
-                    place: key.and_then(|key| self.placed(key, kept.as_ref())),
-                    issue: Issue::Nothing,
-                }
-            }
+            By::Key(keys, kept) => match keys.find(headers, path, peer) {
+                Ok(Some(key)) => self.placed(key, kept.as_ref()),
+                Ok(None) => Bond::default(),
+                Err(why) => Bond::default().without(why),
+            },
             By::Cookie(cookie, sealer) => {
-                let is_secure = client.origin.is_secure(headers);
+                let is_secure = peer.origin.is_secure(headers);
                 match sealer {
                     Some(sealer) => self.by_cookie(cookie, sealer, headers, is_secure),
                     None => Bond::default(),
@@ -154,24 +151,29 @@ impl Affinity {
     }
 
     /// Where a key belongs: where it is in use, if it may go on there; else where the map says.
-    fn placed(&self, key: Key, kept: Option<&Kept>) -> Option<Place> {
-        let mapped = self.service.placement.as_ref()?.backend(key)?;
+    fn placed(&self, key: Key, kept: Option<&Kept>) -> Bond {
+        let map = self.service.placement.as_ref();
+        let Some(mapped) = map.and_then(|map| map.backend(key)) else {
+            return Bond::default();
+        };
         let in_use = kept.and_then(|kept| kept.find(key, clock::now(), self.ttl));
-        let stays = |(backend, endpoint): &(usize, usize)| {
-            self.endpoint(*backend, *endpoint).is_some_and(|endpoint| {
-                let is_home = *backend == mapped && endpoint.usable;
-                is_home || self.is_drained_and_keeps(endpoint)
-            })
+        let stays = |(backend, endpoint): (usize, usize)| {
+            let at = self.endpoint(backend, endpoint)?;
+            let why = match backend == mapped && at.usable {
+                true => BondReason::InUse,
+                false if self.is_drained_and_keeps(at) => BondReason::Drained,
+                false => return None,
+            };
+            Some((backend, Some(endpoint), why))
         };
-        let (backend, endpoint) = match in_use.filter(stays) {
-            Some((backend, endpoint)) => (backend, Some(endpoint)),
-            None => (mapped, None),
-        };
-        Some(Place {
+        let home = (mapped, None, BondReason::Map);
+        let (backend, endpoint, why) = in_use.and_then(stays).unwrap_or(home);
+        let place = Place {
             backend,
             endpoint,
             key: Some(key),
-        })
+        };
+        Bond::at(place, why)
     }
 
     /// Where a cookie says, if it may.
@@ -184,41 +186,36 @@ impl Affinity {
     ) -> Bond {
         let now = cookie::now();
         let anew = Bond {
-            place: None,
             issue: Issue::New { is_secure },
+            ..Bond::default()
         };
         let said = match cookie.find(sealer, headers, now, self.ttl) {
             Ok(None) => return anew,
             Ok(Some(said)) => said,
-            Err(why) => {
-                self.ignored.add(why);
-                return anew;
-            }
+            Err(why) => return anew.without(why),
         };
         let Some(backend) = said.backend else {
-            self.ignored.add(Ignored::Unknown);
-            return anew;
+            return anew.without(Ignored::Unknown);
         };
         let endpoint = said
             .endpoint
             .and_then(|at| Some((at, self.endpoint(backend, at)?)));
         match endpoint {
             Some((at, endpoint)) if endpoint.usable => Bond {
-                place: Some(to(backend, Some(at))),
                 issue: if said.is_half_over {
                     Issue::Renewed { is_secure }
                 } else {
                     Issue::Nothing
                 },
+                ..Bond::at(to(backend, Some(at)), BondReason::Cookie)
             },
-            Some((at, endpoint)) if self.is_drained_and_keeps(endpoint) => Bond {
-                place: Some(to(backend, Some(at))),
-                issue: Issue::Nothing,
-            },
+            Some((at, endpoint)) if self.is_drained_and_keeps(endpoint) => {
+                Bond::at(to(backend, Some(at)), BondReason::Drained)
+            }
             // What it was with is gone, or takes nothing: another endpoint of the backend, if one does, is its new one.
             _ if self.takes_new(backend) => Bond {
-                place: Some(to(backend, None)),
-                ..anew
+                issue: anew.issue,
+                ..Bond::at(to(backend, None), BondReason::CookieBackend)
             },
             _ => anew,
         }
@@ -273,6 +270,26 @@ impl Affinity {
             backend: backend.name.as_str(),
         };
         cookie.value(sealer, ticket, self.ttl, is_secure)
+    }
+}
+
+impl Bond {
+    /// It belongs there.
+    const fn at(place: Place, why: BondReason) -> Self {
+        Self {
+            place: Some(place),
+            why: Some(why),
+            ignored: None,
+            issue: Issue::Nothing,
+        }
+    }
+
+    /// What the client sent is ignored.
+    const fn without(self, why: Ignored) -> Self {
+        Self {
+            ignored: Some(why),
+            ..self
+        }
     }
 }
 

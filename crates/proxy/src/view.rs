@@ -21,7 +21,7 @@ use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
 use bascule_traffic::snapshot::{Backend, Service};
 use bascule_traffic::suspect::Repeatable;
-use bascule_traffic::{Choice, PickReason, PickRefused, Picker, Snapshot};
+use bascule_traffic::{Choice, PickReason, PickRefused, Picker, Snapshot, Way};
 
 use crate::affinity::{Affinity, Bond, CookieSecrets};
 use crate::http::key::Keys;
@@ -205,14 +205,13 @@ impl ServiceView {
             service,
             secrets,
             |ttl| ground.shared.live(service.name(), ttl),
-            &ground.recorder,
             previous.and_then(|view| view.affinity.as_ref()),
         );
         let new_shedder = || Rc::new(RefCell::new(Shedder::new(worker)));
         let load = || Load::new(ground, service.name());
         Rc::new(Self {
             affinity,
-            keys: Keys::of_balance(&service.spec, &ground.recorder),
+            keys: Keys::of_balance(&service.spec),
             backends: backends.collect(),
             shedder: previous.map_or_else(new_shedder, |view| Rc::clone(&view.shedder)),
             load: service.has_capacity().then(|| Rc::new(load())),
@@ -259,10 +258,8 @@ impl ServiceView {
         let mut picker = self.picker.borrow_mut();
         let now = self.now_for_latency();
         let look = |backend, endpoint| self.look(backend, endpoint, now, request, Asker::Comes);
-        let choice = match bond.and_then(|bond| bond.place) {
-            Some(place) => picker.placed(&self.service, place, look)?,
-            None => picker.first_by(&self.service, key, look)?,
-        };
+        let place = bond.and_then(|bond| bond.place);
+        let choice = picker.first_of(&self.service, Way { place, key }, look)?;
         if let PickReason::Spill { from, cause } = choice.why {
             self.spills
                 .count(&self.service, from, choice.backend, cause);

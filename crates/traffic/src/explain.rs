@@ -1,11 +1,17 @@
-//! What would become of a request that came now, and why: every backend with what speaks against it, where it would go,
-//! and where it would be tried next. It asks the same [`Picker`] that workers ask, a new one, so it says what a worker that
-//! begins now does; one that runs stands elsewhere in its schedule, and only its shares are the same. It changes nothing:
-//! no credit is spent and nothing is counted.
+//! What would become of a request that came now, or what was seen when one was picked for, and why: every backend with
+//! what speaks against it, where a request goes and by what, and where it would be tried next. A prospect asks the same
+//! [`Picker`] that workers ask, a new one, so it says what a worker that begins now does; one that runs stands elsewhere in
+//! its schedule, and only its shares are the same. It changes nothing: no credit is spent and nothing is counted. The
+//! words here are the only ones: `explain request`, the access log's decision and the header say the same.
+
+mod by;
+mod rule;
 
 use crate::admit::{self, Rejection, Shedder};
-use crate::pick::{Choice, Gate, Look, PickRefused, Picker};
-use crate::snapshot::{Endpoint, Service};
+use crate::pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, Way};
+use crate::snapshot::{Backend, Endpoint, Service};
+pub use by::By;
+pub use rule::matched;
 
 /// What would become of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +29,7 @@ pub struct Prospect {
 pub struct Candidate {
     /// Its endpoints, in the backend's order.
     pub endpoints: Vec<Standing>,
-    /// The endpoint it would go to, were it this backend's turn; an index. `None`: it would spill.
+    /// The endpoint it would go to, were it this backend's turn; an index. `None`: it would spill, or nobody asked.
     pub its_turn: Option<usize>,
 }
 
@@ -36,6 +42,18 @@ pub struct Standing {
     pub look: Look,
 }
 
+impl Standing {
+    /// What it may get, in a word: its gate's, or `unusable`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        if self.usable {
+            self.look.gate.as_str()
+        } else {
+            "unusable"
+        }
+    }
+}
+
 impl Candidate {
     /// The best of its gates; `None` without a usable endpoint.
     #[must_use]
@@ -43,28 +61,61 @@ impl Candidate {
         let usable = self.endpoints.iter().filter(|standing| standing.usable);
         usable.map(|standing| standing.look.gate).min()
     }
+
+    /// What speaks against the backend, in a word; nothing when it takes what is its turn.
+    #[must_use]
+    pub fn against(&self, backend: &Backend) -> Option<&'static str> {
+        match self.gate() {
+            _ if backend.off => Some("off"),
+            None => Some("no_endpoint_usable"),
+            Some(gate @ (Gate::Full | Gate::Suspect)) => Some(gate.as_str()),
+            Some(Gate::Open | Gate::Trial) => None,
+        }
+    }
 }
 
-/// What would become of a request for this service.
-pub fn prospect(service: &Service, look: impl Fn(usize, usize) -> Look) -> Prospect {
-    // A picker of its own for each question: an answer must not depend on those before it.
-    let picker = || Picker::new(0, service);
-    let candidate = |(at, backend): (usize, &crate::snapshot::Backend)| {
+/// Every backend of a service as it is seen now.
+pub fn candidates(service: &Service, look: impl Fn(usize, usize) -> Look) -> Vec<Candidate> {
+    let candidate = |(at, backend): (usize, &Backend)| {
         let standing = |(e, endpoint): (usize, &Endpoint)| Standing {
             usable: endpoint.usable && !backend.off,
             look: look(at, e),
         };
-        let its_turn = picker()
-            .after_wait(service, at, None, &look)
-            .filter(|_| !backend.off);
         Candidate {
             endpoints: backend.endpoints.iter().enumerate().map(standing).collect(),
-            its_turn: its_turn.map(|choice| choice.endpoint),
+            its_turn: None,
         }
     };
-    let first = admit::admit(service, &mut Shedder::new(0)).and_then(|()| {
-        let refused = |refused: PickRefused| Rejection::of_pick(refused, service);
-        picker().first(service, &look).map_err(refused)
+    service.backends.iter().enumerate().map(candidate).collect()
+}
+
+/// What would become of a request for this service. `trial`: the endpoint that a trial is granted of which this request
+/// may be, as indexes of backend and endpoint.
+pub fn prospect(
+    service: &Service,
+    way: Way,
+    trial: Option<(usize, usize)>,
+    look: impl Fn(usize, usize) -> Look,
+) -> Prospect {
+    // A picker of its own for each question: an answer must not depend on those before it.
+    let picker = || Picker::new(0, service);
+    let key = way.place.map_or(way.key, |place| place.key);
+    let mut candidates = candidates(service, &look);
+    for (at, (candidate, backend)) in candidates.iter_mut().zip(&service.backends).enumerate() {
+        let its_turn = picker().after_wait(service, at, key, &look);
+        let its_turn = its_turn.filter(|_| !backend.off);
+        candidate.its_turn = its_turn.map(|choice| choice.endpoint);
+    }
+    let trial = trial.map(|(backend, endpoint)| Choice {
+        backend,
+        endpoint,
+        why: PickReason::Trial,
+    });
+    let refused = |refused: PickRefused| Rejection::of_pick(refused, service);
+    let first = admit::admit(service, &mut Shedder::new(0)).and_then(|()| match trial {
+        // One that belongs somewhere is nobody's trial.
+        Some(trial) if way.place.is_none() => Ok(trial),
+        _ => picker().first_of(service, way, &look).map_err(refused),
     });
     let mut tried: Vec<Choice> = first.iter().copied().collect();
     let tries = usize::from(service.spec.retry.attempts);
@@ -75,7 +126,7 @@ pub fn prospect(service: &Service, look: impl Fn(usize, usize) -> Look) -> Prosp
         }
     }
     Prospect {
-        candidates: service.backends.iter().enumerate().map(candidate).collect(),
+        candidates,
         first,
         then: tried.into_iter().skip(1).collect(),
     }
@@ -85,7 +136,8 @@ pub fn prospect(service: &Service, look: impl Fn(usize, usize) -> Look) -> Prosp
 mod tests {
     use super::*;
     use crate::fixtures::{member, service};
-    use crate::pick::PickReason;
+    use crate::hash::Key;
+    use crate::pick::{PickReason, Place};
     use crate::spec::Algorithm;
 
     fn three() -> Service {
@@ -104,7 +156,7 @@ mod tests {
         let service = three();
         let look =
             |backend, endpoint| Look::open(if (backend, endpoint) == (0, 0) { 5 } else { 1 });
-        let prospect = prospect(&service, look);
+        let prospect = prospect(&service, Way::default(), None, look);
         let first = Picker::new(0, &service).first(&service, look);
         assert_eq!(prospect.first, Ok(first.unwrap()));
         assert_eq!(
@@ -132,7 +184,7 @@ mod tests {
                 look
             }
         };
-        let some = prospect(&service, full);
+        let some = prospect(&service, Way::default(), None, full);
         assert_eq!(some.candidates[0].gate(), Some(Gate::Full));
         assert_eq!(some.candidates[0].its_turn, None);
         assert_eq!(
@@ -145,8 +197,46 @@ mod tests {
             PickReason::Spill { .. } | PickReason::Weight
         ));
 
-        let nothing = prospect(&service, |_, _| Look::open(4).with_gate(Gate::Full));
+        let nothing = prospect(&service, Way::default(), None, |_, _| {
+            Look::open(4).with_gate(Gate::Full)
+        });
         assert_eq!(nothing.first.unwrap_err().reason.as_str(), "overloaded");
         assert!(nothing.then.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_belongs_somewhere_goes_there_and_a_trial_only_where_it_belongs_nowhere() {
+        let service = three();
+        let place = Place {
+            backend: 2,
+            endpoint: Some(0),
+            key: None,
+        };
+        let way = Way {
+            place: Some(place),
+            key: None,
+        };
+        let open = |_, _| Look::open(0);
+        let first = prospect(&service, way, Some((0, 1)), open).first.unwrap();
+        assert_eq!((first.backend, first.why), (2, PickReason::Affinity));
+        let trial = prospect(&service, Way::default(), Some((0, 1)), open);
+        let first = trial.first.unwrap();
+        assert_eq!((first.backend, first.endpoint), (0, 1));
+        assert_eq!(first.why, PickReason::Trial);
+    }
+
+    #[test]
+    fn a_key_is_followed_as_a_worker_follows_it() {
+        let service = service(Algorithm::Rendezvous, &[member("aws", 10_000, 5)]);
+        for n in 0..50 {
+            let key = Some(Key::of(format!("room-{n}").as_bytes()));
+            let way = Way { place: None, key };
+            let look = |_, endpoint: usize| Look::open(u32::try_from(endpoint).unwrap());
+            let said = prospect(&service, way, None, look);
+            let first = Picker::new(3, &service).first_by(&service, key, look);
+            assert_eq!(said.first, Ok(first.unwrap()), "{n}");
+            let its_turn = said.candidates[0].its_turn;
+            assert_eq!(its_turn, Some(first.unwrap().endpoint), "{n}");
+        }
     }
 }

@@ -67,6 +67,35 @@ impl Ignored {
     }
 }
 
+/// What says where a request belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BondReason {
+    /// The bucket map, for its key.
+    Map,
+    /// Its key is in use there, at the backend that the map says.
+    InUse,
+    /// Its key is in use there, at what is drained and keeps it.
+    Drained,
+    /// Its cookie.
+    Cookie,
+    /// Its cookie, whose endpoint takes nothing any more: another of the same backend.
+    CookieBackend,
+}
+
+impl BondReason {
+    /// The word used in logs and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::InUse => "in_use",
+            Self::Drained => "drained",
+            Self::Cookie => "cookie",
+            Self::CookieBackend => "cookie_backend",
+        }
+    }
+}
+
 /// A bucket map as an edge uses it: with the backends of its snapshot, and with what the effective row changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {

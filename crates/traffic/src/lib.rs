@@ -27,7 +27,7 @@ pub mod suspect;
 pub mod zones;
 
 pub use assemble::{Assembler, Input};
-pub use pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, SpillCause};
+pub use pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, SpillCause, Way};
 pub use snapshot::Snapshot;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::schedule::Schedule;
 use crate::snapshot::{Backend, Mode, Service};
 use endpoints::{Endpoints, How};
 pub use look::{Gate, Look};
-pub use place::Place;
+pub use place::{Place, Way};
 use spill::Spills;
 
 /// An endpoint that was picked, as indexes into the snapshot's service.

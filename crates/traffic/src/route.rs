@@ -36,6 +36,8 @@ pub struct ListenerTable {
 pub struct Route {
     /// The service, as an index into [`Snapshot::services`](crate::Snapshot::services).
     pub service: usize,
+    /// The entry of its `match` that took the request, as an index; `None`: it has none and takes what is left.
+    pub rule: Option<usize>,
 }
 
 /// The paths of one host pattern, sorted.
@@ -56,7 +58,7 @@ impl Table {
         for (service, spec) in services.iter().enumerate() {
             for name in &spec.listeners {
                 let table = listeners.entry(name.clone()).or_default();
-                table.add(spec, Route { service });
+                table.add(service, spec);
             }
         }
         listeners.values_mut().for_each(ListenerTable::sort);
@@ -92,18 +94,23 @@ impl ListenerTable {
         })
     }
 
-    fn add(&mut self, spec: &ServiceSpec, route: Route) {
+    fn add(&mut self, service: usize, spec: &ServiceSpec) {
         if spec.matches.is_empty() {
-            self.rest.get_or_insert(route);
+            let rule = None;
+            self.rest.get_or_insert(Route { service, rule });
         }
-        for rule in &spec.matches {
+        let route = |rule| Route {
+            service,
+            rule: Some(rule),
+        };
+        for (at, rule) in spec.matches.iter().enumerate() {
             let paths = match &rule.host {
                 HostPattern::Exact(name) => entry(&mut self.exact, name),
                 HostPattern::Wildcard(name) => entry(&mut self.wildcard, name),
                 HostPattern::Any => Some(&mut self.any),
             };
             if let Some(paths) = paths {
-                paths.add(&rule.path, route);
+                paths.add(&rule.path, route(at));
             }
         }
     }

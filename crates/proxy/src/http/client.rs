@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::http::frames::FrameWatch;
 use crate::http::hsts;
 use crate::http::intake::{Intake, Target, Verdict};
-use crate::http::origin::Origin;
+use crate::http::origin::{Origin, Peer};
 use crate::http::outflow::Outflow;
 use crate::http::progress::{Progress, Stall};
 use crate::http::refuse::Refused;
@@ -126,9 +126,13 @@ impl Client {
         }
     }
 
-    /// The name it asked for with SNI.
-    pub(crate) fn server_name(&self) -> Option<&str> {
-        self.named.as_ref().map(Named::name)
+    /// Who it is to those that look for keys.
+    pub(crate) fn peer(&self) -> Peer<'_> {
+        Peer {
+            origin: &self.origin,
+            trusted: &self.listener.trusted,
+            server_name: self.named.as_ref().map(Named::name),
+        }
     }
 
     /// A request begins.

@@ -28,6 +28,24 @@ pub(crate) struct Origin {
     element: Bytes,
 }
 
+/// Who asks, as far as keys are found in that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer<'a> {
+    /// Where the connection comes from.
+    pub(crate) origin: &'a Origin,
+    /// Who may speak for others at its listener.
+    pub(crate) trusted: &'a [IpNet],
+    /// The name it asked for with SNI, if it did.
+    pub(crate) server_name: Option<&'a str>,
+}
+
+impl Peer<'_> {
+    /// The address of who asks; see [`Origin::client_ip`].
+    pub(crate) fn client_ip(self, headers: &HeaderMap) -> IpAddr {
+        self.origin.client_ip(headers, self.trusted)
+    }
+}
+
 impl Origin {
     /// Of a connection from `peer`.
     pub(crate) fn new(peer: SocketAddr, secure: bool, trusted: &[IpNet]) -> Self {

@@ -27,6 +27,19 @@ pub enum Gate {
     Full,
 }
 
+impl Gate {
+    /// The word used in logs and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Trial => "trial",
+            Self::Suspect => "suspect",
+            Self::Full => "full",
+        }
+    }
+}
+
 impl Look {
     /// An endpoint that is open, with so many requests.
     #[must_use]

@@ -18,7 +18,32 @@ pub struct Place {
     pub key: Option<Key>,
 }
 
+/// What of a request decides its first pick, beside the shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Way {
+    /// Where it belongs, if anywhere.
+    pub place: Option<Place>,
+    /// Its key, where the service chooses by one; of effect where it belongs nowhere.
+    pub key: Option<Key>,
+}
+
 impl Picker {
+    /// Picks for the first try of a request: where it belongs, or by the shares.
+    ///
+    /// # Errors
+    /// As [`first_by`](Self::first_by).
+    pub fn first_of(
+        &mut self,
+        service: &Service,
+        way: Way,
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Result<Choice, PickRefused> {
+        match way.place {
+            Some(place) => self.placed(service, place, look),
+            None => self.first_by(service, way.key, look),
+        }
+    }
+
     /// Picks for the first try of a request that belongs somewhere.
     ///
     /// # Errors

@@ -56,7 +56,10 @@ fn an_exact_host_wins_over_wildcards_and_a_longer_wildcard_over_a_shorter() {
     assert_eq!(found(&table, "badexample.org", "/"), Some(0));
     assert_eq!(
         table.find(None, "/").copied(),
-        Some(Route { service: 0 }),
+        Some(Route {
+            service: 0,
+            rule: Some(0)
+        }),
         "a request without host"
     );
 }
@@ -119,6 +122,24 @@ fn a_service_without_match_takes_the_rest_of_its_listeners_only() {
     assert_eq!(find("web", "/"), Some(0));
     assert_eq!(find("api", "/"), None);
     assert_eq!(find("none", "/meet"), None);
+}
+
+#[test]
+fn a_route_says_which_entry_took_the_request() {
+    let rules = vec![rule("*", "/"), rule("a.org", "/"), rule("*", "/room")];
+    let services = [
+        spec("meet", &["web"], rules),
+        spec("rest", &["api"], vec![]),
+    ];
+    let table = Table::build(&services);
+    let rule = |listener: &str, host, path| {
+        let listener = table.listener(&listener.parse().unwrap()).unwrap();
+        listener.find(Some(host), path).unwrap().rule
+    };
+    assert_eq!(rule("web", "b.org", "/x"), Some(0));
+    assert_eq!(rule("web", "a.org", "/room"), Some(1));
+    assert_eq!(rule("web", "b.org", "/room/42"), Some(2));
+    assert_eq!(rule("api", "b.org", "/"), None);
 }
 
 /// Looks at every rule and keeps the best that fits.

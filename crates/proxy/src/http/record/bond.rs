@@ -1,7 +1,9 @@
 //! What keeps an exchange together with others: found once its service is known, used by the pick, and told the client.
 
 use bascule_model::Instant;
+use bascule_telemetry::names;
 use bascule_traffic::hash::Key;
+use bascule_traffic::keys::Ignored;
 use http::header::{HeaderMap, HeaderValue};
 
 use super::Exchange;
@@ -12,7 +14,11 @@ impl Exchange {
     /// Finds what keeps it together with others, if its service wants that.
     pub(crate) fn bind(&mut self, headers: &HeaderMap, asked: &Asked) {
         let affinity = self.service.as_ref().and_then(|s| s.affinity());
-        self.bond = affinity.map(|affinity| affinity.bond(headers, asked, &self.client));
+        let peer = self.client.peer();
+        self.bond = affinity.map(|affinity| affinity.bond(headers, &asked.path, peer));
+        if let Some(why) = self.bond.as_ref().and_then(|bond| bond.ignored) {
+            self.count_ignored(why);
+        }
     }
 
     /// What keeps it together with others.
@@ -27,7 +33,26 @@ impl Exchange {
         if belongs {
             return None;
         }
-        keys.of(headers, asked, &self.client)
+        match keys.find(headers, &asked.path, self.client.peer()) {
+            Ok(key) => key,
+            Err(why) => {
+                self.count_ignored(why);
+                None
+            }
+        }
+    }
+
+    /// What the client sent for a key or as a cookie is ignored.
+    #[cold]
+    fn count_ignored(&self, why: Ignored) {
+        let service = self.service.as_ref().map(|s| s.service.name().to_string());
+        let labels = [
+            ("service", service.unwrap_or_default()),
+            ("reason", why.as_str().to_owned()),
+        ];
+        metrics::with_local_recorder(self.client.worker.recorder(), || {
+            metrics::counter!(names::AFFINITY_IGNORED, &labels).increment(1);
+        });
     }
 
     /// Its key is in use where it went.

@@ -86,6 +86,7 @@ async fn serve(
         .set(1.0);
     let bus = Bus::new();
     let access = AccessLog::start(&Destination::Stdout, config.log.access.sample)?;
+    access.sample().set_decisions(config.log.access.decisions);
 
     // The controller first: the edge starts with its targets, so that an override holds from the first request on.
     let (changes, changes_receiver) = mpsc::unbounded_channel();

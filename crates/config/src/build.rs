@@ -153,6 +153,7 @@ fn log(log: Layers<'_>) -> Log {
         },
         access: AccessLog {
             sample: access.ratio("sample").unwrap_or(built_in.sample),
+            decisions: access.ratio("decisions").unwrap_or(built_in.decisions),
             redact_query: access
                 .boolean("redact_query")
                 .unwrap_or(built_in.redact_query),

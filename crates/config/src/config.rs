@@ -116,6 +116,9 @@ pub struct Listener {
     pub trusted: Vec<IpNet>,
     /// Client connections of this listener; `None`, the default: only the process's limit.
     pub connections: Option<usize>,
+    /// Whether every response says in `x-bascule-decision` how its request was decided. It names backends, providers' shares
+    /// and addresses of endpoints, to whoever asks. Default false.
+    pub decision_header: bool,
     /// Limits of time before a service is known.
     pub timeouts: ListenerTimeouts,
     /// Limits of size and number: the defaults, overridden key by key.
@@ -300,6 +303,9 @@ impl LogFormat {
 pub struct AccessLog {
     /// The part of requests that get a line, 0 to 1. Default 1.
     pub sample: f64,
+    /// The part of requests whose line says how they were decided, 0 to 1; whatever `sample` says, they get a line. Default
+    /// 0: it costs nothing then.
+    pub decisions: f64,
     /// Whether the query is replaced by `?…`, as it may hold secrets. Default true.
     pub redact_query: bool,
 }
@@ -308,6 +314,7 @@ impl Default for AccessLog {
     fn default() -> Self {
         Self {
             sample: 1.0,
+            decisions: 0.0,
             redact_query: true,
         }
     }

@@ -128,6 +128,7 @@ fn listener(out: &mut Lines, listener: &Listener, shared: Limits) {
             "trusted",
             listener.trusted.iter().map(|net| literal(&net.to_string())),
         );
+        out.key("decision_header", listener.decision_header.to_string());
         // One that says nothing of its own has those under `defaults`, which are written there.
         if listener.connections.is_some() || listener.limits != shared {
             out.map("limits", |out| {
@@ -186,6 +187,7 @@ fn log(out: &mut Lines, log: Log) {
         out.key("format", log.format.as_str());
         out.map("access", |out| {
             out.key("sample", format!("{:?}", log.access.sample));
+            out.key("decisions", format!("{:?}", log.access.decisions));
             out.key("redact_query", log.access.redact_query.to_string());
         });
     });

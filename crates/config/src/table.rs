@@ -260,6 +260,13 @@ static LISTENER: Shape = Shape {
                 "Peers whose `Forwarded` and `X-Forwarded-*` are believed; from all others they are replaced. They are exempt from `connections_per_client`.",
             ),
             optional(
+                "decision_header",
+                BOOL,
+                "false",
+                Live,
+                "Whether responses say in `x-bascule-decision` what was decided about their request: service, backends with shares, addresses of endpoints. Every client of the listener can read that; new connections take it.",
+            ),
+            optional(
                 "limits",
                 Type::Map(&limits::LISTENER),
                 "`defaults.limits`",
@@ -366,6 +373,13 @@ static ACCESS: Shape = shape(
             "1.0",
             Live,
             "The part of requests that get a line.",
+        ),
+        optional(
+            "decisions",
+            Type::Value(Form::Ratio),
+            "0",
+            Live,
+            "The part of requests that get a line, whatever `sample` says, with what was decided about them and why: route, candidates, tries. 0: nothing is kept for it.",
         ),
         optional(
             "redact_query",

@@ -40,6 +40,7 @@ pub(crate) async fn run(
     service.budget().borrow_mut().request(clock::now());
     let policy = &service.service.spec.retry;
     outgoing.keep(policy, exchange.client.worker.kept());
+    exchange.note_candidates(service, key, outgoing.repeatable());
     let whole = service.service.spec.timeouts.request;
     let deadline = whole.map(|whole| exchange.started() + whole);
     let mut lease = match first(service, key, outgoing, exchange) {

@@ -1,6 +1,7 @@
 //! The access log: one JSON line for each request (or a sample of them). Each worker writes into a buffer of its own; one
 //! thread takes the buffers and writes them out. A worker never waits: what does not fit is dropped and counted.
 
+mod decision;
 mod entry;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use bascule_model::Timestamp;
 use crate::spawn::{self, TaskError, Thread};
 use crate::{clock, names};
 
+pub use decision::{Affinity, Candidate, Decision, EndpointSeen, Try};
 pub use entry::Entry;
 
 /// What a worker's buffer holds at most: about 20 000 lines, more than a worker makes between two rounds of the writer.
@@ -46,6 +48,8 @@ struct Shared {
     buffers: Mutex<Vec<Arc<Buffer>>>,
     /// The bits of the sample's ratio.
     sample: AtomicU64,
+    /// The bits of the ratio of lines that say what was decided.
+    decisions: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -90,7 +94,7 @@ impl AccessLog {
         self.sample().set(sample);
     }
 
-    /// What changes the sample while somebody else holds the log.
+    /// What changes both parts while somebody else holds the log.
     #[must_use]
     pub fn sample(&self) -> Sample {
         Sample(Arc::clone(&self.shared))
@@ -130,6 +134,8 @@ struct State {
     aside: Vec<u8>,
     /// Rises by the sample's ratio with each request; a whole one is a line.
     credit: f64,
+    /// The same for lines that say what was decided.
+    decided: f64,
     /// The second of the last line, and its text up to the milliseconds: most lines share it with the one before.
     second: (u64, String),
 }
@@ -160,7 +166,7 @@ impl State {
     }
 }
 
-/// The part of successful requests that is logged.
+/// The part of successful requests that is logged, and the part of all that is logged with what was decided.
 #[derive(Debug, Clone)]
 pub struct Sample(Arc<Shared>);
 
@@ -170,6 +176,13 @@ impl Sample {
         self.0
             .sample
             .store(sample.clamp(0.0, 1.0).to_bits(), Relaxed);
+    }
+
+    /// Changes the part that says what was decided, for all workers; cut to 0 to 1. It begins with 0.
+    pub fn set_decisions(&self, part: f64) {
+        // Without a sign: a zero is all zero bits, which is looked for.
+        let part = part.clamp(0.0, 1.0).abs();
+        self.0.decisions.store(part.to_bits(), Relaxed);
     }
 }
 
@@ -198,6 +211,26 @@ impl Worker {
             state.credit -= 1.0;
         }
         wanted
+    }
+
+    /// Whether the line of a request that has just come is to say what will be decided about it. Asked once for each.
+    #[must_use]
+    pub fn wants_decision(&self) -> bool {
+        let part = self.shared.decisions.load(Relaxed);
+        part != 0 && self.is_due(f64::from_bits(part))
+    }
+
+    #[cold]
+    fn is_due(&self, part: f64) -> bool {
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return false;
+        };
+        state.decided += part;
+        let due = state.decided >= 1.0;
+        if due {
+            state.decided -= 1.0;
+        }
+        due
     }
 
     /// Adds a line. Never waits.
@@ -372,5 +405,16 @@ mod tests {
         assert!((0..1000).all(|_| worker.wants(true)));
         log.set_sample(1.0);
         assert!((0..1000).all(|_| worker.wants(false)));
+    }
+
+    #[test]
+    fn a_sample_of_decisions_is_exact_and_begins_with_none() {
+        let (log, _receiver, _) = log(1.0);
+        let worker = log.worker();
+        assert!((0..1000).all(|_| !worker.wants_decision()));
+        log.sample().set_decisions(0.125);
+        assert_eq!((0..1000).filter(|_| worker.wants_decision()).count(), 125);
+        log.sample().set_decisions(-0.0);
+        assert!((0..1000).all(|_| !worker.wants_decision()));
     }
 }

@@ -104,6 +104,7 @@ fn backends(config: &Config) -> BTreeSet<(ServiceName, BackendName)> {
 impl Reach {
     fn set_log(&self, config: &Config) {
         self.sample.set(config.log.access.sample);
+        self.sample.set_decisions(config.log.access.decisions);
         if let Err(error) = self.log.set_level(config.log.level.as_str()) {
             tracing::error!(event = "log_level_kept", %error);
         }

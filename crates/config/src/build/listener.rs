@@ -36,6 +36,7 @@ impl Builder<'_> {
             protocols: protocols(map.get("protocols")),
             trusted: self.trusted(map.get("trusted")),
             connections: map.inside("limits").integer("connections"),
+            decision_header: map.boolean("decision_header").unwrap_or_default(),
             timeouts: policy::listener_timeouts(shared.inside("timeouts")),
             limits: policy::limits(shared.inside("limits")),
         })

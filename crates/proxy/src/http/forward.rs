@@ -341,6 +341,9 @@ pub(crate) fn response(
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }
+    if let Some(decision) = exchange.decision_header(None) {
+        parts.headers.insert(hop::DECISION, decision);
+    }
     if let Some(cookie) = exchange.cookie() {
         parts.headers.append(header::SET_COOKIE, cookie);
     }

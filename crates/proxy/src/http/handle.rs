@@ -48,6 +48,7 @@ async fn answered(exchange: &mut Exchange, request: Request<Incoming>) -> Result
     let listener = &exchange.client.listener.name;
     let service = view.route(listener, asked.host_text(), asked.path.path());
     let service = exchange.routed(service.ok_or(Refused::NoService)?);
+    exchange.decide(&asked);
     service.admit()?;
     exchange.bind(request.headers(), &asked);
     let key = exchange.key(request.headers(), &asked);

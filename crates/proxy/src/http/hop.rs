@@ -6,8 +6,11 @@ use bascule_guard::Violation;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+/// What we say of a request's decision, where that is switched on. Whoever else says it does not say it for us.
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("x-bascule-decision");
+
 /// Fields of one hop, whatever `Connection` says.
-const HOP_BY_HOP: [HeaderName; 10] = [
+const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -18,6 +21,7 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-authentication-info"),
+    DECISION,
 ];
 
 const MAX_FORWARDS: HeaderName = HeaderName::from_static("max-forwards");

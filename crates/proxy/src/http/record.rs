@@ -7,6 +7,7 @@ mod tries;
 pub(crate) use tries::{Beside, answered};
 
 mod bond;
+mod decision;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::http::refuse::Refused;
 use crate::meters::Meters;
 use crate::upstream::Endpoint;
 use crate::view::{Lease, ServiceView, WorkerView};
+use decision::Decision;
 
 /// One request and its response.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Exchange {
     phase: Phase,
     end: Option<(Side, Phase)>,
     is_probe: bool,
+    /// What is decided about it, where that is to be told.
+    decision: Option<Box<Decision>>,
 }
 
 impl Exchange {
@@ -92,6 +96,7 @@ impl Exchange {
             phase: Phase::Receive,
             end: None,
             is_probe: false,
+            decision: None,
             client: Rc::clone(client),
         })
     }
@@ -155,6 +160,7 @@ impl Exchange {
         self.status = Some(refused.status());
         self.head = Some(clock::now().since(self.started));
         self.end = refused.end();
+        self.note_refusal(refused.reason());
         if self.end.is_none() {
             self.progress.end(Direction::Response, Flow::Done);
         }
@@ -264,13 +270,8 @@ impl Exchange {
             self.client.worker.record_overhead(overhead);
         }
         let failed = end.is_some() || self.status.is_some_and(|status| status.is_server_error());
-        if self
-            .client
-            .worker
-            .access
-            .as_ref()
-            .is_some_and(|log| log.wants(failed))
-        {
+        let log = self.client.worker.access.as_ref();
+        if log.is_some_and(|log| log.wants(failed)) || self.logs_decision() {
             self.log(end, total, overhead);
         }
         self.client.end();
@@ -288,6 +289,7 @@ impl Exchange {
         let host = host.or_else(|| self.target.authority().map(ToString::to_string));
         let path = self.client.worker.logged_path(&self.target);
         let client = self.client.origin.address.ip().to_string();
+        let decision = self.logged_decision();
         let end = end.map(|(side, phase)| format!("{}:{}", side.as_str(), phase.as_str()));
         log.record(&Entry {
             request_id: self
@@ -318,6 +320,7 @@ impl Exchange {
             pick: lease.map(|lease| lease.choice.why.as_str()),
             attempts: self.attempts,
             end: end.as_deref().unwrap_or("ok"),
+            decision: decision.as_ref(),
         });
     }
 }

@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use crate::http::body::ResponseBody;
+use crate::http::hop;
 use crate::http::record::Exchange;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -177,6 +178,7 @@ impl Refused {
 /// Our answer.
 pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.refused(refused);
+    let decision = exchange.decision_header(Some(refused.reason()));
     let ends = refused.poisons_connection() || exchange.has_unread_body();
     let intake = exchange.client.intake.clone().filter(|_| ends);
     let mut response = Response::new(ResponseBody::text(refused.text(), exchange));
@@ -197,6 +199,9 @@ pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response
     }
     if refused.status() == StatusCode::METHOD_NOT_ALLOWED || !is_error {
         headers.insert(header::ALLOW, ALLOWED);
+    }
+    if let Some(decision) = decision {
+        headers.insert(hop::DECISION, decision);
     }
     // HTTP/2 refuses a stream, HTTP/1 all that the connection says next.
     if let Some(intake) = intake {

@@ -3,6 +3,7 @@
 
 use bascule_model::Instant;
 use bascule_telemetry::clock;
+use bascule_traffic::explain::{self, Candidate};
 use bascule_traffic::spec::Algorithm;
 use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Gate, Look};
@@ -33,6 +34,14 @@ impl ServiceView {
             (Some(backend), Some(endpoint)) => self.within_limits(look, backend, endpoint, asker),
             _ => look,
         }
+    }
+
+    /// Every backend as it is seen now, for those who tell how a request is decided.
+    pub(crate) fn candidates(&self, request: Repeatable) -> Vec<Candidate> {
+        let now = self.now_for_latency();
+        explain::candidates(&self.service, |backend, endpoint| {
+            self.look(backend, endpoint, now, request, Asker::Comes)
+        })
     }
 
     /// Whether endpoints are chosen by how long they take to answer; if not, nobody asks and nothing is kept.

@@ -13,6 +13,7 @@ mod changes;
 mod client;
 mod connections;
 mod counts;
+mod decisions;
 mod floods;
 mod frames;
 mod headers;

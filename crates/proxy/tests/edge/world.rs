@@ -153,7 +153,7 @@ pub(crate) struct World {
     pub(crate) listener: Arc<Listener>,
     told: bascule_model::Instant,
     log: Lines,
-    _access: AccessLog,
+    pub(crate) access: AccessLog,
 }
 
 /// The access log's lines.
@@ -208,6 +208,7 @@ impl Plan {
             protocols: bascule_config::Protocols::default(),
             trusted: vec![],
             connections: None,
+            decision_header: false,
             timeouts: bascule_config::ListenerTimeouts::default(),
             limits: bascule_config::Limits::default(),
         };
@@ -240,7 +241,7 @@ impl Plan {
             listener,
             told: clock::now(),
             log,
-            _access: access,
+            access,
         }
     }
 

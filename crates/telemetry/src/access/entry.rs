@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Decision;
+
 /// One finished request. Durations in seconds on the wire.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Entry<'a> {
@@ -69,6 +71,9 @@ pub struct Entry<'a> {
     pub attempts: u32,
     /// Who ended it, and in which phase: `ok`, `client:forward`, `upstream:connect`, …
     pub end: &'a str,
+    /// What was decided, in the lines that say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<&'a Decision<'a>>,
 }
 
 fn seconds<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {

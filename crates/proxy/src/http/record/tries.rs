@@ -15,6 +15,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 
 use super::Exchange;
+use super::decision::Became;
 use crate::http::forward::Outgoing;
 use crate::http::latency;
 use crate::upstream::Endpoint;
@@ -53,6 +54,7 @@ impl Drop for Beside {
 impl Exchange {
     /// A try begins.
     pub(crate) fn trying(&mut self, lease: Lease) {
+        self.note_try(lease.choice);
         self.lease = Some(lease);
         self.attempts = self.attempts.saturating_add(1);
         self.phase = Phase::Connect;
@@ -96,6 +98,7 @@ impl Exchange {
         if let Some(lease) = &self.lease {
             self.hear(lease, (now, self.try_started), &answered, policy);
         }
+        self.note_end(Became::Answered(answered.status));
         answered
     }
 
@@ -137,6 +140,7 @@ impl Exchange {
     }
 
     fn failed_after(&mut self, took: Duration, failure: &Failure) {
+        self.note_end(Became::Failed(failure.cause));
         self.close_try_after(took, failure.side == Side::Upstream);
         if failure.side == Side::Upstream {
             latency::failed(self.timed_try());
@@ -167,12 +171,19 @@ impl Exchange {
     /// A second try begins beside the current one.
     pub(crate) fn beside(&mut self, lease: Lease) -> Beside {
         self.attempts = self.attempts.saturating_add(1);
+        self.note_try(lease.choice);
         let started = clock::now();
         Beside { lease, started }
     }
 
     /// The second of two tries was answered, and another answer is wanted in its place.
-    pub(crate) fn heard_beside(&self, beside: &Beside, answered: &Answered, policy: &RetryPolicy) {
+    pub(crate) fn heard_beside(
+        &mut self,
+        beside: &Beside,
+        answered: &Answered,
+        policy: &RetryPolicy,
+    ) {
+        self.note_end_of(beside.lease.choice, Became::Answered(answered.status));
         beside.close(true);
         latency::answered(self.timed(&beside.lease, beside.started), answered);
         let when = (clock::now(), beside.started);
@@ -180,7 +191,8 @@ impl Exchange {
     }
 
     /// The second of two tries failed; what the first brings is waited for, or here.
-    pub(crate) fn failed_beside(&self, beside: &Beside, failure: &Failure) {
+    pub(crate) fn failed_beside(&mut self, beside: &Beside, failure: &Failure) {
+        self.note_end_of(beside.lease.choice, Became::Failed(failure.cause));
         let is_theirs = failure.side == Side::Upstream;
         beside.close(is_theirs);
         if is_theirs {

@@ -19,7 +19,7 @@
 //! | `/v1/services/{s}/backends/{b}` | GET, PATCH | [`Backend`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/services/{s}/backends/{b}/endpoints/{e}` | GET, PATCH | [`Endpoint`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/services/{s}/explain/{b}` | GET | [`Explanation`] |
-//! | `/v1/explain/request` | GET `?url=&method=&listener=&host=` | [`RequestExplanation`] |
+//! | `/v1/explain/request` | GET `?url=&method=&listener=&host=&headers=&client=` | [`RequestExplanation`] |
 //! | `/v1/providers`, `/v1/providers/{p}` | GET; GET, PATCH | [`ProviderList`], [`Provider`]; [`AdminPatch`] → [`Change`] |
 //! | `/v1/providers/{p}/evacuate` | POST | [`EvacuateRequest`] → [`Change`] |
 //! | `/v1/providers/{p}/restore` | POST | [`ReasonRequest`] → [`Change`] |
@@ -67,8 +67,8 @@ pub use history::{History, HistoryEntry};
 pub use loss::Loss;
 pub use problem::{FieldError, Problem};
 pub use request::{
-    RequestAttempts, RequestCandidate, RequestEndpoint, RequestExplanation, RequestPick,
-    RequestQuery,
+    RequestAffinity, RequestAttempts, RequestCandidate, RequestEndpoint, RequestExplanation,
+    RequestKey, RequestPick, RequestQuery,
 };
 pub use service::{
     Affinity, Backend, BackendLimits, BackendShares, Ejection, Endpoint, Leaving, Load, Mode,

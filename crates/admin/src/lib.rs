@@ -22,10 +22,10 @@ mod serve;
 mod suggest;
 
 pub use access::{TokenFileError, Tokens};
-pub use explain::request::{Door, NoRequest, explain as explain_request};
+pub use explain::request::{Door, NoRequest, Seen, explain as explain_request};
 pub use ports::{
     BoundListener, By, Clients, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
-    RefusedConfig, RunningConfig, Settings,
+    RefusedConfig, RunningConfig, Settings, Supposed,
 };
 pub use problem::Code;
 pub use routes::openapi;

@@ -2,7 +2,7 @@
 //! composition root fills them in.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +17,11 @@ use bascule_telemetry::events::Bus;
 use bascule_telemetry::recorder::Registry;
 use bascule_traffic::Snapshot;
 use bascule_traffic::breaker::Loads;
+use bascule_traffic::explain::Sight;
+use bascule_traffic::snapshot::Service;
+use bascule_traffic::suspect::Repeatable;
+use http::HeaderMap;
+use http::uri::PathAndQuery;
 
 use crate::access::Tokens;
 
@@ -85,12 +90,31 @@ pub trait EdgeView: Send + Sync {
     fn signals(&self) -> Vec<BackendSignal>;
     /// What runs, waits and is connected at each endpoint and backend.
     fn loads(&self) -> Loads;
+    /// What its workers would see of a request for this service, that nobody made.
+    fn sight(&self, service: &Arc<Service>, supposed: &Supposed) -> Sight;
     /// Where it listens, with the addresses it really has.
     fn listeners(&self) -> Vec<BoundListener>;
     /// What its clients have open.
     fn clients(&self) -> Clients;
     /// Asks clients to go and says that it is not ready, or takes both back.
     fn rest(&self, rest: bool);
+}
+
+/// A request that nobody made.
+#[derive(Debug, Clone)]
+pub struct Supposed {
+    /// The listener it would come through.
+    pub listener: ListenerName,
+    /// Path and query as they would be forwarded.
+    pub path: PathAndQuery,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Where its connection would come from.
+    pub client: IpAddr,
+    /// The name its client would ask for with SNI.
+    pub server_name: Option<String>,
+    /// Whether it could be made again elsewhere.
+    pub repeatable: Repeatable,
 }
 
 /// What the clients of an edge have open.

@@ -8,6 +8,7 @@ mod demo;
 mod dump;
 mod files;
 mod run;
+mod supposed;
 
 fn main() -> std::process::ExitCode {
     cli::main()

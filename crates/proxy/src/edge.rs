@@ -5,6 +5,7 @@ mod counts;
 mod judged;
 mod loads;
 mod rest;
+mod sight;
 mod thread;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use rest::Going;
+pub use sight::{Supposed, sight};
 
 use crate::affinity::CookieSecrets;
 use crate::settings::{ListenerSetup, Settings, UpstreamTls};

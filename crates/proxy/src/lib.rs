@@ -19,5 +19,5 @@ mod upstream;
 mod view;
 mod worker;
 
-pub use edge::{Confirmed, Edge, StartError};
+pub use edge::{Confirmed, Edge, StartError, Supposed, sight};
 pub use settings::{CookieSecrets, ListenerSetup, Settings, UpstreamTls};

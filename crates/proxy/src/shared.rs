@@ -204,6 +204,11 @@ impl Shared {
         find_or_make(&self.live, service, || Live::new(ttl))
     }
 
+    /// The keys of a service that are in use, if any view remembers them. Locks: only for people who ask.
+    pub(crate) fn live_now(&self, service: &ServiceName) -> Option<Arc<Live>> {
+        lock(&self.live).get(service).and_then(Weak::upgrade)
+    }
+
     /// The cells of a service. Locks: only for building views and measuring.
     pub(crate) fn service(&self, name: &ServiceName) -> Arc<ServiceCells> {
         let mut services = lock(&self.services);

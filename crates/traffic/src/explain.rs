@@ -8,10 +8,39 @@ mod by;
 mod rule;
 
 use crate::admit::{self, Rejection, Shedder};
+use crate::keys::{BondReason, Ignored};
 use crate::pick::{Choice, Gate, Look, PickReason, PickRefused, Picker, Way};
 use crate::snapshot::{Backend, Endpoint, Service};
 pub use by::By;
 pub use rule::matched;
+
+/// What the data plane sees of a request that would come now, and of the endpoints it might go to. The default: nothing
+/// that ties it to anything, and no endpoint that anybody suspects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// What of it decides its first pick.
+    pub way: Way,
+    /// What says where it belongs.
+    pub why: Option<BondReason>,
+    /// Why what it brings to be kept together by is ignored, if it is.
+    pub ignored: Option<Ignored>,
+    /// Why what it brings as the key of its endpoint is ignored, if it is.
+    pub key_ignored: Option<Ignored>,
+    /// The endpoint that a trial is granted of which it may be, as indexes of backend and endpoint.
+    pub trial: Option<(usize, usize)>,
+    /// What workers suspect, by indexes of backend and endpoint; what is not there is open.
+    pub gates: Vec<Vec<Gate>>,
+}
+
+impl Sight {
+    /// What workers suspect of an endpoint.
+    #[must_use]
+    pub fn gate(&self, backend: usize, endpoint: usize) -> Gate {
+        let gates = self.gates.get(backend);
+        let gate = gates.and_then(|gates| gates.get(endpoint));
+        gate.copied().unwrap_or(Gate::Open)
+    }
+}
 
 /// What would become of a request.
 #[derive(Debug, Clone, PartialEq)]

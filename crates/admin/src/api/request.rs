@@ -16,6 +16,11 @@ pub struct RequestQuery {
     pub listener: Option<String>,
     /// Another `Host` than the URL's.
     pub host: Option<String>,
+    /// Its other fields, one `NAME: VALUE` a line: what keys and cookies are found in.
+    pub headers: Option<String>,
+    /// The address it comes from; default: 127.0.0.1.
+    #[param(value_type = Option<String>)]
+    pub client: Option<std::net::IpAddr>,
 }
 
 /// What would become of a request that came now. `/v1/explain/request`. Shares in percent.
@@ -33,6 +38,11 @@ pub struct RequestExplanation {
     pub service: Option<String>,
     /// The entry of `match` that took it, in words.
     pub matched: String,
+    /// What keeps it together with others; none: its service does not.
+    pub affinity: Option<RequestAffinity>,
+    /// The key that an endpoint is chosen by inside its backend; none: the service chooses by none of its own, or the request
+    /// belongs somewhere.
+    pub key: Option<RequestKey>,
     /// Why it would be refused: `no_service`, `no_backend_up`, `all_off`, `overloaded`, …
     pub refused: Option<String>,
     /// When a refused client should come back.
@@ -45,6 +55,38 @@ pub struct RequestExplanation {
     pub attempts: Option<RequestAttempts>,
     /// The whole in lines for people.
     pub text: Vec<String>,
+}
+
+/// What keeps a request together with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestAffinity {
+    /// What is looked for: `cookie NAME`, `header NAME`, `query NAME`, `path segment N`, `source ip`, `sni`.
+    pub by: String,
+    /// What says where it belongs: `map` (the bucket's backend), `in_use` (its key is in use at that endpoint), `drained` (the
+    /// same at what is drained and keeps it), `cookie`, `cookie_backend` (its endpoint takes nothing: another of the backend).
+    /// None: it belongs nowhere and goes by the shares.
+    pub why: Option<String>,
+    /// The backend it belongs to.
+    pub backend: Option<String>,
+    /// The endpoint it belongs to, where it belongs to one.
+    pub endpoint: Option<String>,
+    /// The bucket of its key, of 10 000.
+    pub bucket: Option<u16>,
+    /// The backend that the map says for the bucket; another one than `backend` where the key stays at what is drained.
+    pub mapped: Option<String>,
+    /// Why what it brings is ignored: `forged`, `expired`, `ambiguous`, …
+    pub ignored: Option<String>,
+}
+
+/// The key that an endpoint is chosen by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestKey {
+    /// Where it is looked for: `header NAME`, `query NAME`, `path segment N`, `source ip`.
+    pub by: String,
+    /// Whether the request has one; without, it goes to the least loaded.
+    pub found: bool,
+    /// Why what it brings is ignored: `empty`, `too_long`, `ambiguous`.
+    pub ignored: Option<String>,
 }
 
 /// One backend.
@@ -73,6 +115,8 @@ pub struct RequestEndpoint {
     pub name: String,
     /// What it may get: `open`, `trial`, `suspect`, `full`, or `unusable`: it is down, drained or off.
     pub gate: String,
+    /// What is seen and wanted of it: `drain`, `maint`, `offline`; `ejected`; else `up`, `degraded`, `down`, `unknown`.
+    pub state: String,
     /// Requests running there.
     pub in_flight: u32,
 }
@@ -84,8 +128,10 @@ pub struct RequestPick {
     pub backend: String,
     /// The endpoint.
     pub endpoint: String,
-    /// What decides: `weight`, `spill`, `fail_open`; for a further try `retry`.
+    /// Why this backend: `weight`, `affinity`, `spill`, `fail_open`, `trial`; for a further try `retry`.
     pub why: String,
+    /// Why this endpoint: `only`, `bound`, `key`, `trial`, `again`, or the algorithm.
+    pub by: String,
 }
 
 /// When and where it would be tried again.

@@ -3,11 +3,12 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use bascule_model::EndpointId;
 
 use crate::api;
 use crate::app::App;
 use crate::body::At;
-use crate::explain::request::{self, Door};
+use crate::explain::request::{self, Door, Seen};
 use crate::picture::Picture;
 use crate::problem::{Code, Refused};
 
@@ -27,7 +28,17 @@ pub(super) async fn request(
         tls: listener.tls,
     };
     let doors: Vec<Door> = listeners.into_iter().map(door).collect();
-    let explained = request::explain(&query, &doors, &picture.snapshot, &picture.loads);
+    let ejected = |id: &EndpointId| {
+        let verdict = picture.report.endpoints.get(id);
+        verdict.is_some_and(|verdict| verdict.ejection.is_some())
+    };
+    let seen = Seen {
+        snapshot: &picture.snapshot,
+        loads: &picture.loads,
+        is_ejected: &ejected,
+        sight: &|service, supposed| app.ports.edge.sight(service, supposed),
+    };
+    let explained = request::explain(&query, &doors, &seen);
     let explained = explained.map_err(|error| Refused::new(Code::BadRequest, error.to_string()))?;
     Ok(At(picture.state.revision, explained))
 }

@@ -1,6 +1,8 @@
 //! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
 
-use serde_json::json;
+use bascule_traffic::Gate;
+use bascule_traffic::explain::Sight;
+use serde_json::{Value, json};
 
 use crate::client::{To, until, with_site};
 use crate::world::{begin_shift, evacuated};
@@ -354,5 +356,59 @@ fn a_request_is_explained_to_whoever_may_look_and_spends_nothing() {
         assert_eq!(ask("url=%2Froom").await.status, 400);
         assert_eq!(ask(&format!("{url}&listener=wbe")).await.status, 400);
         assert_eq!(ask(&format!("{url}&hsot=a")).await.status, 400);
+    });
+}
+
+#[test]
+fn what_workers_suspect_and_where_a_request_belongs_is_part_of_its_explanation() {
+    with_site(async |site| {
+        let ask = async |query: &str| {
+            let url = "url=http%3A%2F%2Fmeet.example.org%2Froom";
+            let path = format!("/v1/explain/request?{url}{query}");
+            site.get(To::Tcp, &path).await
+        };
+        let plain = ask("").await.json();
+        assert_eq!(
+            (&plain["affinity"], &plain["key"]),
+            (&json!(null), &json!(null))
+        );
+        let backends = plain["candidates"].as_array().unwrap().len();
+        let suspected = Sight {
+            gates: vec![vec![Gate::Suspect; 8]; backends],
+            ..Sight::default()
+        };
+        *site.world.edge.sight.lock().unwrap() = suspected;
+        let told = ask("").await.json();
+        let usable = |endpoint: &&Value| endpoint["gate"] != "unusable";
+        let endpoints = told["candidates"][0]["endpoints"].as_array().unwrap();
+        let gates: Vec<&Value> = endpoints
+            .iter()
+            .filter(usable)
+            .map(|e| &e["gate"])
+            .collect();
+        assert!(
+            !gates.is_empty() && gates.iter().all(|g| *g == "suspect"),
+            "{told}"
+        );
+        assert_eq!(told["candidates"][0]["against"], "suspect");
+
+        let trial = Sight {
+            trial: Some((0, 1)),
+            ..Sight::default()
+        };
+        *site.world.edge.sight.lock().unwrap() = trial;
+        let told = ask("").await.json();
+        assert_eq!(
+            (&told["pick"]["why"], &told["pick"]["by"]),
+            (&json!("trial"), &json!("trial"))
+        );
+        assert_eq!(
+            told["pick"]["endpoint"],
+            told["candidates"][0]["endpoints"][1]["name"]
+        );
+
+        assert_eq!(ask("&headers=Cookie%20secret").await.status, 400);
+        assert_eq!(ask("&client=nowhere").await.status, 400);
+        assert_eq!(ask("&client=2001:db8::1").await.status, 200);
     });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bascule_admin::{
     BoundListener, By, Clients, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
-    RefusedConfig, RunningConfig,
+    RefusedConfig, RunningConfig, Supposed,
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Severity, Span};
 use bascule_control::{Confirmed, Recorded, StoreError};
@@ -30,6 +30,9 @@ use bascule_telemetry::{Registry, clock};
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::breaker::{BackendCounts, EndpointCounts, Loads};
+use bascule_traffic::explain::Sight;
+use bascule_traffic::keys::Ignored;
+use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::{
     BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec, EndpointUrl, FailOpen,
     HostPolicy, RetryPolicy, Role, ServiceLimits, ServiceSpec, Timeouts,
@@ -357,6 +360,7 @@ pub(crate) struct FakeEdge {
     snapshot: ArcSwap<Snapshot>,
     pub(crate) signals: Mutex<Vec<BackendSignal>>,
     pub(crate) loads: Mutex<Loads>,
+    pub(crate) sight: Mutex<Sight>,
     pub(crate) rests: AtomicBool,
 }
 
@@ -374,6 +378,7 @@ impl FakeEdge {
             snapshot: ArcSwap::new(snapshot),
             signals: Mutex::default(),
             loads: Mutex::default(),
+            sight: Mutex::default(),
             rests: AtomicBool::new(false),
         }
     }
@@ -475,6 +480,13 @@ impl EdgeView for FakeEdge {
 
     fn loads(&self) -> Loads {
         self.loads.lock().unwrap().clone()
+    }
+
+    fn sight(&self, _: &Arc<Service>, supposed: &Supposed) -> Sight {
+        let sight = self.sight.lock().unwrap().clone();
+        let said = supposed.headers.contains_key("cookie");
+        let ignored = said.then_some(Ignored::Forged);
+        Sight { ignored, ..sight }
     }
 
     fn clients(&self) -> Clients {

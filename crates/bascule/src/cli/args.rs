@@ -439,13 +439,16 @@ pub(crate) struct ExplainRequestArgs {
     pub(crate) method: String,
     /// The absolute URL that the client asks for.
     pub(crate) url: String,
-    /// A header of the request, `NAME: VALUE`; `Host` goes before the URL's.
+    /// A header of the request, `NAME: VALUE`; `Host` goes before the URL's. Keys and cookies are found in them.
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     pub(crate) headers: Vec<String>,
     /// The listener it comes through; default: the one that fits scheme and port.
     #[arg(long, value_name = "NAME")]
     pub(crate) listener: Option<String>,
-    /// Ask this file instead of the running process: every endpoint counts as up and idle.
+    /// The address it comes from; default: 127.0.0.1.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) client: Option<std::net::IpAddr>,
+    /// Ask this file instead of the running process: every endpoint counts as up and idle, and no key is in use.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use bascule_admin::{BoundListener, Clients, EdgeView};
+use bascule_admin::{BoundListener, Clients, ConfigPort, EdgeView, Supposed};
 use bascule_control::{Confirmed, EdgeLink};
 use bascule_model::{AdminState, BackendSignal, Targets};
 use bascule_plan::steer::{BackendHealth, Health};
@@ -12,12 +12,14 @@ use bascule_proxy::Edge;
 use bascule_telemetry::clock;
 use bascule_traffic::Snapshot;
 use bascule_traffic::breaker::Loads;
-use bascule_traffic::snapshot::Endpoint;
+use bascule_traffic::explain::Sight;
+use bascule_traffic::snapshot::{Endpoint, Service};
 use tokio::sync::mpsc;
 
 use super::edge::Change;
 use super::reload::Reloader;
 use super::stop::Ready;
+use crate::supposed::proxied;
 
 /// The controller's edge. It exists before the edge does, since the edge starts with the controller's targets.
 #[derive(Debug)]
@@ -127,6 +129,16 @@ impl EdgeView for View {
 
     fn loads(&self) -> Loads {
         self.edge.loads()
+    }
+
+    fn sight(&self, service: &Arc<Service>, supposed: &Supposed) -> Sight {
+        let running = self.reloader.running();
+        let listener = running.config.listeners.get(&supposed.listener);
+        // One that a reload has just taken away.
+        let Some(listener) = listener else {
+            return Sight::default();
+        };
+        self.edge.sight(service, proxied(supposed, listener))
     }
 
     fn listeners(&self) -> Vec<BoundListener> {

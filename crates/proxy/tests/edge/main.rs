@@ -31,6 +31,7 @@ mod replay;
 mod retries;
 mod shares;
 mod shed;
+mod sights;
 mod stalls;
 mod strict;
 mod world;

@@ -15,8 +15,8 @@ use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
     AffinityBy, AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec,
-    EndpointUrl, FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role, ServiceLimits,
-    ServiceSpec, Timeouts,
+    EndpointUrl, FailOpen, HostPolicy, OnDrain, RetryPolicy, Role, ServiceLimits, ServiceSpec,
+    Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -122,7 +122,7 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<ServerTls>,
     pub(crate) upstream: Option<ClientTls>,
     pub(crate) ip: Option<std::net::IpAddr>,
-    pub(crate) by: Option<KeySource>,
+    pub(crate) by: Option<AffinityBy>,
 }
 
 pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
@@ -290,7 +290,7 @@ impl Plan {
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),
             affinity: self.by.clone().map(|by| AffinitySpec {
-                by: AffinityBy::Key(by),
+                by,
                 ttl: Duration::from_secs(3600),
                 on_drain: OnDrain::KeepRunning,
             }),

@@ -1,14 +1,17 @@
 //! `explain request METHOD URL`: what would become of a request that came now, as the running edge says it, or by a file
-//! that nobody runs. Offline every endpoint counts as up and idle, and names are not looked up.
+//! that nobody runs. Offline every endpoint counts as up and idle, no key is in use, and names are not looked up.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bascule_admin::api::{RequestExplanation, RequestQuery};
-use bascule_admin::{Door, explain_request};
+use bascule_admin::{Door, Seen, Supposed, explain_request};
 use bascule_config::Config;
 use bascule_telemetry::clock;
 use bascule_traffic::assemble::{Assembler, Input};
 use bascule_traffic::breaker::Loads;
+use bascule_traffic::explain::Sight;
+use bascule_traffic::snapshot::Service;
 use bascule_traffic::spec::EndpointHost;
 
 use crate::cli::args::{ExplainRequestArgs, Global};
@@ -17,10 +20,11 @@ use crate::cli::config::{self, Text};
 use crate::cli::exit::{CliError, CliResult, Exit};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
+use crate::supposed::proxied;
 
 /// Explains.
 pub(crate) async fn run(args: &ExplainRequestArgs, global: &Global, out: &mut Output) -> CliResult {
-    let (query, ignored) = query(args)?;
+    let query = query(args)?;
     let explanation = match &args.config {
         Some(file) => offline(&query, &Text::read(file)?)?,
         None => {
@@ -28,24 +32,20 @@ pub(crate) async fn run(args: &ExplainRequestArgs, global: &Global, out: &mut Ou
             session.get(&path(&query)).await?
         }
     };
-    if let Some(name) = ignored {
-        out.note(&format!(
-            "`{name}` plays no part: no route and no backend is chosen by it"
-        ));
-    }
     out.answer("RequestExplanation", &explanation, |e| e.text.join("\n"))?;
     Ok(Exit::Ok)
 }
 
-/// The question, and a header that has no part in the answer.
-fn query(args: &ExplainRequestArgs) -> Result<(RequestQuery, Option<String>), CliError> {
+/// The question.
+fn query(args: &ExplainRequestArgs) -> Result<RequestQuery, CliError> {
     let mut query = RequestQuery {
         method: Some(args.method.clone()),
         url: args.url.clone(),
         listener: args.listener.clone(),
         host: None,
+        headers: None,
+        client: args.client,
     };
-    let mut ignored = None;
     for header in &args.headers {
         let (name, value) = header.split_once(':').ok_or_else(|| {
             CliError::new(Exit::Usage, format!("`{header}` is no header"))
@@ -54,10 +54,11 @@ fn query(args: &ExplainRequestArgs) -> Result<(RequestQuery, Option<String>), Cl
         if name.trim().eq_ignore_ascii_case("host") {
             query.host = Some(value.trim().to_owned());
         } else {
-            ignored = Some(name.trim().to_owned());
+            let lines = query.headers.get_or_insert_default();
+            lines.push_str(&format!("{}: {}\n", name.trim(), value.trim()));
         }
     }
-    Ok((query, ignored))
+    Ok(query)
 }
 
 fn path(query: &RequestQuery) -> String {
@@ -66,6 +67,8 @@ fn path(query: &RequestQuery) -> String {
         ("method", &query.method),
         ("listener", &query.listener),
         ("host", &query.host),
+        ("headers", &query.headers),
+        ("client", &query.client.map(|client| client.to_string())),
     ];
     for (name, value) in more {
         if let Some(value) = value {
@@ -102,7 +105,19 @@ fn offline(query: &RequestQuery, text: &Text) -> Result<RequestExplanation, CliE
             tls: listener.tls.is_some(),
         })
         .collect();
-    explain_request(query, &doors, &snapshot, &Loads::default())
+    let sight = |service: &Arc<Service>, supposed: &Supposed| {
+        let listener = config.listeners.get(&supposed.listener);
+        listener.map_or_else(Sight::default, |listener| {
+            bascule_proxy::sight(service, proxied(supposed, listener), &config.secrets)
+        })
+    };
+    let seen = Seen {
+        snapshot: &snapshot,
+        loads: &Loads::default(),
+        is_ejected: &|_| false,
+        sight: &sight,
+    };
+    explain_request(query, &doors, &seen)
         .map_err(|error| CliError::new(Exit::Usage, error.to_string()))
 }
 
@@ -184,23 +199,65 @@ services:
     }
 
     #[test]
-    fn a_host_header_goes_before_the_url_and_others_are_named() {
+    fn a_host_header_goes_before_the_url_and_others_are_sent_along() {
         let args = |headers: &[&str]| ExplainRequestArgs {
             method: "GET".to_owned(),
             url: "http://a.org/x?y=1".to_owned(),
             headers: headers.iter().map(|h| (*h).to_owned()).collect(),
             listener: Some("web".to_owned()),
+            client: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             config: None,
         };
-        let (asked, ignored) = query(&args(&["host:  b.org", "Cookie: a=b"])).unwrap();
+        let asked = query(&args(&["host:  b.org", "Cookie: a=b"])).unwrap();
         assert_eq!(
-            (asked.host.as_deref(), ignored.as_deref()),
-            (Some("b.org"), Some("Cookie"))
+            (asked.host.as_deref(), asked.headers.as_deref()),
+            (Some("b.org"), Some("Cookie: a=b\n"))
         );
         assert_eq!(
             path(&asked),
-            "/v1/explain/request?url=http%3A%2F%2Fa.org%2Fx%3Fy%3D1&method=GET&listener=web&host=b.org"
+            "/v1/explain/request?url=http%3A%2F%2Fa.org%2Fx%3Fy%3D1&method=GET&listener=web&host=b.org&headers=Cookie%3A%20a%3Db%0A&client=127.0.0.1"
         );
         assert!(query(&args(&["nonsense"])).is_err());
+    }
+
+    #[test]
+    fn a_file_says_where_a_key_belongs_and_what_decides_inside_a_backend() {
+        let yaml = MEET.replace(
+            "    retry:",
+            "    affinity: { by: { query: room } }\n    balance: { algorithm: maglev, hash: { header: x-user } }\n    retry:",
+        );
+        let said = |url: &str, headers: Option<&str>| {
+            let query = RequestQuery {
+                url: url.to_owned(),
+                headers: headers.map(str::to_owned),
+                ..RequestQuery::default()
+            };
+            offline(&query, &text(&yaml)).unwrap()
+        };
+        let room = said("http://meet.example.org:8080/room?room=room-42", None);
+        let affinity = room.affinity.unwrap();
+        assert_eq!(
+            (affinity.by.as_str(), affinity.bucket),
+            ("query room", Some(1465))
+        );
+        assert_eq!(affinity.why.as_deref(), Some("map"));
+        let pick = room.pick.unwrap();
+        assert_eq!(
+            (pick.why.as_str(), Some(pick.backend)),
+            ("affinity", affinity.backend)
+        );
+        assert_eq!(room.key, None, "it belongs somewhere");
+        let twice = said(
+            "http://meet.example.org:8080/room?room=1&room=2",
+            Some("X-User: 7"),
+        );
+        let affinity = twice.affinity.unwrap();
+        assert_eq!(
+            (affinity.why, affinity.ignored.as_deref()),
+            (None, Some("ambiguous"))
+        );
+        assert!(twice.key.unwrap().found);
+        assert_eq!(twice.pick.unwrap().why, "weight");
+        insta::assert_snapshot!(twice.text.join("\n"));
     }
 }

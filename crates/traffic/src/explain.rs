@@ -135,7 +135,11 @@ pub fn prospect(
         let its_turn = its_turn.filter(|_| !backend.off);
         candidate.its_turn = its_turn.map(|choice| choice.endpoint);
     }
-    let trial = trial.map(|(backend, endpoint)| Choice {
+    let has_place = |(backend, endpoint): &(usize, usize)| {
+        let gate = look(*backend, *endpoint).gate;
+        gate != Gate::Full
+    };
+    let trial = trial.filter(has_place).map(|(backend, endpoint)| Choice {
         backend,
         endpoint,
         why: PickReason::Trial,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bascule_model::ObservedState;
-use bascule_traffic::spec::{AffinityBy, KeySource};
+use bascule_traffic::spec::KeySource;
 use http::Request;
 
 use crate::client::{ask, get2, http1, http2, https1, text};
@@ -17,7 +17,7 @@ async fn world(by: KeySource) -> World {
         backend("oci", 1, named("oci").await),
     ]);
     plan.workers = 3;
-    plan.by = Some(AffinityBy::Key(by));
+    plan.by = Some(by);
     plan.start()
 }
 
@@ -98,7 +98,7 @@ async fn a_name_asked_for_with_tls_is_one_place() {
         backend("oci", 1, named("oci").await),
     ]);
     plan.tls = Some(authority.server());
-    plan.by = Some(AffinityBy::Key(KeySource::Sni));
+    plan.by = Some(KeySource::Sni);
     let world = plan.start();
     let mut all = BTreeSet::new();
     for name in ["a.test", "b.test", "c.test", "d.test", "e.test", "f.test"] {

@@ -1,7 +1,7 @@
 //! What is told of how a request was decided: in lines of the access log, and to clients of listeners that say so.
 
 use bascule_model::ObservedState;
-use bascule_traffic::spec::{AffinityBy, KeySource};
+use bascule_traffic::spec::KeySource;
 use http::Response;
 use hyper::body::Incoming;
 
@@ -95,7 +95,7 @@ async fn a_line_says_where_a_key_belongs_and_why_one_is_ignored() {
         backend("aws", 1, named("aws").await),
         backend("oci", 1, named("oci").await),
     ]);
-    plan.by = Some(AffinityBy::Key(KeySource::Query("room".to_owned())));
+    plan.by = Some(KeySource::Query("room".to_owned()));
     let world = plan.start();
     world.access.sample().set_decisions(1.0);
     let (_, home) = ask(world.address, "/?room=1").await;

@@ -10,7 +10,7 @@ use bascule_telemetry::clock;
 use bascule_traffic::explain::Sight;
 use bascule_traffic::keys::{BondReason, Ignored};
 use bascule_traffic::snapshot::Service;
-use bascule_traffic::spec::{AffinityBy, Algorithm, CookieSpec, KeySource, SameSite};
+use bascule_traffic::spec::{Algorithm, CookieSpec, KeySource, SameSite};
 use bascule_traffic::suspect::Repeatable;
 use bascule_traffic::{Gate, Input};
 use http::HeaderMap;
@@ -48,7 +48,7 @@ async fn three() -> Plan {
 #[tokio::test]
 async fn a_key_belongs_where_its_requests_go_and_stays_at_what_is_drained() {
     let mut plan = three().await;
-    plan.by = Some(AffinityBy::Key(KeySource::PathSegment(1)));
+    plan.by = Some(KeySource::PathSegment(1));
     let mut world = plan.start();
     let none = HeaderMap::new();
     for n in 0..20 {
@@ -84,11 +84,11 @@ async fn a_key_belongs_where_its_requests_go_and_stays_at_what_is_drained() {
 #[tokio::test]
 async fn a_cookie_that_was_tampered_with_is_ignored_and_not_counted() {
     let mut plan = three().await;
-    plan.by = Some(AffinityBy::Cookie(CookieSpec {
+    plan.cookie = Some(CookieSpec {
         name: "c".to_owned(),
         secret_file: "s".to_owned(),
         same_site: SameSite::Lax,
-    }));
+    });
     let world = plan.start();
     world.edge.set_cookie_secrets(secrets());
     let cookie = loop {

@@ -14,9 +14,9 @@ use bascule_telemetry::access::AccessLog;
 use bascule_telemetry::{Registry, clock, spawn};
 use bascule_traffic::assemble::{Assembler, EndpointHealth, Input};
 use bascule_traffic::spec::{
-    AffinityBy, AffinitySpec, BackendSpec, Balance, Capacity, Class, EndpointHost, EndpointSpec,
-    EndpointUrl, FailOpen, HostPolicy, OnDrain, RetryPolicy, Role, ServiceLimits, ServiceSpec,
-    Timeouts,
+    AffinityBy, AffinitySpec, BackendSpec, Balance, Capacity, Class, CookieSpec, EndpointHost,
+    EndpointSpec, EndpointUrl, FailOpen, HostPolicy, KeySource, OnDrain, RetryPolicy, Role,
+    ServiceLimits, ServiceSpec, Timeouts,
 };
 use tokio::sync::mpsc;
 
@@ -122,7 +122,8 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<ServerTls>,
     pub(crate) upstream: Option<ClientTls>,
     pub(crate) ip: Option<std::net::IpAddr>,
-    pub(crate) by: Option<AffinityBy>,
+    pub(crate) by: Option<KeySource>,
+    pub(crate) cookie: Option<CookieSpec>,
 }
 
 pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
@@ -140,6 +141,7 @@ pub(crate) fn plan(backends: Vec<Backend>) -> Plan {
         upstream: None,
         ip: Some(Ipv4Addr::LOCALHOST.into()),
         by: None,
+        cookie: None,
     }
 }
 
@@ -274,6 +276,8 @@ impl Plan {
             .backends
             .iter()
             .map(|b| (b.name.parse().unwrap(), u64::from(b.weight)));
+        let by_key = self.by.clone().map(AffinityBy::Key);
+        let by_cookie = self.cookie.clone().map(AffinityBy::Cookie);
         ServiceSpec {
             name: "meet".parse().unwrap(),
             listeners: vec!["web".parse().unwrap()],
@@ -289,7 +293,7 @@ impl Plan {
             ramp: Duration::ZERO,
             fail_open: FailOpen::Never,
             retry_after: Duration::from_secs(3),
-            affinity: self.by.clone().map(|by| AffinitySpec {
+            affinity: by_key.or(by_cookie).map(|by| AffinitySpec {
                 by,
                 ttl: Duration::from_secs(3600),
                 on_drain: OnDrain::KeepRunning,

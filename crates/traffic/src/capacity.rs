@@ -65,7 +65,8 @@ impl Unit {
     }
 }
 
-/// What a backend can take, as declared, by all edges together.
+/// What a backend can take from this edge, as declared. Edges do not know of each other: of N before the same backends each
+/// has an Nth of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capacity {
     /// Requests a second.

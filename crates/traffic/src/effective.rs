@@ -84,7 +84,8 @@ pub fn row(standings: &[Standing], fail_open: FailOpen) -> Row {
     }
 }
 
-/// The row when the providers of some backends are lost as well, by the index of the standings. Ramps are over in it.
+/// The row when the providers of some backends are lost as well, by the index of the standings. Ramps of backends are over
+/// in it; endpoints count by the weights they have now. Where nobody is left all is shed.
 #[must_use]
 pub fn when_lost(standings: &[Standing], lost: impl Fn(usize) -> bool) -> LossRow {
     divide(standings, lost, |_| None)

@@ -171,8 +171,8 @@ impl Picker {
         self.first_by(service, None, look)
     }
 
-    /// Picks for the first try of a request. `look(backend, endpoint)` says what is seen of an endpoint. `key` is of effect
-    /// where the service chooses by key: requests with the same one go to the same endpoint of a backend.
+    /// Picks for the first try of a request. `look(backend, endpoint)` says what is seen of an endpoint. Requests with
+    /// the same `key` go to the same endpoint of a backend, whatever the algorithm: whoever gives one means it to be followed.
     ///
     /// `service` is the state this picker was made for.
     ///

@@ -60,7 +60,8 @@ pub struct Service {
 pub struct Loss {
     /// Who.
     pub provider: ProviderName,
-    /// The row then, over the service's backends; ramps are over in it.
+    /// The row then, over the service's backends. Ramps of backends are over in it; an endpoint that returns counts for as
+    /// much as it does now. Where nobody is left all is shed in it, also where the service would fail open.
     pub row: LossRow,
 }
 

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::hash::Fnv;
 use crate::{BackendName, Shares};
 
 /// How many buckets a service has: one a basis point, so that a row says exactly how many each backend owns.
@@ -44,8 +45,8 @@ impl BucketMap {
     }
 
     /// The map after this one, for a new row. Of every backend whose share falls exactly what it loses moves, to those whose
-    /// share rises: first what the canonical map of the row would give them, so that a change and its reverse come back to
-    /// the map before.
+    /// share rises: first what the canonical map of the row would give them. So from a canonical map a change and its
+    /// reverse come back to it; from another, as many buckets move back, and some of them may be others.
     #[must_use]
     pub fn follow(&self, row: &Shares) -> Self {
         if self.is_of(row) {
@@ -82,13 +83,6 @@ impl BucketMap {
         owned.eq(owning.map(|(name, share)| (name, share.get())))
     }
 
-    /// The backend that owns a bucket; `None` from [`BUCKETS`] on.
-    #[must_use]
-    pub fn owner(&self, bucket: u16) -> Option<&BackendName> {
-        let owner = self.owners.get(usize::from(bucket))?;
-        self.backends.get(usize::from(*owner))
-    }
-
     /// The owner of each bucket, in order.
     pub fn iter(&self) -> impl Iterator<Item = &BackendName> {
         let owners = self.owners.iter();
@@ -111,28 +105,17 @@ impl BucketMap {
         places.map(|place| place.unwrap_or(u16::MAX)).collect()
     }
 
-    /// How many buckets have another owner in the other map.
-    #[must_use]
-    pub fn moved(&self, other: &Self) -> u16 {
-        let pairs = self.iter().zip(other.iter());
-        pairs.fold(0, |moved, (a, b)| moved + u16::from(a != b))
-    }
-
     /// A number that two maps share only if they are the same, on every machine and in every version: FNV-1a over name and
     /// length of each run of buckets with one owner. The upper 48 bits, which a metric holds exactly.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        let run = |hash: u64, (owner, length): &(u16, u16)| {
+        let run = |hash: Fnv, (owner, length): &(u16, u16)| {
             let name = self.backends.get(usize::from(*owner));
-            let name = name.map_or("", BackendName::as_str).bytes();
+            let name = name.map_or("", BackendName::as_str).as_bytes();
             // A zero byte ends the name: no name holds one.
-            let bytes = name.chain([0]).chain(length.to_le_bytes());
-            bytes.fold(hash, step)
+            hash.write(name).write(&[0]).write(&length.to_le_bytes())
         };
-        self.runs().iter().fold(OFFSET, run) >> 16
+        self.runs().iter().fold(Fnv::new(), run).value() >> 16
     }
 
     /// Buckets in a row with the same owner: index and length.

@@ -29,7 +29,7 @@ pub fn bucket_of(value: Duration) -> usize {
 
 /// The lowest duration of a bucket; of `BUCKETS` and above, the upper end of the last.
 #[must_use]
-pub fn bucket_start(bucket: usize) -> Duration {
+fn bucket_start(bucket: usize) -> Duration {
     let bucket = u64::try_from(bucket.min(BUCKETS)).unwrap_or(0);
     let octave = bucket >> SUB_BITS;
     let within = bucket & (SUB - 1);

@@ -4,6 +4,7 @@
 
 pub mod buckets;
 pub mod endpoint;
+pub mod hash;
 pub mod histogram;
 pub mod name;
 pub mod rng;

@@ -1,6 +1,8 @@
 //! Seeded randomness for pure crates: the same seed gives the same numbers on every machine and in every version. A
 //! generator is forked by name, so that a new consumer does not change the numbers of the others. Not for secrets.
 
+use crate::hash::{Fnv, STEP, mix};
+
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and every seed is a good one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
@@ -17,10 +19,8 @@ impl Rng {
     /// A generator of its own for `name`; does not advance this one.
     #[must_use]
     pub fn fork(&self, name: &str) -> Self {
-        // FNV-1a: fixed for ever, so that a recorded seed can be replayed by a later version.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        // Fixed for ever, so that a recorded seed can be replayed by a later version.
+        let hash = Fnv::new().write(name.as_bytes()).value();
         let mut fork = Self::new(self.state ^ hash);
         fork.state = fork.next_u64();
         fork
@@ -28,11 +28,9 @@ impl Rng {
 
     /// The next number, uniform over all of `u64`.
     pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let drawn = mix(self.state);
+        self.state = self.state.wrapping_add(STEP);
+        drawn
     }
 
     /// A number below `bound`; 0 when the bound is 0. The bias is below 2⁻³² for bounds that occur here.

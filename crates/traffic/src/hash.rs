@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use bascule_model::EndpointId;
+use bascule_model::hash::{Fnv, mix};
 
 /// The hash of what ties requests together: a user, a room, a client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,15 +15,15 @@ impl Key {
     /// Of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Hasher::new().write(bytes).finish())
+        Self(finish(Fnv::new().write(bytes)))
     }
 
     /// Of some bytes that come one by one: the same as of all of them.
     pub fn of_each(bytes: impl IntoIterator<Item = u8>) -> Self {
-        let hasher = bytes
-            .into_iter()
-            .fold(Hasher::new(), |hasher, byte| hasher.write(&[byte]));
-        Self(hasher.finish())
+        let bytes = bytes.into_iter();
+        Self(finish(
+            bytes.fold(Fnv::new(), |hash, byte| hash.write(&[byte])),
+        ))
     }
 
     /// A key with this number, where a test needs one.
@@ -58,43 +59,20 @@ impl Key {
 /// Of what an endpoint is to its clients: scheme, name, address. Not of the service, whose name may change.
 #[must_use]
 pub fn of_endpoint(id: &EndpointId) -> u64 {
-    let hasher = Hasher::new()
+    let hash = Fnv::new()
         .write(id.scheme.as_str().as_bytes())
         .write(b"://")
         .write(id.host.as_deref().unwrap_or_default().as_bytes())
         .write(b"@");
-    let hasher = match id.address.ip() {
-        IpAddr::V4(v4) => hasher.write(&v4.octets()),
-        IpAddr::V6(v6) => hasher.write(&v6.octets()),
+    let hash = match id.address.ip() {
+        IpAddr::V4(v4) => hash.write(&v4.octets()),
+        IpAddr::V6(v6) => hash.write(&v6.octets()),
     };
-    hasher.write(&id.address.port().to_be_bytes()).finish()
+    finish(hash.write(&id.address.port().to_be_bytes()))
 }
 
-/// The finaliser of SplitMix64: a bijection.
-pub(crate) const fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-#[derive(Clone, Copy)]
-struct Hasher(u64);
-
-impl Hasher {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn write(self, bytes: &[u8]) -> Self {
-        let step =
-            |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        Self(bytes.iter().fold(self.0, step))
-    }
-
-    const fn finish(self) -> u64 {
-        mix(self.0)
-    }
+const fn finish(hash: Fnv) -> u64 {
+    mix(hash.value())
 }
 
 #[cfg(test)]

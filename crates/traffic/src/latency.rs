@@ -9,14 +9,13 @@ use std::time::Duration;
 use bascule_model::Instant;
 
 /// A sample has lost two thirds of its say after it.
-pub const DECAY: Duration = Duration::from_secs(10);
-/// What an endpoint counts as that has not answered yet, unless others are faster.
-pub const UNSEEN: Duration = Duration::from_nanos(UNSEEN_NANOS);
+const DECAY: Duration = Duration::from_secs(10);
+/// What an endpoint counts as that has not answered yet, unless others are faster: 30 ms.
 pub(crate) const UNSEEN_NANOS: u64 = 30_000_000;
 /// How long a failure counts: as long as one that is suspected waits for its trial.
-pub const PENALTY: Duration = Duration::from_secs(1);
+const PENALTY: Duration = Duration::from_secs(1);
 /// The longest that `Retry-After` counts. Whoever wants to be left alone for longer is better taken out.
-pub const PENALTY_MAX: Duration = Duration::from_secs(60);
+const PENALTY_MAX: Duration = Duration::from_secs(60);
 
 /// The peak average of one endpoint, as one worker sees it. Plain numbers, so that it can be kept in cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,9 @@
 //! Made where snapshots are, shared by all workers, and kept while the members are the same: 131 KiB a backend
 //! ([decision 0017](../../../docs/decisions/0017-choosing-an-endpoint.md)).
 
-use crate::hash::{Key, mix};
+use bascule_model::hash::mix;
+
+use crate::hash::Key;
 
 /// Places; a prime, so that every walk comes to each. With 65 endpoints they still differ by a thousandth of their parts.
 const PLACES: usize = 65_537;

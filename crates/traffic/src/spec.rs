@@ -308,12 +308,6 @@ impl Algorithm {
             Self::Rendezvous => "rendezvous",
         }
     }
-
-    /// Whether requests with one key go to one endpoint.
-    #[must_use]
-    pub const fn follows_key(self) -> bool {
-        matches!(self, Self::Maglev | Self::Rendezvous)
-    }
 }
 
 /// How much of its part an endpoint may have in flight: above 100 %.

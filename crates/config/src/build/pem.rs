@@ -1,6 +1,8 @@
 //! Whether a file holds the PEM blocks it should. Only the frame is looked at: that a certificate is one, and that the
 //! key belongs to it, is found when TLS is set up.
 
+use bascule_model::hash::Fnv;
+
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Holds {
@@ -43,13 +45,10 @@ pub(super) fn look(content: &[u8]) -> Holds {
 
 /// A number that changes when one of the contents changes: FNV-1a over both, lengths included. Not cryptographic.
 pub(super) fn hash(contents: [&[u8]; 2]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    contents.iter().fold(OFFSET, |hash, content| {
-        let hash = content.len().to_le_bytes().iter().fold(hash, step);
-        content.iter().fold(hash, step)
-    })
+    let hash = contents.iter().fold(Fnv::new(), |hash, content| {
+        hash.write(&content.len().to_le_bytes()).write(content)
+    });
+    hash.value()
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use bascule_model::Instant;
 use crate::hash::Key;
 
 /// Keys that are remembered of a service. Half a megabyte; a thousand meetings a second for a minute.
-pub const LIVE_KEYS_MAX: usize = 65_536;
+const LIVE_KEYS_MAX: usize = 65_536;
 /// Endpoints that keys can be remembered at: what fits a slot. Those beyond have keys that follow the map at once.
-pub const SEATS_MAX: u16 = (1 << SEAT_BITS) - 1;
+const SEATS_MAX: u16 = (1 << SEAT_BITS) - 1;
 
 /// Slots that a key can be in.
 const WAYS: usize = 8;
@@ -30,12 +30,12 @@ const UNITS_MIN: u64 = 16;
 /// With more than these what was used long ago would soon seem new, as the count of time begins anew.
 const UNITS_MAX: u64 = 1 << (TIME_BITS - 3);
 
-/// The number of an endpoint in the table, from 1 to [`SEATS_MAX`].
+/// The number of an endpoint in the table, from 1 to 16 383.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seat(u16);
 
 impl Seat {
-    /// `None` for 0 and above [`SEATS_MAX`].
+    /// `None` for 0 and above 16 383.
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number > 0 && number <= SEATS_MAX {

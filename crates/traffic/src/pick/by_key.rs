@@ -6,9 +6,11 @@
 //! The order is a table's ([`maglev`](crate::maglev)), looked up anew for each place in it, or by a score of every
 //! endpoint with the key (rendezvous: Thaler and Ravishankar, 1998), which needs no table and looks at all.
 
+use bascule_model::hash::mix;
+
 use super::group::{Candidate, Group};
 use super::{Gate, Look};
-use crate::hash::{Key, mix};
+use crate::hash::Key;
 use crate::maglev::Table;
 use crate::spec::LoadBound;
 

@@ -18,6 +18,12 @@ fn map_of(sim: &Sim) -> BucketMap {
     sim.edge.buckets[&meet()].clone()
 }
 
+/// How many buckets have another owner.
+fn moves(before: &BucketMap, after: &BucketMap) -> usize {
+    let pairs = before.iter().zip(after.iter());
+    pairs.filter(|(a, b)| a != b).count()
+}
+
 fn meet() -> ServiceName {
     "meet".parse().unwrap()
 }
@@ -45,11 +51,11 @@ fn every_step_of_a_shift_moves_as_many_buckets_as_basis_points() {
         sim.run(Duration::from_secs(5));
         let now = map_of(&sim);
         if now != before {
-            assert_eq!(now.moved(&before), 500);
+            assert_eq!(moves(&before, &now), 500);
             (before, steps) = (now, steps + 1);
         }
     }
-    assert_eq!((steps, before.moved(&first)), (4, 2_000));
+    assert_eq!((steps, moves(&first, &before)), (4, 2_000));
 }
 
 #[test]
@@ -61,7 +67,7 @@ fn a_file_that_changed_while_the_process_was_away_moves_what_it_must() {
     sim.facts.insert(meet(), changed);
     sim.steer = Steer::restore(sim.now, sim.disk.clone(), sim.facts.clone());
     sim.run(Duration::from_secs(1));
-    assert_eq!(map_of(&sim).moved(&before), 1_000);
+    assert_eq!(moves(&before, &map_of(&sim)), 1_000);
     assert_eq!(sim.disk.buckets, sim.edge.buckets);
 }
 

@@ -183,6 +183,11 @@ impl Client {
         }
     }
 
+    /// Whether a request of it runs.
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.running.get() > 0
+    }
+
     /// The exchange that began last, if it still runs.
     pub(crate) fn latest(&self) -> Option<Rc<Progress>> {
         self.latest.borrow().upgrade()
@@ -262,7 +267,7 @@ impl Client {
     pub(crate) fn standing(&self, now: Instant) -> Standing {
         let timeouts = &self.listener.timeouts;
         // While requests run each answers for what waits of its own response.
-        let is_busy = self.running.get() > 0;
+        let is_busy = self.is_busy();
         let waits_since = self.outflow.waits_since().filter(|_| !is_busy);
         let stands_since = self.outflow.blocked_since().or(waits_since);
         let patience = self.outflow.patience(self.listener.timeouts.client_stall);

@@ -208,21 +208,23 @@ where
         // The engine keeps its own state; the other branches only wait.
         tokio::select! {
             biased;
+            // Before the engine, so that an answer that is ready in this moment says that it is the last. Who has asked
+            // nothing yet may have said something all the same: that is heard first.
+            () = client.worker.asked_to_go(), if !ordered => {
+                ordered = true;
+                if !client.is_busy() || !client.can_be_asked_to_go() {
+                    look_at = clock::now();
+                } else if !draining {
+                    draining = true;
+                    drain(connection.as_mut());
+                }
+            }
             ended = connection.as_mut() => {
                 let Err(error) = ended else {
                     return Ended::Well;
                 };
                 client.note_error(&error);
                 return Ended::Cut;
-            }
-            () = client.worker.asked_to_go(), if !ordered => {
-                ordered = true;
-                if !client.can_be_asked_to_go() {
-                    look_at = clock::now();
-                } else if !draining {
-                    draining = true;
-                    drain(connection.as_mut());
-                }
             }
             () = client.too_many() => {
                 if client.has_overrun() {

@@ -1,10 +1,12 @@
 //! **attempt**: pick → connect → forward the head, and once more where `traffic::retry::decide` says so. It executes
 //! decisions, it takes none: what failed is classified here, whether that may be tried again is decided there, and where is
 //! `pick`'s to say. A connection from the pool that turns out closed before anything was sent is no failed try. One try is
-//! in [`once`], how long it is waited for in [`wait`], and what is done beside one that nothing is heard of in [`beside`].
+//! in [`once`], how it gets a new connection in [`mod@connect`], how long it is waited for in [`wait`], and what is done
+//! beside one that nothing is heard of in [`beside`].
 
 mod beside;
 mod classify;
+mod connect;
 mod once;
 mod wait;
 

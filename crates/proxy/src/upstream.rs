@@ -45,20 +45,38 @@ pub(crate) struct Connected {
     pub(crate) took: Option<Duration>,
 }
 
-/// Gives a connection within the time-out, TLS included, and not after the request's deadline.
+/// Gives a connection within the time-out, TLS included: one that is kept, or a new one.
 pub(crate) async fn connect(
+    endpoint: &Rc<Endpoint>,
+    timeouts: &Timeouts,
+    source: Source,
+) -> Result<Connected, Failure> {
+    match kept(endpoint, timeouts, source) {
+        Some(kept) => Ok(kept),
+        None => connect_new(endpoint, timeouts, source, None).await,
+    }
+}
+
+/// A connection that is kept, if there is one and it may be taken.
+pub(crate) fn kept(
+    endpoint: &Rc<Endpoint>,
+    timeouts: &Timeouts,
+    source: Source,
+) -> Option<Connected> {
+    let take = || endpoint.pool.take(clock::now(), timeouts.upstream_idle);
+    let connection = (source == Source::Any).then(take).flatten()?;
+    let took = None;
+    Some(Connected { connection, took })
+}
+
+/// Makes a connection within the time-out, TLS included, and not after the request's deadline.
+pub(crate) async fn connect_new(
     endpoint: &Rc<Endpoint>,
     timeouts: &Timeouts,
     source: Source,
     deadline: Option<Instant>,
 ) -> Result<Connected, Failure> {
     let started = clock::now();
-    if source == Source::Any
-        && let Some(connection) = endpoint.pool.take(started, timeouts.upstream_idle)
-    {
-        let took = None;
-        return Ok(Connected { connection, took });
-    }
     let timeout = started + timeouts.connect;
     let (until, cause) = match deadline {
         Some(deadline) if deadline < timeout => (deadline, Cause::Deadline),

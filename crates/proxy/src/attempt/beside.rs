@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bascule_telemetry::clock;
-use bascule_traffic::retry::{self, Cause, Decision, Failure};
+use bascule_traffic::retry::{self, Cause, Decision, Failure, RequestFacts, Written};
 use bascule_traffic::spec::{HostPolicy, RetryPolicy, Timeouts};
 use http::Request;
 
@@ -22,9 +22,11 @@ use crate::http::refuse::Refused;
 use crate::upstream::{self, Endpoint, Source, Unanswered};
 
 /// A second try that may be made.
-struct Second {
-    place: Beside,
-    request: Request<RequestBody>,
+pub(super) struct Second {
+    /// Where it goes.
+    pub(super) place: Beside,
+    /// What is sent.
+    pub(super) request: Request<RequestBody>,
 }
 
 impl Attempt<'_> {
@@ -49,9 +51,13 @@ impl Attempt<'_> {
     }
 
     /// The second try, if there may be one; the budget has been charged for it.
-    fn second(&mut self, cause: Cause) -> Option<Second> {
+    pub(super) fn second(&mut self, cause: Cause) -> Option<Second> {
         let failure = Failure::new(cause, None);
-        let facts = self.outgoing.facts(self.attempts_done());
+        // Whatever has been sent of it until now, the first goes on with it.
+        let facts = RequestFacts {
+            written: Written::Something,
+            ..self.outgoing.facts(self.attempts_done())
+        };
         if !retry::may(&failure, &facts, self.policy()) {
             return None;
         }
@@ -85,14 +91,7 @@ impl Attempt<'_> {
         let (other, host) = place.endpoint();
         let progress = Rc::clone(&self.exchange.progress);
         let spec = &self.service.service.spec;
-        let mut pair = Pair {
-            endpoint,
-            place,
-            first: First::Awaited,
-            outgoing: self.outgoing,
-            policy: &spec.retry,
-            exchange: self.exchange,
-        };
+        let mut pair = Pair::of(self.exchange, self.outgoing, &spec.retry, endpoint, place);
         let second = alone(&other, host, request, self.outgoing, &spec.timeouts);
         let mut second = pin!(second);
         loop {
@@ -118,7 +117,7 @@ impl Attempt<'_> {
 }
 
 /// Two tries at once. The first has the exchange's place, the second one of its own; what each comes to is counted once.
-struct Pair<'a> {
+pub(super) struct Pair<'a> {
     exchange: &'a mut Exchange,
     outgoing: &'a Outgoing,
     policy: &'a RetryPolicy,
@@ -148,8 +147,26 @@ impl First {
     }
 }
 
-impl Pair<'_> {
-    const fn awaits_first(&self) -> bool {
+impl<'a> Pair<'a> {
+    /// Both are awaited: the first at `endpoint`, the second at `place`.
+    pub(super) const fn of(
+        exchange: &'a mut Exchange,
+        outgoing: &'a Outgoing,
+        policy: &'a RetryPolicy,
+        endpoint: &'a Rc<Endpoint>,
+        place: Beside,
+    ) -> Self {
+        Self {
+            exchange,
+            outgoing,
+            policy,
+            endpoint,
+            first: First::Awaited,
+            place,
+        }
+    }
+
+    pub(super) const fn awaits_first(&self) -> bool {
         matches!(self.first, First::Awaited)
     }
 
@@ -172,17 +189,20 @@ impl Pair<'_> {
                 if let Some(violation) = upstream::violation_of(&unanswered.error) {
                     self.exchange.count_violation(violation);
                 }
-                let failure = classify::failure(unanswered, self.endpoint);
-                tracing::debug!(%failure, "the first of two tries failed");
-                self.exchange.failed_first(&failure, &self.place);
-                self.first = First::Failed;
+                self.first_failed(&classify::failure(unanswered, self.endpoint));
             }
         }
         None
     }
 
+    pub(super) fn first_failed(&mut self, failure: &Failure) {
+        tracing::debug!(%failure, "the first of two tries failed");
+        self.exchange.failed_first(failure, &self.place);
+        self.first = First::Failed;
+    }
+
     /// What the two come to, as the second has ended. `None`: the first is still waited for.
-    fn second_ended(
+    pub(super) fn second_ended(
         self,
         ended: Result<(Answer, Option<Duration>), Failure>,
     ) -> Result<Option<Answer>, Refused> {
@@ -215,7 +235,7 @@ impl Pair<'_> {
 
     /// Nothing is waited for any longer. Who came last has not had all the time that a try has: nothing is held against it
     /// unless it is the only one left.
-    fn over(self, cause: Cause) -> Result<Option<Answer>, Refused> {
+    pub(super) fn over(self, cause: Cause) -> Result<Option<Answer>, Refused> {
         let failure = |endpoint: &Endpoint| Failure::new(cause, Some(endpoint.id()));
         match self.first {
             First::Refused(answer) => Ok(Some(answer)),
@@ -230,7 +250,7 @@ impl Pair<'_> {
 }
 
 /// One try that needs nothing of the exchange: connects, sends, and gives the answer with the time that connecting took.
-async fn alone(
+pub(super) async fn alone(
     endpoint: &Rc<Endpoint>,
     host: HostPolicy,
     mut request: Request<RequestBody>,
@@ -239,7 +259,7 @@ async fn alone(
 ) -> Result<(Answer, Option<Duration>), Failure> {
     let mut source = Source::Any;
     loop {
-        let connected = upstream::connect(endpoint, timeouts, source, None).await?;
+        let connected = upstream::connect(endpoint, timeouts, source).await?;
         let took = connected.took;
         let addressed = outgoing.address(request, endpoint, host, connected.version());
         match connected.send(addressed, endpoint).await {

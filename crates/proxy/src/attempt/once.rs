@@ -8,6 +8,7 @@ use bascule_traffic::retry::{Cause, Failure};
 use bascule_traffic::spec::HostPolicy;
 use http::StatusCode;
 
+use super::connect::Met;
 use super::wait::{Found, Wait};
 use super::{Answer, Attempt, classify};
 use crate::http::progress::{Direction, Flow};
@@ -26,15 +27,17 @@ impl Attempt<'_> {
         };
         let timeouts = &self.service.service.spec.timeouts;
         loop {
-            let connecting = upstream::connect(&endpoint, timeouts, source, self.deadline);
-            let connected = connecting.await?;
+            let connected = match upstream::kept(&endpoint, timeouts, source) {
+                Some(kept) => kept,
+                // Boxed: most tries find one that is kept, and every request would carry its size.
+                None => match Box::pin(self.connect(&endpoint, source)).await? {
+                    Met::Connected(connected) => connected,
+                    Met::Answered(answer) => return checked(answer, &endpoint),
+                },
+            };
             self.exchange.connected(connected.took);
             match self.send(connected, &endpoint, host).await? {
-                // Nothing was offered to upgrade to: whoever switches all the same is no HTTP server.
-                Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    return Err(Failure::new(Cause::ResponseMalformed, Some(endpoint.id())).into());
-                }
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return checked(answer, &endpoint),
                 Err(unanswered) => source = self.after(unanswered, &endpoint, source)?,
             }
         }
@@ -105,6 +108,14 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// Nothing was offered to upgrade to: whoever switches all the same is no HTTP server.
+fn checked(answer: Answer, endpoint: &Endpoint) -> Result<Answer, Refused> {
+    if answer.0.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Failure::new(Cause::ResponseMalformed, Some(endpoint.id())).into());
+    }
+    Ok(answer)
 }
 
 /// Where the request's body is what failed, it is the client's fault, or ours to refuse, whatever the backend made of it.

@@ -11,6 +11,7 @@ mod bodies;
 mod breakers;
 mod changes;
 mod client;
+mod connecting;
 mod connections;
 mod counts;
 mod decisions;

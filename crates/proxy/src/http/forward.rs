@@ -341,7 +341,7 @@ pub(crate) fn response(
     if let Some(backend) = exchange.answered(parts.status) {
         parts.headers.insert(BACKEND, backend);
     }
-    if let Some(decision) = exchange.decision_header(None) {
+    if let Some(decision) = exchange.decision_header() {
         parts.headers.insert(hop::DECISION, decision);
     }
     if let Some(cookie) = exchange.cookie() {

@@ -63,6 +63,8 @@ pub(crate) struct Exchange {
     status: Option<StatusCode>,
     phase: Phase,
     end: Option<(Side, Phase)>,
+    /// Why the answer is ours, where it is.
+    refused: Option<&'static str>,
     is_probe: bool,
     /// What is decided about it, where that is to be told.
     decision: Option<Box<Decision>>,
@@ -95,6 +97,7 @@ impl Exchange {
             status: None,
             phase: Phase::Receive,
             end: None,
+            refused: None,
             is_probe: false,
             decision: None,
             client: Rc::clone(client),
@@ -160,7 +163,7 @@ impl Exchange {
         self.status = Some(refused.status());
         self.head = Some(clock::now().since(self.started));
         self.end = refused.end();
-        self.note_refusal(refused.reason());
+        self.refused = Some(refused.reason());
         if self.end.is_none() {
             self.progress.end(Direction::Response, Flow::Done);
         }
@@ -320,6 +323,7 @@ impl Exchange {
             pick: lease.map(|lease| lease.choice.why.as_str()),
             attempts: self.attempts,
             end: end.as_deref().unwrap_or("ok"),
+            reason: self.refused,
             decision: decision.as_ref(),
         });
     }

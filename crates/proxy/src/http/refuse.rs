@@ -178,7 +178,7 @@ impl Refused {
 /// Our answer.
 pub(crate) fn answer(refused: &Refused, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.refused(refused);
-    let decision = exchange.decision_header(Some(refused.reason()));
+    let decision = exchange.decision_header();
     let ends = refused.poisons_connection() || exchange.has_unread_body();
     let intake = exchange.client.intake.clone().filter(|_| ends);
     let mut response = Response::new(ResponseBody::text(refused.text(), exchange));

@@ -170,4 +170,7 @@ async fn our_own_answers_say_why_where_the_listener_says_it() {
         refused.starts_with("refused=no_backend_up, service=\"meet\", tries=()"),
         "{refused}"
     );
+    let lines = world.logged(2).await;
+    let reasons: Vec<_> = lines.iter().map(|line| &line["reason"]).collect();
+    assert_eq!(reasons, ["connect", "no_backend_up"]);
 }

@@ -50,6 +50,7 @@ async fn a_client_that_leaves_is_recorded_and_its_place_given_back() {
         (of("end"), of("http.response.status_code")),
         ("client:await".into(), 0.into())
     );
+    assert_eq!(of("reason"), serde_json::Value::Null, "no answer is ours");
     assert_eq!(
         (of("url.path"), of("pick")),
         ("/private?…".into(), "weight".into())

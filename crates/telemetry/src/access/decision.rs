@@ -13,9 +13,6 @@ pub struct Decision<'a> {
     /// What kept it together with others, where its service wants that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity<'a>>,
-    /// Why the answer is ours, where it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<&'a str>,
     /// The backends of the service as they were seen before the first pick.
     pub candidates: Vec<Candidate<'a>>,
     /// Backends that are not told.

@@ -71,6 +71,9 @@ pub struct Entry<'a> {
     pub attempts: u32,
     /// Who ended it, and in which phase: `ok`, `client:forward`, `upstream:connect`, …
     pub end: &'a str,
+    /// Why the answer is our own, where it is: the `details` of its `Proxy-Status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
     /// What was decided, in the lines that say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'a Decision<'a>>,

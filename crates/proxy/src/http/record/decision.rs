@@ -31,7 +31,6 @@ pub(crate) struct Decision {
     way: Way,
     candidates: Vec<Candidate>,
     tries: Vec<Tried>,
-    refused: Option<&'static str>,
 }
 
 /// One try.
@@ -143,13 +142,6 @@ impl Exchange {
         }
     }
 
-    /// It is answered by us.
-    pub(super) fn note_refusal(&mut self, reason: &'static str) {
-        if let Some(decision) = &mut self.decision {
-            decision.refused = Some(reason);
-        }
-    }
-
     /// Whether its line says what was decided.
     pub(super) fn logs_decision(&self) -> bool {
         self.decision.as_ref().is_some_and(|d| d.is_logged)
@@ -164,7 +156,6 @@ impl Exchange {
             listener: self.client.listener.name.as_str(),
             matched: &decision.matched,
             affinity: self.told_affinity(service),
-            refused: decision.refused,
             candidates: told
                 .take(TOLD_MAX)
                 .map(|(backend, candidate)| access::Candidate {
@@ -192,14 +183,14 @@ impl Exchange {
         })
     }
 
-    /// What its answer says of it, where the listener says so; `refused` where it is ours.
-    pub(crate) fn decision_header(&self, refused: Option<&str>) -> Option<HeaderValue> {
+    /// What its answer says of it, where the listener says so.
+    pub(crate) fn decision_header(&self) -> Option<HeaderValue> {
         if !self.client.listener.decision_header {
             return None;
         }
         let known = self.service.as_ref().zip(self.decision.as_deref());
         let known = known.map(|(service, decision)| (&*service.service, decision));
-        header::value(known, refused)
+        header::value(known, self.refused)
     }
 }
 

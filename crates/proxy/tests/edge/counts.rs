@@ -59,7 +59,7 @@ async fn every_request_is_counted_once_whatever_became_of_it() {
         backend("oci", 50, origin(Speaks::Http1, by_path).await),
     ]);
     plan.edit = |listener| listener.limits.request_body = Some(10);
-    plan.timeouts.response_headers = Duration::from_millis(200);
+    plan.timeouts.response_headers = Duration::from_secs(1);
     let world = plan.start();
     let mut sent = 0;
     // Answered, with an error, and in vain.

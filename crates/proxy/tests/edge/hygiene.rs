@@ -101,8 +101,8 @@ async fn an_idle_client_and_a_slow_head_are_both_let_go() {
     let count = crate::origin::named("aws").await;
     let mut plan = plan(vec![backend("aws", 1, count)]);
     plan.edit = |listener| {
-        listener.timeouts.client_idle = std::time::Duration::from_millis(200);
-        listener.timeouts.request_headers = std::time::Duration::from_millis(200);
+        listener.timeouts.client_idle = std::time::Duration::from_secs(1);
+        listener.timeouts.request_headers = std::time::Duration::from_secs(1);
     };
     let world = plan.start();
     assert_eq!(ask_raw(world.address, "").await, "");
@@ -118,7 +118,7 @@ async fn half_a_preface_is_waited_for_as_a_head_is_and_silence_as_idleness() {
     let mut plan = plan(vec![backend("aws", 1, crate::origin::named("aws").await)]);
     plan.edit = |listener| {
         listener.timeouts.client_idle = std::time::Duration::from_secs(3600);
-        listener.timeouts.request_headers = std::time::Duration::from_millis(200);
+        listener.timeouts.request_headers = std::time::Duration::from_secs(1);
     };
     let world = plan.start();
     let mut silent = Raw::connect(world.address).await;

@@ -191,7 +191,7 @@ async fn a_stream_that_stands_still_is_cut() {
     })
     .await;
     let mut plan = plan(vec![backend("aws", 1, address)]);
-    plan.timeouts.stream_idle = Duration::from_millis(100);
+    plan.timeouts.stream_idle = Duration::from_secs(1);
     let world = plan.start();
     let mut h1 = http1(world.address).await;
     let mut h2 = http2(world.address).await;

@@ -150,7 +150,7 @@ fn one_request() -> ServiceLimits {
 async fn the_wait_for_a_place_is_part_of_the_time_that_a_request_has() {
     let go = Arc::new(Semaphore::new(0));
     let mut plan = plan(vec![backend("aws", 1, held("aws", Arc::clone(&go)).await)]);
-    plan.timeouts.request = Some(Duration::from_millis(100));
+    plan.timeouts.request = Some(Duration::from_secs(1));
     plan.limits = one_request();
     // Shorter than anybody waits, so that this fails where the other limit is not heard of.
     plan.limits.pending_timeout = Duration::from_secs(20);

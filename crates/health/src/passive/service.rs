@@ -23,6 +23,8 @@ pub(super) struct ServiceWatch {
     pub(super) courses: BTreeMap<ProviderName, Course>,
     /// Its checks are not believed.
     pub(super) doubted: bool,
+    /// Since when checks that were doubted pass one after the other.
+    pub(super) mends_since: Option<Instant>,
     /// When answers are next looked at for being slow.
     slow_at: Instant,
 }

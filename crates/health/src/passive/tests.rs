@@ -471,6 +471,34 @@ fn a_failure_now_and_then_says_nothing_against_what_is_held() {
 }
 
 #[test]
+fn the_first_check_that_passes_again_leaves_the_others_the_time_for_theirs() {
+    let mut world = with_all_held();
+    world.checks(0, Up);
+    world.run(8 * SECOND);
+    let held = |world: &World| (0..4).filter(|i| world.sight(*i).held).collect::<Vec<_>>();
+    assert_eq!(held(&world), [1, 2, 3]);
+    world.checks(1, Up);
+    assert_eq!(held(&world), [2, 3]);
+    // What fails again meanwhile is not held, as it is not with all others.
+    world.checks(0, Down);
+    assert_eq!(held(&world), [2, 3]);
+    world.run(4 * SECOND);
+    assert_eq!(held(&world), [0; 0], "their checks are right after all");
+    let doubts = told(&world, |a| matches!(a, Action::ChecksDoubted { .. }));
+    assert_eq!(doubts, 2);
+}
+
+#[test]
+fn who_waits_for_its_check_to_pass_again_is_let_go_when_its_traffic_fails() {
+    let mut world = with_all_held();
+    world.checks(0, Up);
+    world.answer(&[1], failing(10_000));
+    world.run(3 * SECOND);
+    assert!(!world.sight(1).held);
+    assert!(world.sight(2).held);
+}
+
+#[test]
 fn all_checks_failing_with_traffic_failing_too_are_believed() {
     let mut world = after_a_minute(&TWO_BY_TWO);
     world.answer(&[0, 1, 2, 3], failing(10_000));

@@ -86,7 +86,7 @@ fn the_configured_check_is_made_too() {
 #[test]
 fn a_check_of_another_kind_is_made_and_named() {
     let origin = Origin::start("aws").unwrap();
-    let greeting = "check: { send: \"x\", expect: { text: hello }, timeout: 2s },";
+    let greeting = "check: { send: \"x\\r\\n\\r\\n\", expect: { text: hello }, timeout: 2s },";
     for (check, told) in [
         (greeting, "TCP: the answer does not hold `expect.text`"),
         ("check: { kind: grpc },", "gRPC: the answer is not what"),

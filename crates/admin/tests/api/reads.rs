@@ -407,6 +407,25 @@ fn what_workers_suspect_and_where_a_request_belongs_is_part_of_its_explanation()
             told["candidates"][0]["endpoints"][1]["name"]
         );
 
+        *site.world.edge.sight.lock().unwrap() = Sight::default();
+        site.world.eject_endpoints("oci", 1);
+        let told = ask("&headers=Cookie%3A%20secret").await.json();
+        let oci = told["candidates"].as_array().unwrap().iter();
+        let oci = oci.clone().find(|c| c["backend"] == "oci").unwrap();
+        let out = oci["endpoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|e| e["gate"] == "unusable");
+        let out = out.unwrap();
+        assert_eq!(out["state"], "ejected");
+        let said = format!("{} ejected", out["name"].as_str().unwrap());
+        assert!(told["text"].to_string().contains(&said), "{told}");
+        assert!(
+            !told.to_string().contains("secret"),
+            "what a cookie says is not repeated"
+        );
+
         assert_eq!(ask("&headers=Cookie%20secret").await.status, 400);
         assert_eq!(ask("&client=nowhere").await.status, 400);
         assert_eq!(ask("&client=2001:db8::1").await.status, 200);

@@ -11,8 +11,22 @@ use metrics::gauge;
 use crate::api::Measured;
 use crate::picture::{Picture, losses};
 
+/// Those that not every service has, and that nobody else sets: what has no reason left is gone.
+const SOMETIMES: [&str; 7] = [
+    names::FAIL_OPEN,
+    names::AFFINITY_MAP,
+    names::BREAKERS_OPEN,
+    names::SHED_RATIO,
+    names::UTILIZATION,
+    names::FAILOVER_UTILIZATION,
+    names::FAILOVER_SHED,
+];
+
 /// Sets all of them.
 pub(crate) fn set(picture: &Picture<'_>) {
+    for name in SOMETIMES {
+        picture.app.ports.registry.forget_name(name);
+    }
     let recorder = picture.app.ports.registry.shared();
     metrics::with_local_recorder(&recorder, || {
         for service in &picture.snapshot.services {

@@ -204,6 +204,13 @@ impl Registry {
         self.forget_where(labels, |known| known == name);
     }
 
+    /// All series of a name: for gauges that are set anew whenever somebody asks, and of which some may have no reason left.
+    pub fn forget_name(&self, name: &str) {
+        for cells in self.cells() {
+            cells.lock().remove(name);
+        }
+    }
+
     fn forget_where(&self, labels: &[(&str, &str)], is_meant: impl Fn(&str) -> bool) {
         if labels.is_empty() {
             return;

@@ -1,5 +1,6 @@
 //! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
 
+use bascule_telemetry::names;
 use bascule_traffic::Gate;
 use bascule_traffic::explain::Sight;
 use serde_json::{Value, json};
@@ -282,6 +283,24 @@ fn probes_and_metrics_need_no_credentials() {
         let answer = site.get(To::Metrics, "/readyz").await;
         assert_eq!((answer.status, answer.text.as_str()), (503, "stopping\n"));
         assert_eq!(site.get(To::Metrics, "/v1/status").await.status, 404);
+    });
+}
+
+#[test]
+fn a_gauge_of_what_is_no_more_is_no_more() {
+    with_site(async |site| {
+        let recorder = site.world.registry.shared();
+        metrics::with_local_recorder(&recorder, || {
+            metrics::gauge!(names::FAIL_OPEN, "service" => "gone").set(1.0);
+            metrics::gauge!(names::SHED_RATIO, "service" => "meet", "class" => "bulk").set(0.5);
+        });
+        let metrics = site.get(To::Metrics, "/metrics").await.text;
+        assert!(metrics.contains("bascule_fail_open{service=\"meet\"} 0"));
+        assert!(!metrics.contains("service=\"gone\""), "{metrics}");
+        assert!(
+            !metrics.contains("bascule_shed_ratio"),
+            "it has no capacity"
+        );
     });
 }
 

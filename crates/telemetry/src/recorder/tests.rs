@@ -114,6 +114,8 @@ fn what_is_forgotten_of_one_name_goes_on_under_others() {
     assert!(!page.contains("bascule_checks_doubted{service=\"meet\"}"));
     assert!(page.contains("bascule_checks_doubted{service=\"chat\"}"));
     assert!(page.contains("bascule_fail_open{service=\"meet\"}"));
+    registry.forget_name(names::CHECKS_DOUBTED);
+    assert!(!registry.render().contains("bascule_checks_doubted{"));
 }
 
 #[test]

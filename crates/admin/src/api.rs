@@ -71,8 +71,8 @@ pub use request::{
     RequestKey, RequestPick, RequestQuery,
 };
 pub use service::{
-    Affinity, Backend, BackendLimits, BackendShares, Ejection, Endpoint, Leaving, Load, Mode,
-    Provider, ProviderBackend, ProviderList, Reason, Role, Service, ServiceList,
+    Affinity, Agent, Backend, BackendLimits, BackendShares, Ejection, Endpoint, Leaving, Load,
+    Mode, Provider, ProviderBackend, ProviderList, Reason, Role, Service, ServiceList,
 };
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};
 pub use state::{AdminEntry, AdminState, ObservedState};

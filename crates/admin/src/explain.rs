@@ -3,6 +3,7 @@
 
 pub(crate) mod request;
 
+use bascule_health::{AgentState, Verdict};
 use bascule_traffic::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use bascule_traffic::spec::Role;
 
@@ -152,7 +153,7 @@ fn slow_start_why(value: f64) -> String {
     }
 }
 
-/// The endpoints that traffic took out, and why; or that checks are not believed.
+/// The endpoints that traffic took out, and why; or that checks are not believed; and what agents say.
 fn taken_out(picture: &Picture<'_>, backend: &Backend) -> String {
     let mut words = String::new();
     for endpoint in &backend.endpoints {
@@ -165,6 +166,9 @@ fn taken_out(picture: &Picture<'_>, backend: &Backend) -> String {
         } else if verdict.held {
             words.push_str(&format!("; {label} is up against its checks"));
         }
+        if let Some(agent) = verdict.agent.as_ref().filter(|a| !a.is_ordinary()) {
+            words.push_str(&format!("; the agent of {label} says {agent}"));
+        }
     }
     words
 }
@@ -173,7 +177,13 @@ fn would_return(picture: &Picture<'_>, service: &Service, backend: &Backend) -> 
     if backend.off {
         return String::new();
     }
-    let is_down = |e: &&Endpoint| !e.observed.is_usable() && e.admin.is_checked();
+    let is_down = |e: &&Endpoint| {
+        let verdict = picture.report.endpoints.get(&*e.id);
+        let by_agent = verdict.and_then(out_by_agent).is_some_and(|agent| {
+            e.admin <= agent.wanted() // Else people alone bring it back.
+        });
+        (!e.observed.is_usable() && e.admin.is_checked()) || by_agent
+    };
     let down: Vec<&Endpoint> = backend.endpoints.iter().filter(is_down).collect();
     let target = backend.factors.target;
     if down.is_empty() {
@@ -181,34 +191,46 @@ fn would_return(picture: &Picture<'_>, service: &Service, backend: &Backend) -> 
         let words = format!("Comes back to {target} % when its ramp is done.");
         return if back { words } else { String::new() };
     }
-    let (out, failing): (Vec<&Endpoint>, Vec<&Endpoint>) = down
-        .into_iter()
-        .partition(|endpoint| is_checked_up(picture, endpoint));
-    let names = |endpoints: &[&Endpoint]| {
-        let labels: Vec<String> = endpoints.iter().map(|e| e.id.label()).collect();
-        labels.join(" and ")
-    };
-    let mut conditions = Vec::new();
+    let (mut failing, mut conditions) = (Vec::new(), Vec::new());
+    let (mut out, mut by_agents) = (Vec::new(), Vec::new());
+    for endpoint in down {
+        let verdict = picture.report.endpoints.get(&*endpoint.id);
+        let label = endpoint.id.label();
+        let agent = verdict.and_then(out_by_agent).map(returns_with);
+        by_agents.extend(agent.map(|word| format!("the agent of {label} says {word}")));
+        if !verdict.is_some_and(|v| v.by_checks.is_usable()) {
+            failing.push(label);
+        } else if verdict.is_some_and(|v| v.ejection.is_some()) {
+            out.push(label);
+        }
+    }
     if !failing.is_empty() {
         let check = picture.running.config.checks.get(service.name());
         let rise = check.map_or(0, |check| check.rise);
         let passes = if failing.len() == 1 { "passes" } else { "pass" };
-        conditions.push(format!(
-            "{} {passes} {rise} checks in a row",
-            names(&failing)
-        ));
+        let names = failing.join(" and ");
+        conditions.push(format!("{names} {passes} {rise} checks in a row"));
     }
     if !out.is_empty() {
-        conditions.push(format!("trial requests to {} pass", names(&out)));
+        conditions.push(format!("trial requests to {} pass", out.join(" and ")));
     }
+    conditions.extend(by_agents);
     let conditions = conditions.join(" and ");
     format!("Would return to {target} % when {conditions}.")
 }
 
-/// Whether it is its traffic alone that keeps an endpoint out.
-fn is_checked_up(picture: &Picture<'_>, endpoint: &Endpoint) -> bool {
-    let verdict = picture.report.endpoints.get(&*endpoint.id);
-    verdict.is_some_and(|v| v.ejection.is_some() && v.by_checks.is_usable())
+/// What the agent beside an endpoint says, if it takes it out.
+fn out_by_agent(verdict: &Verdict) -> Option<&AgentState> {
+    verdict.agent.as_ref().filter(|agent| agent.takes_out())
+}
+
+/// The word by which an agent undoes what it said.
+const fn returns_with(agent: &AgentState) -> &'static str {
+    match (agent.down, agent.admin.takes_new()) {
+        (Some(_), _) => "up",
+        (None, false) => "ready",
+        (None, true) => "more than 0 %",
+    }
 }
 
 fn not_in_play(explanation: &Explanation, service: &Service) -> Vec<NotInPlay> {

@@ -8,8 +8,9 @@
 //! edge under load sees thousands of them.
 //!
 //! Endpoints that are one target (the same address, name, roots and policy, whatever service they are of) are checked once
-//! for all of them; each keeps a verdict of its own. Read next: `judge/probes.rs` (what is checked when), `judge/probe.rs`
-//! (how and how soon again), `judge/task.rs` (what is one target), `judge/entry.rs` (one endpoint's state), then
+//! for all of them; each keeps a verdict of its own. An agent beside an endpoint is asked in the same way; what it says is
+//! kept with the endpoint, and is no part of what its checks say. Read next: `judge/probes.rs` (what is checked when), `judge/probe.rs`
+//! (how and how soon again), `judge/task.rs` (what a probe does, and what is one target), `judge/entry.rs` (one endpoint's state), then
 //! [`opinion`](crate::opinion) (what a result does to a verdict).
 
 mod entry;
@@ -18,6 +19,7 @@ mod probes;
 mod task;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +28,9 @@ use bascule_model::{EndpointId, Instant, ObservedState, Rng};
 use entry::Entry;
 pub use probe::INTERVAL_MIN;
 use probes::{Probes, Start};
-use task::{ProbeKey, Sharers};
+use task::{ProbeKey, Sharers, Task};
 
-use crate::{CheckPolicy, CheckResult, Reason, Report, Verdict};
+use crate::{AgentLine, AgentState, CheckPolicy, CheckResult, Reason, Report, Verdict};
 
 /// The longest time between the first checks of two new endpoints. Four endpoints are all known within 30 ms; many
 /// share their interval instead, so that the first round is as wide as every later one.
@@ -62,6 +64,13 @@ pub enum Input {
         /// How.
         result: CheckResult,
     },
+    /// An agent was asked.
+    AgentAnswered {
+        /// Which question.
+        check: CheckNumber,
+        /// What it said; `None` when it could not be reached or said nothing that is known, which changes nothing.
+        said: Option<AgentLine>,
+    },
     /// Traffic could not connect to an endpoint, or was reset before an answer.
     TrafficFailed {
         /// Which.
@@ -86,8 +95,26 @@ pub enum Action {
         /// How.
         policy: Arc<CheckPolicy>,
     },
+    /// Ask the agent beside an endpoint, and tell the answer by [`Input::AgentAnswered`], always.
+    AskAgent {
+        /// Beside which endpoint; it may be that of others too.
+        id: Arc<EndpointId>,
+        /// The number to give back.
+        check: CheckNumber,
+        /// Where it listens.
+        address: SocketAddr,
+        /// How long it is waited for.
+        timeout: Duration,
+    },
     /// A state changed: tell people and edges.
     Transition(Transition),
+    /// What an agent says changed: tell people and edges.
+    AgentChanged {
+        /// Beside which endpoint.
+        id: Arc<EndpointId>,
+        /// What it says now.
+        state: AgentState,
+    },
 }
 
 /// A change of an endpoint's state.
@@ -138,8 +165,9 @@ impl Judge {
         self.entries.retain(|id, _| wanted.contains_key(id));
         let mut groups: BTreeMap<ProbeKey, Sharers> = BTreeMap::new();
         for (id, target) in wanted {
-            let group = groups.entry(ProbeKey::of(&target)).or_default();
-            group.add(&id, target.checked);
+            for key in ProbeKey::of(&target) {
+                groups.entry(key).or_default().add(&id, target.checked);
+            }
             match self.entries.get_mut(&id) {
                 Some(entry) => entry.change(target),
                 None => {
@@ -157,6 +185,7 @@ impl Judge {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Checked { check, result } => self.checked(now, check, result),
+            Input::AgentAnswered { check, said } => self.agent_answered(now, check, said),
             Input::TrafficFailed { id } => {
                 if self.doubts(&id) {
                     self.probes.traffic_failed(now, &id);
@@ -217,6 +246,12 @@ impl Judge {
         self.entries.get(id).map(Entry::verdict)
     }
 
+    /// What the agent beside an endpoint says, where there is one.
+    #[must_use]
+    pub fn agent(&self, id: &EndpointId) -> Option<&AgentState> {
+        self.entries.get(id)?.agent.as_ref()
+    }
+
     fn checked(&mut self, now: Instant, check: CheckNumber, result: CheckResult) {
         let mut hurry = false;
         for id in self.probes.members(check) {
@@ -228,7 +263,21 @@ impl Judge {
             let moved = entry.settle(now, result.into());
             self.actions.extend(moved.map(Action::Transition));
         }
-        self.probes.ended(now, check, result, hurry);
+        self.probes.ended(now, check, Some(result), hurry);
+    }
+
+    fn agent_answered(&mut self, now: Instant, check: CheckNumber, said: Option<AgentLine>) {
+        for id in self.probes.members(check) {
+            let agent = self.entries.get_mut(id).and_then(|e| e.agent.as_mut());
+            let (Some(agent), Some(line)) = (agent, &said) else {
+                continue;
+            };
+            if agent.hear(now, line.clone()) {
+                let (id, state) = (Arc::clone(id), agent.clone());
+                self.actions.push_back(Action::AgentChanged { id, state });
+            }
+        }
+        self.probes.ended(now, check, None, false);
     }
 
     /// Traffic speaks against an endpoint; whether that is news, and it can be checked.
@@ -244,8 +293,16 @@ impl Judge {
 
     /// Turns what is due into checks.
     fn fire(&mut self, now: Instant) {
-        while let Some(Start { check, id, policy }) = self.probes.fire(now) {
-            self.actions.push_back(Action::Check { id, check, policy });
+        while let Some(Start { check, id, task }) = self.probes.fire(now) {
+            self.actions.push_back(match task {
+                Task::Check(policy) => Action::Check { id, check, policy },
+                Task::Agent(agent) => Action::AskAgent {
+                    id,
+                    check,
+                    address: agent.address,
+                    timeout: agent.timeout,
+                },
+            });
         }
     }
 

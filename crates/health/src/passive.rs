@@ -65,6 +65,13 @@ pub enum Input {
         /// When the results began that led there.
         began: Instant,
     },
+    /// What an endpoint's agent wants of it has changed.
+    Agent {
+        /// Of which endpoint.
+        id: Arc<EndpointId>,
+        /// Whether it takes the endpoint out.
+        out: bool,
+    },
 }
 
 /// What is to be done, or told.
@@ -195,6 +202,11 @@ impl Passive {
             Input::Checks { id, state, began } => {
                 if let Some(service) = self.services.get_mut(&id.service) {
                     service.checked(now, &id, state, began, &mut self.actions);
+                }
+            }
+            Input::Agent { id, out } => {
+                if let Some(service) = self.services.get_mut(&id.service) {
+                    service.agent_takes_out(now, &id, out, &mut self.actions);
                 }
             }
         }

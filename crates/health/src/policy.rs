@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bascule_model::{BasisPoints, ObservedState};
 
+use crate::agent::AgentPolicy;
+
 /// How the endpoints of a service are checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CheckPolicy {
@@ -28,6 +30,8 @@ pub struct CheckPolicy {
     pub jitter: BasisPoints,
     /// What an endpoint counts as before its first check. Default `unknown`.
     pub initial: Initial,
+    /// The agent beside each endpoint that is asked too, if there is one.
+    pub agent: Option<AgentPolicy>,
 }
 
 impl CheckPolicy {
@@ -53,6 +57,7 @@ impl Default for CheckPolicy {
             rise: 2,
             jitter: BasisPoints::saturating(1_000),
             initial: Initial::Unknown,
+            agent: None,
         }
     }
 }

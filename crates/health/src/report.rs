@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bascule_model::{EndpointId, FailureClass, Instant, ObservedState};
 
+use crate::AgentState;
 use crate::passive::Ejection;
 
 /// The verdicts on all endpoints at one moment.
@@ -16,7 +17,8 @@ pub struct Report {
 /// What the judge says of one endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The state, of all that is seen: what the checks say, unless traffic took it out, or shows that they cannot be right.
+    /// The state, of all that is seen: what the checks say, unless its agent or traffic took it out, or traffic shows that they
+    /// cannot be right.
     pub state: ObservedState,
     /// What the checks alone say.
     pub by_checks: ObservedState,
@@ -36,6 +38,8 @@ pub struct Verdict {
     pub against: u32,
     /// The last check: when it ended.
     pub checked_at: Option<Instant>,
+    /// What the agent beside it says; `None` where there is none. Its `down` is in `state`.
+    pub agent: Option<AgentState>,
     /// Whether it is checked now. If not (`maint`, `offline`), all of this is what was last seen.
     pub checked: bool,
 }
@@ -91,6 +95,8 @@ pub enum Reason {
     ChecksDoubted,
     /// The configuration says so (`check.initial`), and no check has said anything yet.
     Initial,
+    /// The agent beside it says so.
+    Agent,
 }
 
 impl Reason {
@@ -117,6 +123,7 @@ impl Reason {
             Self::PutBack => "put_back",
             Self::ChecksDoubted => "checks_doubted",
             Self::Initial => "initial",
+            Self::Agent => "agent",
         }
     }
 

@@ -1,10 +1,12 @@
-//! Active and passive together: what the checks say ([`Judge`]) and what traffic says ([`Passive`]) becomes one verdict for
-//! each endpoint, with reasons. Traffic can take out an endpoint whose checks pass, and it stays out while its data path fails,
-//! whatever they say; it can hold one up whose checks fail only where those of all fail. This is the machine that the shell
+//! Active and passive together: what the checks and agents say ([`Judge`]) and what traffic says ([`Passive`]) becomes one verdict
+//! for each endpoint, with reasons. Traffic can take out an endpoint whose checks pass, and it stays out while its data path
+//! fails, whatever they say; it can hold one up whose checks fail only where those of all fail. An agent can take its own
+//! endpoint out, and undo that alone. This is the machine that the shell
 //! drives and the simulator plays. It decides nothing beyond how the two are put together, and never lets worse input
 //! about an endpoint give that endpoint a better verdict.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use bascule_model::{
 
 use crate::judge::{self, CheckNumber, Judge, Target, Transition};
 use crate::passive::{self, Passive, Watched};
-use crate::{CheckPolicy, Reason, Report, Verdict};
+use crate::{AgentState, CheckPolicy, Reason, Report, Verdict};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,17 @@ pub enum Action {
         /// How.
         policy: Arc<CheckPolicy>,
     },
+    /// As [`judge::Action::AskAgent`] says.
+    AskAgent {
+        /// Beside which endpoint.
+        id: Arc<EndpointId>,
+        /// The number to give back.
+        check: CheckNumber,
+        /// Where it listens.
+        address: SocketAddr,
+        /// How long it is waited for.
+        timeout: Duration,
+    },
     /// Let one request of traffic go to an endpoint that is out.
     Trial {
         /// To which.
@@ -46,6 +59,13 @@ pub enum Action {
     },
     /// A state changed: tell people and edges.
     Transition(Transition),
+    /// What an agent says changed: tell people and edges.
+    AgentChanged {
+        /// Beside which endpoint.
+        id: Arc<EndpointId>,
+        /// What it says now.
+        state: AgentState,
+    },
     /// Something else that people should know, after the transitions that come of it.
     Told(passive::Action),
 }
@@ -64,6 +84,10 @@ pub struct Verdicts {
 struct Shown {
     state: ObservedState,
     since: Instant,
+    /// Its agent takes it out.
+    out_by_agent: bool,
+    /// When its agent last let it come back.
+    let_back_at: Option<Instant>,
 }
 
 impl Verdicts {
@@ -87,11 +111,20 @@ impl Verdicts {
             let new = || Shown {
                 state: self.judge.verdict(&id).map(|v| v.state).unwrap_or_default(),
                 since: now,
+                out_by_agent: false,
+                let_back_at: None,
             };
             let shown = known.remove(&id).unwrap_or_else(new);
             self.shown.insert(id, shown);
         }
         self.passive.set_targets(now, watched);
+        self.collect(now);
+        // An agent that is no longer asked takes nothing out.
+        let is_free = |id: &Arc<EndpointId>| !self.is_out_by_agent(id);
+        let shown = self.shown.iter().filter(|(_, shown)| shown.out_by_agent);
+        let freed = shown.map(|(id, _)| Arc::clone(id)).filter(is_free);
+        let freed: Vec<Arc<EndpointId>> = freed.collect();
+        freed.iter().for_each(|id| self.heed_agent(now, id));
         self.collect(now);
     }
 
@@ -172,6 +205,24 @@ impl Verdicts {
         }
     }
 
+    /// Does what an endpoint's agent wants.
+    fn heed_agent(&mut self, now: Instant, id: &Arc<EndpointId>) {
+        let out = self.is_out_by_agent(id);
+        if let Some(shown) = self.shown.get_mut(id) {
+            shown.out_by_agent = out;
+        }
+        let input = passive::Input::Agent {
+            id: Arc::clone(id),
+            out,
+        };
+        self.passive.handle(now, input);
+        self.show(id, now, now, Reason::Agent);
+    }
+
+    fn is_out_by_agent(&self, id: &EndpointId) -> bool {
+        self.judge.agent(id).is_some_and(AgentState::takes_out)
+    }
+
     /// Makes of what the checks say what is said in all.
     fn complete(&self, id: &EndpointId, verdict: &mut Verdict) {
         let sight = self.passive.sight(id);
@@ -179,13 +230,11 @@ impl Verdicts {
             verdict.state = ObservedState::Up;
             verdict.reasons.insert(0, Reason::ChecksDoubted);
         }
+        if verdict.agent.as_ref().is_some_and(|a| a.down.is_some()) {
+            take_down(verdict, Reason::Agent);
+        }
         if let Some(ejection) = sight.ejection {
-            // The reasons for being up are none for being down.
-            if verdict.state != ObservedState::Down {
-                verdict.reasons.clear();
-            }
-            verdict.state = ObservedState::Down;
-            verdict.reasons.insert(0, ejection.offence.reason());
+            take_down(verdict, ejection.offence.reason());
         }
         verdict.reasons.truncate(crate::opinion::REASONS_MAX);
         verdict.held = sight.held;
@@ -193,6 +242,7 @@ impl Verdicts {
         verdict.returned_at = verdict.returned_at.max(sight.returned_at);
         if let Some(shown) = self.shown.get(id) {
             verdict.since = shown.since;
+            verdict.returned_at = verdict.returned_at.max(shown.let_back_at);
         }
     }
 
@@ -202,6 +252,21 @@ impl Verdicts {
             match action {
                 judge::Action::Check { id, check, policy } => {
                     self.actions.push_back(Action::Check { id, check, policy });
+                }
+                judge::Action::AskAgent {
+                    id,
+                    check,
+                    address,
+                    timeout,
+                } => self.actions.push_back(Action::AskAgent {
+                    id,
+                    check,
+                    address,
+                    timeout,
+                }),
+                judge::Action::AgentChanged { id, state } => {
+                    self.heed_agent(now, &id);
+                    self.actions.push_back(Action::AgentChanged { id, state });
                 }
                 judge::Action::Transition(moved) => {
                     let input = passive::Input::Checks {
@@ -259,6 +324,9 @@ impl Verdicts {
         let after: Duration = now.since(shown.since);
         let from = std::mem::replace(&mut shown.state, verdict.state);
         shown.since = now;
+        if from == ObservedState::Down && reason == Reason::Agent {
+            shown.let_back_at = Some(now);
+        }
         self.actions.push_back(Action::Transition(Transition {
             id: Arc::clone(id),
             from,
@@ -269,6 +337,15 @@ impl Verdicts {
             at: now,
         }));
     }
+}
+
+/// Down, for this reason first. The reasons for being up are none for being down.
+fn take_down(verdict: &mut Verdict, reason: Reason) {
+    if verdict.state != ObservedState::Down {
+        verdict.reasons.clear();
+    }
+    verdict.state = ObservedState::Down;
+    verdict.reasons.insert(0, reason);
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@ mod traffic;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bascule_health::{CheckResult, Counts, Placed, Reason, Report, Transition, fuse};
-use bascule_model::{BackendName, ObservedState, ProviderName, ServiceName};
+use bascule_health::{
+    AgentDown, AgentState, CheckResult, Counts, Placed, Reason, Report, Transition, fuse,
+};
+use bascule_model::{AdminState, BackendName, ObservedState, ProviderName, ServiceName};
 use bascule_telemetry::events::{Bus, Event};
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_telemetry::{Registry, names};
 use metrics::{Label, counter, gauge};
 
 use crate::ProbeTarget;
+use crate::agent::Answer;
 
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -61,6 +64,40 @@ impl Meter {
         });
     }
 
+    /// Counts a question to an agent, for each endpoint that it is beside.
+    pub(crate) fn asked<'a>(
+        &self,
+        targets: impl Iterator<Item = &'a ProbeTarget>,
+        answer: &Answer,
+    ) {
+        metrics::with_local_recorder(&self.recorder, || {
+            for target in targets {
+                let mut labels = labels(target);
+                labels.push(Label::new("result", answer.as_str()));
+                counter!(names::HEALTH_AGENTS, labels).increment(1);
+            }
+        });
+    }
+
+    /// Tells what an agent says now.
+    pub(crate) fn agent_changed(&self, target: &ProbeTarget, state: &AgentState) {
+        let endpoint = target.id.label();
+        let backend = &target.id.backend;
+        let message = format!("the agent of endpoint {endpoint} of {backend} says {state}");
+        let event = Event::new("agent_changed", message)
+            .service(&target.id.service)
+            .backend(backend)
+            .provider(&target.provider)
+            .data(serde_json::json!({
+                "endpoint": endpoint,
+                "admin": state.admin.as_str(),
+                "down": state.down.map(AgentDown::as_str),
+                "weight_ratio": state.weight.ratio(),
+                "text": state.text,
+            }));
+        self.bus.publish(event);
+    }
+
     /// Counts a transition and tells it.
     pub(crate) fn moved(&self, target: &ProbeTarget, transition: &Transition) {
         let mut labels = labels(target);
@@ -82,7 +119,7 @@ impl Meter {
             .map(|target| Placed {
                 id: target.id.clone(),
                 provider: target.provider.clone(),
-                admin: target.admin,
+                admin: target.admin.max(wanted_by_agent(target, report)),
             })
             .collect();
         metrics::with_local_recorder(&self.recorder, || {
@@ -116,6 +153,13 @@ impl Meter {
         self.registry
             .forget_of(names::CHECKS_DOUBTED, &[("service", service.as_str())]);
     }
+}
+
+/// What an endpoint's agent wants; ready where there is none.
+fn wanted_by_agent(target: &ProbeTarget, report: &Report) -> AdminState {
+    let verdict = report.endpoints.get(&target.id);
+    let agent = verdict.and_then(|verdict| verdict.agent.as_ref());
+    agent.map(AgentState::wanted).unwrap_or_default()
 }
 
 /// 1 when an endpoint may be used for what is seen of it, 0 when it is down.

@@ -2,6 +2,8 @@
 //! and publishes what it says. It must never wait for one endpoint while another is due, hold more than
 //! [`CHECKS_MAX`] connections, or let a check go without a result: the judge would wait for ever.
 
+mod job;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +13,8 @@ use arc_swap::ArcSwap;
 use bascule_health::passive;
 use bascule_health::verdicts::{self, Action};
 use bascule_health::{
-    CheckFailure, CheckNumber, CheckPolicy, CheckResult, Input, OutlierPolicy, Report, Target,
-    Verdicts, Watched,
+    AgentState, CheckFailure, CheckPolicy, CheckResult, Input, OutlierPolicy, Report, Target,
+    Transition, Verdicts, Watched,
 };
 use bascule_model::{AdminState, EndpointId, Instant, ProviderName, ServiceName, TrafficFailure};
 use bascule_telemetry::{Registry, clock, events::Bus, spawn};
@@ -21,10 +23,10 @@ use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::check::check;
 use crate::line::{Line, Pace, Places};
 use crate::looks::{Looks, Traffic};
 use crate::meter::Meter;
+use job::{Done, Job, Seen, Waiting, perform};
 
 /// Checks on the wire at once; each is one socket, and half of the descriptors that a process gets by default. What is due
 /// beyond waits in [`line`](crate::line). At the default interval they are enough for 1 500 targets that all hang for the
@@ -133,28 +135,13 @@ fn start(settings: Settings, checks_max: usize) -> ProberHandle {
     }
 }
 
-/// A check that ended.
-struct Done {
-    id: Arc<EndpointId>,
-    check: CheckNumber,
-    pace: Pace,
-    result: CheckResult,
-}
-
-/// A check that waits for its turn.
-struct Waiting {
-    id: Arc<EndpointId>,
-    check: CheckNumber,
-    policy: Arc<CheckPolicy>,
-}
-
 struct Task {
     verdicts: Verdicts,
     traffic: Box<dyn Traffic>,
     looks: Looks,
     known: BTreeMap<Arc<EndpointId>, ProbeTarget>,
     line: Line<Waiting>,
-    /// Those that did not answer in time when they were asked last.
+    /// Those whose check did not end in time last.
     slow: BTreeSet<Arc<EndpointId>>,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>,
     meter: Meter,
@@ -269,21 +256,31 @@ impl Task {
             id,
             check,
             pace,
-            result,
+            seen,
         } = done;
         self.line.leave(pace);
         let members = self.verdicts.members(check).iter();
         let targets = members.filter_map(|id| self.known.get(id));
+        let now = clock::now();
+        self.report_due.get_or_insert(now + REPORT_EVERY);
+        let result = match seen {
+            Seen::Result(result) => result,
+            Seen::Agent(answer) => {
+                self.meter.asked(targets, &answer);
+                let said = answer.line();
+                let answered = Input::AgentAnswered { check, said };
+                self.verdicts.handle(now, verdicts::Input::Check(answered));
+                return;
+            }
+        };
         self.meter.checked(targets, result);
         if result == CheckResult::Failed(CheckFailure::Timeout) {
             self.slow.insert(id);
         } else {
             self.slow.remove(&id);
         }
-        let now = clock::now();
         let checked = Input::Checked { check, result };
         self.verdicts.handle(now, verdicts::Input::Check(checked));
-        self.report_due.get_or_insert(now + REPORT_EVERY);
     }
 
     /// Shows the judge what traffic saw.
@@ -296,32 +293,31 @@ impl Task {
 
     /// Does what the judge says, and starts checks as far as the limit lets it.
     fn act(&mut self) {
-        let (mut moved, mut told) = (Vec::new(), Vec::new());
+        let (mut said, mut moved, mut told) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(action) = self.verdicts.poll_action() {
             match action {
                 Action::Check { id, check, policy } => {
                     let pace = self.pace(&id);
-                    self.line.join(Waiting { id, check, policy }, pace);
+                    let job = Job::Check(policy);
+                    self.line.join(Waiting { id, check, job }, pace);
+                }
+                // Nobody waits for what an agent says, and whoever hangs is known by the check.
+                Action::AskAgent {
+                    id,
+                    check,
+                    address,
+                    timeout,
+                } => {
+                    let job = Job::Agent(address, timeout);
+                    self.line.join(Waiting { id, check, job }, Pace::Slow);
                 }
                 Action::Trial { id } => self.traffic.grant_trial(&id, clock::now()),
                 Action::Transition(transition) => moved.push(transition),
+                Action::AgentChanged { id, state } => said.push((id, state)),
                 Action::Told(what) => told.push(what),
             }
         }
-        let is_trial = |what: &passive::Action| matches!(what, passive::Action::Tried { .. });
-        if !moved.is_empty() || !told.iter().all(is_trial) {
-            self.announce(); // Edges first, then people.
-        } else if !told.is_empty() {
-            self.report_due.get_or_insert(clock::now() + REPORT_EVERY);
-        }
-        for transition in moved {
-            if let Some(target) = self.known.get(&transition.id) {
-                self.meter.moved(target, &transition);
-            }
-        }
-        for what in told {
-            self.meter.told(&what, |id| self.known.get(id));
-        }
+        self.tell(&said, &moved, &told);
         while let Some((next, pace)) = self.line.next() {
             let tls = self
                 .known
@@ -336,6 +332,34 @@ impl Task {
             Pace::Slow
         } else {
             Pace::Brisk
+        }
+    }
+
+    /// Tells edges first, then people.
+    fn tell(
+        &mut self,
+        said: &[(Arc<EndpointId>, AgentState)],
+        moved: &[Transition],
+        told: &[passive::Action],
+    ) {
+        let is_trial = |what: &passive::Action| matches!(what, passive::Action::Tried { .. });
+        if !said.is_empty() || !moved.is_empty() || !told.iter().all(is_trial) {
+            self.announce();
+        } else if !told.is_empty() {
+            self.report_due.get_or_insert(clock::now() + REPORT_EVERY);
+        }
+        for (id, state) in said {
+            if let Some(target) = self.known.get(id) {
+                self.meter.agent_changed(target, state);
+            }
+        }
+        for transition in moved {
+            if let Some(target) = self.known.get(&transition.id) {
+                self.meter.moved(target, transition);
+            }
+        }
+        for what in told {
+            self.meter.told(what, |id| self.known.get(id));
         }
     }
 
@@ -357,23 +381,6 @@ impl Task {
             self.meter.states(self.known.values(), &report);
         }
         self.report.store(report);
-    }
-}
-
-/// Performs a check; a panic in it is a failed check, so that a result always comes.
-async fn perform(waiting: Waiting, pace: Pace, tls: Option<Arc<ClientConfig>>) -> Done {
-    let Waiting {
-        id,
-        check: number,
-        policy,
-    } = waiting;
-    let check = check(&id, &policy, tls.as_ref());
-    let result = spawn::caught("check", check).await;
-    Done {
-        check: number,
-        pace,
-        result: result.unwrap_or(CheckResult::Failed(CheckFailure::Protocol)),
-        id,
     }
 }
 

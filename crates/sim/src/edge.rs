@@ -222,6 +222,8 @@ impl Edge {
                     let ticket = place.and_then(|place| self.tickets.get_mut(place));
                     ticket.into_iter().for_each(|ticket| *ticket = Some(now));
                 }
+                // No endpoint of this world has an agent.
+                Action::AskAgent { .. } | Action::AgentChanged { .. } => {}
                 Action::Told(what) => {
                     moved = true;
                     self.told.push((now, what));
@@ -260,10 +262,7 @@ impl Edge {
     fn health(&self) -> BTreeMap<EndpointId, EndpointHealth> {
         let report = self.verdicts.report();
         let seen = report.endpoints.into_iter().map(|(id, verdict)| {
-            let health = EndpointHealth {
-                state: verdict.state,
-                returned_at: verdict.returned_at,
-            };
+            let health = EndpointHealth::new(verdict.state, verdict.returned_at);
             (id, health)
         });
         seen.collect()

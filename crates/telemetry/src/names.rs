@@ -180,6 +180,8 @@ metrics! {
         "Endpoints by state; a state set by people hides the observed one.";
     HEALTH_CHECKS, Counter, "bascule_health_checks_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["pass", "fail"]), closed("reason", &["", "connect", "timeout", "tls", "status", "protocol", "text", "too_long", "not_serving", "serving_unknown", "service_unknown", "grpc"])], &[],
         "Results of health checks, for each endpoint that a check was made for; failed ones with their reason.";
+    HEALTH_AGENTS, Counter, "bascule_health_agents_total", "", &[SERVICE, BACKEND, PROVIDER, closed("result", &["heard", "garbage", "unreached"])], &[],
+        "Questions to agents beside endpoints; only those that are heard change anything.";
     HEALTH_PROBES, Counter, "bascule_health_probes_total", "", &[closed("result", &["pass", "fail"])], &[],
         "Health checks on the wire: one for all endpoints that are the same target.";
     HEALTH_PROBES_WAITING, Gauge, "bascule_health_probes_waiting", "", &[], &[],

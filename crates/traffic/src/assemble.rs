@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{
-    AdminState, EndpointId, Instant, ObservedState, ProviderName, Revision, ServiceName, Targets,
+    AdminState, BasisPoints, EndpointId, Instant, ObservedState, ProviderName, Revision,
+    ServiceName, Targets,
 };
 
 use crate::capacity::Demand;
@@ -62,12 +63,30 @@ pub enum Input {
 }
 
 /// What is seen of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndpointHealth {
     /// The state.
     pub state: ObservedState,
     /// When it came back up after having been down; `None` when it never was down.
     pub returned_at: Option<Instant>,
+    /// What the agent beside it wants; `ready` where there is none. It can take an endpoint out, and not bring back what a
+    /// person took out.
+    pub agent: AdminState,
+    /// How much of its part inside the backend it can take, as its agent says.
+    pub weight: BasisPoints,
+}
+
+impl EndpointHealth {
+    /// What is seen of an endpoint without an agent.
+    #[must_use]
+    pub const fn new(state: ObservedState, returned_at: Option<Instant>) -> Self {
+        Self {
+            state,
+            returned_at,
+            agent: AdminState::Ready,
+            weight: BasisPoints::FULL,
+        }
+    }
 }
 
 /// Targets that are older than those in effect; they are refused.
@@ -87,7 +106,8 @@ pub struct CheckTarget {
     pub id: EndpointId,
     /// Who runs it.
     pub provider: ProviderName,
-    /// What people want of it: the strictest of its own state, its backend's and its provider's.
+    /// What people want of it: the strictest of its own state, its backend's and its provider's. What its agent wants is not
+    /// in it, as the agent must be asked on to take it back.
     pub admin: AdminState,
     /// Its backend is off: it gets nothing, whatever else fails.
     pub off: bool,
@@ -205,7 +225,7 @@ impl Assembler {
                 targets.extend(backend.endpoints().map(|(id, endpoint)| CheckTarget {
                     id: EndpointId::clone(id),
                     provider: spec.provider.clone(),
-                    admin: endpoint.admin,
+                    admin: endpoint.by_people,
                     off,
                 }));
             }

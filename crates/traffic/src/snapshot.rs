@@ -161,7 +161,7 @@ pub struct Factors {
 pub struct Endpoint {
     /// Its identity.
     pub id: Arc<EndpointId>,
-    /// What people want of it: the strictest of its own state, its backend's and its provider's.
+    /// What people and its agent want of it: the strictest of its own state, its backend's, its provider's and the agent's.
     pub admin: AdminState,
     /// What is seen of it.
     pub observed: ObservedState,
@@ -170,7 +170,7 @@ pub struct Endpoint {
     /// Whether what is there already may go on there: as `usable`, and while it is drained. Nothing stays with a backend
     /// that is off by its share.
     pub keeps: bool,
-    /// Where its ramp stands, 1 to 10 000: below full while it returns.
+    /// Where its ramp stands, 1 to 10 000: below full while it returns, and where its agent says so.
     pub weight: BasisPoints,
     /// Its weight by configuration relative to the others of its backend, above zero; 10 000 where nothing is written.
     pub declared: u32,

@@ -205,7 +205,7 @@ pub struct Endpoint {
     pub host: Option<String>,
     /// Where it listens.
     pub address: String,
-    /// The strictest admin state that applies: its own, its backend's or its provider's.
+    /// The strictest admin state that applies: its own, its backend's, its provider's or its agent's.
     pub admin_state: AdminState,
     /// Its own admin state, where a person set one.
     pub admin: Option<AdminEntry>,
@@ -229,9 +229,11 @@ pub struct Endpoint {
     pub checked: bool,
     /// When the last check ended.
     pub checked_at: Option<Timestamp>,
+    /// What the agent beside it says; none where none is configured.
+    pub agent: Option<Agent>,
     /// Whether new requests may go there.
     pub usable: bool,
-    /// Its weight inside the backend: below 1 while it returns.
+    /// Its weight inside the backend: below 1 while it returns, and where its agent says so.
     pub weight_ratio: f64,
     /// Requests running now.
     pub in_flight: u64,
@@ -260,12 +262,22 @@ pub struct Ejection {
     pub trials_passed: u32,
 }
 
+/// What the agent beside an endpoint says. Only the agent undoes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    /// In words: `drain, 50 %, disk full`; `ready` when nothing differs from the ordinary.
+    pub says: String,
+    /// When it was heard last; none when it never was.
+    pub heard_at: Option<Timestamp>,
+}
+
 /// One observation that speaks for a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
-    /// `passed`, `connect`, `timeout`, `tls`, `status`, `protocol`, `traffic`, `failing`, `slow`, `checks_doubted`.
+    /// `passed`, `connect`, `timeout`, `tls`, `status`, `protocol`, `text`, `too_long`, `not_serving`, `serving_unknown`,
+    /// `service_unknown`, `grpc`, `traffic`, `failing`, `slow`, `trials_passed`, `put_back`, `checks_doubted`, `initial`, `agent`.
     pub reason: String,
-    /// The HTTP status, where the reason is one.
+    /// The status of HTTP or gRPC, where the reason is one.
     pub status: Option<u16>,
 }
 

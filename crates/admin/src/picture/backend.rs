@@ -142,6 +142,12 @@ impl Picture<'_> {
             against: verdict.map_or(0, |v| v.against),
             checked: verdict.is_some_and(|v| v.checked),
             checked_at: verdict.and_then(|v| v.checked_at).map(convert::past),
+            agent: verdict
+                .and_then(|v| v.agent.as_ref())
+                .map(|agent| api::Agent {
+                    says: agent.to_string(),
+                    heard_at: agent.heard_at.map(convert::past),
+                }),
             usable: endpoint.usable,
             weight_ratio: endpoint.weight.ratio(),
             in_flight: u64::from(counts.requests),

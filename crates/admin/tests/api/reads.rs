@@ -1,5 +1,7 @@
 //! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
 
+use bascule_health::{AgentDown, AgentState};
+use bascule_model::BasisPoints;
 use bascule_telemetry::names;
 use bascule_traffic::Gate;
 use bascule_traffic::explain::Sight;
@@ -127,6 +129,44 @@ fn what_traffic_took_out_is_shown_with_its_numbers_and_what_brings_it_back() {
             back.contains("when trial requests to 10.2.4.10:8080 and"),
             "{back}"
         );
+    });
+}
+
+#[test]
+fn what_agents_say_is_shown_and_what_they_must_say_to_undo_it() {
+    with_site(async |site| {
+        let down = AgentState {
+            down: Some(AgentDown::Fail),
+            text: "disk full".to_owned(),
+            ..AgentState::default()
+        };
+        let drained = AgentState {
+            admin: bascule_model::AdminState::Drain,
+            weight: BasisPoints::saturating(5_000),
+            ..AgentState::default()
+        };
+        site.world.agents_say(&[("aws", drained), ("oci", down)]);
+        for (backend, state, admin, says, undone) in [
+            ("oci", "down", "ready", "fail, disk full", "says up."),
+            ("aws", "up", "drain", "drain, 50 %", "says ready."),
+        ] {
+            let path = format!("/v1/services/meet/backends/{backend}");
+            let shown = site.get(To::Tcp, &path).await.json();
+            let endpoint = &shown["endpoints"][0];
+            assert_eq!(endpoint["observed_state"], state);
+            assert_eq!(endpoint["admin_state"], admin);
+            assert_eq!(endpoint["by_checks"], "up");
+            assert_eq!(endpoint["agent"]["says"], says);
+            assert_eq!(endpoint["usable"], false);
+            assert_eq!(shown["endpoints"][1]["agent"], Value::Null);
+            let path = format!("/v1/services/meet/explain/{backend}");
+            let explained = site.get(To::Tcp, &path).await.json();
+            let why = explained["factors"][0]["why"].as_str().unwrap();
+            assert!(why.ends_with(&format!("says {says}")), "{why}");
+            let back = explained["would_return"].as_str().unwrap();
+            assert!(back.contains("when the agent of 10."), "{back}");
+            assert!(back.ends_with(undone), "{back}");
+        }
     });
 }
 

@@ -14,7 +14,7 @@ use bascule_admin::{
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Severity, Span};
 use bascule_control::{Confirmed, Recorded, StoreError};
-use bascule_health::{CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
+use bascule_health::{AgentState, CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
     AdminState, AdminTarget, BackendName, BackendSignal, EndpointId, FailureClass, Histogram,
     ListenerName, ObservedState, ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow,
@@ -155,6 +155,25 @@ impl World {
         self.take_down(backend_name, count, Some(ejection));
     }
 
+    /// The agent of the first endpoint of each of these backends says this.
+    pub(crate) fn agents_say(&self, says: &[(&str, AgentState)]) {
+        self.take_down("", 0, None);
+        let mut report = Report::clone(&self.health.load());
+        for (backend_name, agent) in says {
+            let of = |id: &EndpointId| {
+                id.service.as_str() == "meet" && id.backend.as_str() == *backend_name
+            };
+            let first = report.endpoints.iter_mut().find(|(id, _)| of(id));
+            let (_, verdict) = first.unwrap();
+            if agent.down.is_some() {
+                (verdict.state, verdict.reasons) = (ObservedState::Down, vec![Reason::Agent]);
+            }
+            verdict.agent = Some(agent.clone());
+        }
+        self.health.store(Arc::new(report));
+        self.edge.assemble();
+    }
+
     fn take_down(&self, backend_name: &str, count: usize, ejection: Option<Ejection>) {
         let snapshot = self.edge.snapshot();
         let endpoints = snapshot.services.iter().flat_map(|s| &s.backends);
@@ -186,6 +205,7 @@ impl World {
                     _ => Reason::CheckPassed,
                 }],
                 last: None,
+                agent: None,
                 checked: true,
                 returned_at: None,
                 against: 0,
@@ -440,10 +460,10 @@ fn assembled(specs: &[Arc<ServiceSpec>], state: &State, report: &Report) -> Arc<
         buckets: BTreeMap::new(),
     };
     let seen = report.endpoints.iter().map(|(id, verdict)| {
-        let health = EndpointHealth {
-            state: verdict.state,
-            returned_at: verdict.returned_at,
-        };
+        let mut health = EndpointHealth::new(verdict.state, verdict.returned_at);
+        if let Some(agent) = &verdict.agent {
+            (health.agent, health.weight) = (agent.wanted(), agent.weight);
+        }
         (id.clone(), health)
     });
     let mut assembler = Assembler::new();

@@ -90,6 +90,7 @@ fn endpoint(name: &str, state: ObservedState) -> Endpoint {
         against: 0,
         checked: true,
         checked_at: Some(at("19:39:59")),
+        agent: None,
         usable: !failed,
         weight_ratio: 1.0,
         in_flight: if failed { 0 } else { 11_934 },

@@ -245,7 +245,11 @@ fn reasons(endpoint: &Endpoint) -> String {
     });
     let reasons = endpoint.reasons.iter().map(one);
     let rest = reasons.skip(details.len());
-    details.chain(rest).collect::<Vec<_>>().join(", ")
+    // An agent without anything to say is no reason.
+    let agent = endpoint.agent.iter().filter(|agent| agent.says != "ready");
+    let agent = agent.map(|agent| format!("agent: {}", agent.says));
+    let words = details.chain(rest).chain(agent);
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// `If aws is lost   oci 87.5 %, at 100 % of its sessions; 12.5 % shed`; only where something is known of the load.
@@ -339,6 +343,7 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
 mod tests {
     use super::super::samples;
     use super::*;
+    use bascule_admin::api::Agent;
 
     #[test]
     fn one_screen_says_shares_health_shift_and_the_last_changes() {
@@ -363,6 +368,24 @@ mod tests {
         status.instance.ready = false;
         status.instance.not_ready = "stopping".to_owned();
         insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
+    }
+
+    #[test]
+    fn what_an_agent_says_stands_with_the_reasons_unless_it_is_nothing() {
+        let mut service = samples::service();
+        let endpoint = &mut service.backends[0].endpoints[0];
+        let before = reasons(endpoint);
+        for (says, shown) in [
+            ("ready", before.clone()),
+            ("50 %, busy", format!("{before}, agent: 50 %, busy")),
+        ] {
+            let says = says.to_owned();
+            endpoint.agent = Some(Agent {
+                says,
+                heard_at: None,
+            });
+            assert_eq!(reasons(endpoint), shown);
+        }
     }
 
     #[test]

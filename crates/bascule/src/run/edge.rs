@@ -252,10 +252,10 @@ fn host_names(config: &Config) -> BTreeSet<Arc<str>> {
 
 fn health(report: &Report) -> BTreeMap<EndpointId, EndpointHealth> {
     let seen = |(id, verdict): (&EndpointId, &bascule_health::Verdict)| {
-        let health = EndpointHealth {
-            state: verdict.state,
-            returned_at: verdict.returned_at,
-        };
+        let mut health = EndpointHealth::new(verdict.state, verdict.returned_at);
+        if let Some(agent) = &verdict.agent {
+            (health.agent, health.weight) = (agent.wanted(), agent.weight);
+        }
         (id.clone(), health)
     };
     report.endpoints.iter().map(seen).collect()

@@ -1,6 +1,7 @@
 //! How endpoints are checked: which kind of check the keys of a `check` say, and its policy. A service that names a kind of
 //! its own takes nothing of another kind from `defaults`.
 
+use bascule_health::AgentPolicy;
 use bascule_health::policy::{CheckKind, CheckPolicy, CheckTls, Initial, StatusRange};
 
 use crate::form::Value;
@@ -77,7 +78,15 @@ pub(super) fn policy(check: Layers<'_>) -> CheckPolicy {
         rise: check.integer("rise").unwrap_or(built_in.rise),
         jitter: check.percent("jitter").unwrap_or(built_in.jitter),
         initial,
+        agent: agent(check.inside("agent")),
     }
+}
+
+fn agent(agent: Layers<'_>) -> Option<AgentPolicy> {
+    Some(AgentPolicy {
+        port: agent.integer("port")?,
+        interval: agent.duration("interval").unwrap_or(AgentPolicy::INTERVAL),
+    })
 }
 
 fn asked(check: Layers<'_>) -> CheckKind {

@@ -339,6 +339,11 @@ const FOREIGN: &[(&str, &[&str], &str)] = &[
     ),
     (
         "services.NAME.check",
+        &["agent_check", "agent_port", "agent_inter", "agent_addr"],
+        "that is `agent: { port: … }`",
+    ),
+    (
+        "services.NAME.check",
         &["init_state", "initial_state", "initial_status", "mandatory"],
         "that is `initial`: up, unknown or down",
     ),

@@ -122,7 +122,7 @@ fn endpoints(backends: &[Field], problems: &mut Vec<Diagnostic>) {
 }
 
 /// Where the URL of an endpoint stands, which is a URL or a map that has one.
-fn url_item(endpoint: &Item) -> Option<&Item> {
+pub(super) fn url_item(endpoint: &Item) -> Option<&Item> {
     match endpoint.lowered {
         Lowered::Map(_) => endpoint.get("url"),
         _ => Some(endpoint),

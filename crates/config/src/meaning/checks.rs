@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bascule_model::Scheme;
 
+use super::backends::url_item;
 use super::services;
 use crate::build::check::{Kind, kind, naming};
 use crate::diagnostic::Diagnostic;
@@ -143,7 +144,7 @@ fn tls(service: &Field, check: Layers<'_>, problems: &mut Vec<Diagnostic>) {
     let backends = service.item.get("backends").map(Item::fields);
     let endpoints = backends.unwrap_or_default().iter().flat_map(|backend| {
         let list = backend.item.get("endpoints").map(Item::items);
-        list.unwrap_or_default()
+        list.unwrap_or_default().iter().filter_map(url_item)
     });
     let differs = |item: &&Item| match item.value() {
         Some(Value::Url(url)) => (url.scheme == Scheme::Https) != over_tls,

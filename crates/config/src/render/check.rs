@@ -22,6 +22,12 @@ pub(super) fn write(out: &mut Lines, check: &CheckPolicy) {
     out.key("rise", check.rise.to_string());
     out.key("jitter", format!("{}%", check.jitter));
     out.key("initial", check.initial.as_str());
+    if let Some(agent) = check.agent {
+        out.map("agent", |out| {
+            out.key("port", agent.port.to_string());
+            out.time("interval", agent.interval);
+        });
+    }
     expected(out, &check.kind);
 }
 

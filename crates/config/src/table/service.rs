@@ -336,7 +336,27 @@ pub(crate) static CHECK: Shape = shape(
             Live,
             "What an endpoint counts as before its first check. `down` gets nothing until one passes; `up` and `unknown` get their part until `fall` checks have failed.",
         ),
+        optional(
+            "agent",
+            Type::Map(&AGENT),
+            "",
+            Live,
+            "An agent beside each endpoint that is asked too, as HAProxy's `agent-check`: it answers with one line, such as `75%`, `drain` or `down #disk full`. That it cannot be reached is no failure.",
+        ),
         optional("expect", Type::Map(&EXPECT), "", Live, "What passes."),
+    ],
+);
+
+static AGENT: Shape = shape(
+    "`agent`",
+    "defaults.check.agent, services.NAME.check.agent",
+    &[
+        required(
+            "port",
+            Type::Value(Form::Integer(1, 65_535)),
+            "Where it listens, on the endpoint's address.",
+        ),
+        optional("interval", WAIT, "2s", Live, "Between two questions."),
     ],
 );
 

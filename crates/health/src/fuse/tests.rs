@@ -20,6 +20,7 @@ fn verdict(state: ObservedState, reason: Reason) -> Verdict {
         returned_at: None,
         against: 0,
         checked_at: None,
+        agent: None,
         checked: true,
     }
 }

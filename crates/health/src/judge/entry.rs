@@ -1,8 +1,8 @@
-//! One endpoint as the judge knows it: the state that edges are told, made of all who have a say. It decides nothing about
+//! One endpoint as the judge knows it: the state that its checks make, and what its agent says. It decides nothing about
 //! when it is checked: that is [`probes`](super::probes). It must never change its state without saying so.
 //!
-//! Who has a say: the [`Opinion`] that checks form. What else takes an endpoint out is asked in [`state`](Entry::state),
-//! and [`settle`](Entry::settle) is called after whatever may change it.
+//! The state is the [`Opinion`] that checks form, and [`settle`](Entry::settle) is called after whatever may change it. What
+//! else takes an endpoint out, its agent too, is put together with it by [`Verdicts`](crate::Verdicts).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use bascule_model::{EndpointId, Instant, ObservedState};
 
 use super::{Target, Transition};
 use crate::opinion::Opinion;
-use crate::{CheckPolicy, Reason, Verdict};
+use crate::{AgentState, CheckPolicy, Reason, Verdict};
 
 /// What is known of one endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) policy: Arc<CheckPolicy>,
     pub(super) checked: bool,
     pub(super) opinion: Opinion,
+    /// What its agent says; `None` where there is none.
+    pub(super) agent: Option<AgentState>,
     /// The state that was told last, and since when it is so.
     told: ObservedState,
     since: Instant,
@@ -30,12 +32,14 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(now: Instant, target: Target) -> Self {
         let opinion = Opinion::new(now, &target.policy);
+        let agent = target.policy.agent.map(|_| AgentState::default());
         Self {
             id: target.id,
             told: opinion.state(),
             policy: target.policy,
             checked: target.checked,
             opinion,
+            agent,
             since: now,
             returned_at: None,
         }
@@ -46,11 +50,14 @@ impl Entry {
         if self.policy != target.policy {
             self.policy = target.policy;
             self.opinion.adapt(&self.policy);
+            // What an agent said goes with it; a new one starts with nothing said.
+            let known = self.agent.take().unwrap_or_default();
+            self.agent = self.policy.agent.map(|_| known);
         }
         self.checked = target.checked;
     }
 
-    /// The state with everything that has a say.
+    /// The state by its checks.
     pub(super) const fn state(&self) -> ObservedState {
         self.opinion.state()
     }
@@ -90,6 +97,7 @@ impl Entry {
             returned_at: self.returned_at,
             against: seen.against,
             checked_at: seen.checked_at,
+            agent: self.agent.clone(),
             checked: self.checked,
         }
     }

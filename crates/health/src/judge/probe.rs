@@ -7,7 +7,7 @@ use std::time::Duration;
 use bascule_model::{EndpointId, Instant, Rng};
 
 use super::CheckNumber;
-use super::task::{ProbeKey, Sharers};
+use super::task::{ProbeKey, Sharers, Task};
 use crate::{CheckPolicy, CheckResult};
 
 /// The shortest time between the starts of two regular checks of one endpoint, whatever the policy says: below it,
@@ -24,7 +24,7 @@ const HURRIED_TIMES: u32 = 3;
 /// One probe.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Probe {
-    pub(super) policy: Arc<CheckPolicy>,
+    pub(super) task: Task,
     /// The endpoints that it says something about. With none it rests: nothing is due, and what is under way ends.
     pub(super) members: Vec<Arc<EndpointId>>,
     /// Those that are not checked now. They keep the probe, so that whoever comes back finds its check under way.
@@ -50,7 +50,7 @@ impl Probe {
     /// One that nothing is known of.
     pub(super) fn new(key: &ProbeKey, group: Sharers, rng: Rng) -> Self {
         Self {
-            policy: key.policy(),
+            task: key.task(),
             members: group.members,
             resting: group.resting,
             rng,
@@ -64,40 +64,37 @@ impl Probe {
         }
     }
 
-    /// Takes another policy. How long its checks take is not known.
-    pub(super) fn adapt(&mut self, policy: Arc<CheckPolicy>) {
-        self.policy = policy;
+    /// Takes another task. How long its checks take is not known.
+    pub(super) fn adapt(&mut self, task: Task) {
+        self.task = task;
         self.passed_in = None;
     }
 
-    /// How the check that starts now is made. One in a hurry has less time, where it is known that checks do not take it.
-    pub(super) fn policy_of_check(&mut self) -> Arc<CheckPolicy> {
+    /// What is done that starts now. A check in a hurry has less time, where it is known that checks do not take it.
+    pub(super) fn task_now(&mut self) -> Task {
         let hurried = std::mem::take(&mut self.hurried);
         let passed_in = self.passed_in.filter(|_| hurried);
         let timeout = passed_in.map(|took| HURRIED.max(took.saturating_mul(HURRIED_TIMES)));
-        match timeout.filter(|timeout| *timeout < self.policy.timeout) {
-            Some(timeout) => {
-                let policy = CheckPolicy::clone(&self.policy);
-                Arc::new(CheckPolicy { timeout, ..policy })
+        match (&self.task, timeout) {
+            (Task::Check(policy), Some(timeout)) if timeout < policy.timeout => {
+                let policy = CheckPolicy::clone(policy);
+                Task::Check(Arc::new(CheckPolicy { timeout, ..policy }))
             }
-            None => Arc::clone(&self.policy),
+            (task, _) => task.clone(),
         }
     }
 
-    /// The check under way has ended; when it started.
-    pub(super) fn ended(&mut self, now: Instant, result: CheckResult) -> Instant {
+    /// The check under way has ended, with this result if it was a health check; when it started.
+    pub(super) fn ended(&mut self, now: Instant, result: Option<CheckResult>) -> Instant {
         let started = self.under_way.take().map_or(now, |(_, at)| at);
-        if result == CheckResult::Passed {
+        if result == Some(CheckResult::Passed) {
             self.passed_in = Some(now.since(started));
         }
         started
     }
 
     pub(super) fn interval_fast(&self) -> Duration {
-        self.policy
-            .interval_fast
-            .min(self.policy.interval)
-            .max(INTERVAL_MIN)
+        self.task.interval_fast().max(INTERVAL_MIN)
     }
 
     /// From the start of a check to the start of the next, jitter in it.
@@ -105,10 +102,10 @@ impl Probe {
         let wait = if hurry {
             self.interval_fast()
         } else {
-            self.policy.interval.max(INTERVAL_MIN)
+            self.task.interval().max(INTERVAL_MIN)
         };
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        let part = u128::from(nanos) * u128::from(self.policy.jitter.get()) / 10_000;
+        let part = u128::from(nanos) * u128::from(self.task.jitter().get()) / 10_000;
         let part = u64::try_from(part).unwrap_or(nanos);
         let shift = self.rng.below(part.saturating_mul(2).saturating_add(1));
         let jittered = Duration::from_nanos(nanos.saturating_sub(part).saturating_add(shift));

@@ -1,5 +1,6 @@
 //! What is checked when. A probe is one check that is made again and again, for all endpoints that it says something about:
 //! those with the same address, name, roots and policy are one target, however many services use it, and are asked once.
+//! An agent beside an endpoint is asked by a probe of its own, in the same way.
 //! It decides nothing about verdicts. It must never have two checks of one probe under way, and be in the queue exactly
 //! when it is due.
 //!
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use bascule_model::{EndpointId, Instant, Rng};
 
 use super::probe::Probe;
-use super::task::{ProbeKey, Sharers};
+use super::task::{ProbeKey, Sharers, Task};
 use super::{CheckNumber, START_SPACING_MAX};
-use crate::{CheckPolicy, CheckResult};
+use crate::CheckResult;
 
 /// The number of a probe, as long as it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +27,10 @@ pub(super) struct Probes {
     rng: Rng,
     by_key: BTreeMap<ProbeKey, ProbeNumber>,
     pub(super) probes: BTreeMap<ProbeNumber, Probe>,
-    of: BTreeMap<Arc<EndpointId>, ProbeNumber>,
+    /// The checks of endpoints.
+    checks: BTreeMap<Arc<EndpointId>, ProbeNumber>,
+    /// The questions to their agents.
+    agents: BTreeMap<Arc<EndpointId>, ProbeNumber>,
     /// Which probe is due when, the next first.
     queue: BTreeSet<(Instant, ProbeNumber)>,
     under_way: BTreeMap<CheckNumber, ProbeNumber>,
@@ -39,7 +43,7 @@ pub(super) struct Probes {
 pub(super) struct Start {
     pub(super) check: CheckNumber,
     pub(super) id: Arc<EndpointId>,
-    pub(super) policy: Arc<CheckPolicy>,
+    pub(super) task: Task,
 }
 
 impl Probes {
@@ -48,7 +52,8 @@ impl Probes {
             rng,
             by_key: BTreeMap::new(),
             probes: BTreeMap::new(),
-            of: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            agents: BTreeMap::new(),
             queue: BTreeSet::new(),
             under_way: BTreeMap::new(),
             probes_ever: 0,
@@ -74,38 +79,52 @@ impl Probes {
         // What is left has no group by its old key; it goes on under the first new key with one of its members.
         let mut left: BTreeSet<ProbeNumber> = before.into_values().collect();
         for (key, group) in heirless {
-            let was = |id: &Arc<EndpointId>| self.of.get(id).copied();
+            let task = key.task();
+            let of = self.of(&task);
+            let was = |id: &Arc<EndpointId>| of.get(id).copied();
             let heir = group.all().filter_map(was).find(|n| left.contains(n));
             match heir {
                 Some(number) => {
                     left.remove(&number);
                     let hurry = group.members.iter().any(|id| hurried(id));
-                    let policy = key.policy();
                     starting.extend(self.keep(key, number, group));
-                    self.change(now, number, policy, hurry);
+                    self.change(now, number, task, hurry);
                 }
                 None => starting.extend(self.add(key, group)),
             }
         }
         left.into_iter().for_each(|number| self.remove(number));
-        self.of.clear();
+        self.checks.clear();
+        self.agents.clear();
         for (number, probe) in &self.probes {
+            let of = match probe.task {
+                Task::Check(_) => &mut self.checks,
+                Task::Agent(_) => &mut self.agents,
+            };
             let ids = probe.members.iter().chain(&probe.resting);
-            self.of.extend(ids.map(|id| (Arc::clone(id), *number)));
+            of.extend(ids.map(|id| (Arc::clone(id), *number)));
         }
         self.start(now, &starting);
     }
 
+    /// Whose probes of this kind are which.
+    const fn of(&self, task: &Task) -> &BTreeMap<Arc<EndpointId>, ProbeNumber> {
+        match task {
+            Task::Check(_) => &self.checks,
+            Task::Agent(_) => &self.agents,
+        }
+    }
+
     /// Traffic failed at a member: brings the next check forward to now, or to when traffic may next cause one.
     pub(super) fn traffic_failed(&mut self, now: Instant, id: &EndpointId) {
-        if let Some(number) = self.of.get(id).copied() {
+        if let Some(number) = self.checks.get(id).copied() {
             self.hasten(now, number);
         }
     }
 
     /// Traffic got no answer from a member: as [`traffic_failed`](Self::traffic_failed), and that check has little time.
     pub(super) fn traffic_silent(&mut self, now: Instant, id: &EndpointId) {
-        let number = self.of.get(id);
+        let number = self.checks.get(id);
         if let Some(probe) = number.and_then(|number| self.probes.get_mut(number)) {
             probe.hurried = true;
         }
@@ -139,12 +158,12 @@ impl Probes {
         self.under_way.contains_key(&check)
     }
 
-    /// A check ended, and its members have its result: the next is due.
+    /// A check or a question ended, and its members have its result: the next is due.
     pub(super) fn ended(
         &mut self,
         now: Instant,
         check: CheckNumber,
-        result: CheckResult,
+        result: Option<CheckResult>,
         hurry: bool,
     ) {
         let Some(number) = self.under_way.remove(&check) else {
@@ -181,7 +200,7 @@ impl Probes {
         Some(Start {
             check,
             id: Arc::clone(probe.members.first()?),
-            policy: probe.policy_of_check(),
+            task: probe.task_now(),
         })
     }
 
@@ -205,14 +224,14 @@ impl Probes {
     }
 
     /// A probe goes on with another policy: its next check is as soon as either wants it.
-    fn change(&mut self, now: Instant, number: ProbeNumber, policy: Arc<CheckPolicy>, hurry: bool) {
+    fn change(&mut self, now: Instant, number: ProbeNumber, task: Task, hurry: bool) {
         let Some(probe) = self.probes.get_mut(&number) else {
             return;
         };
-        if probe.policy == policy {
+        if probe.task == task {
             return;
         }
-        probe.adapt(policy);
+        probe.adapt(task);
         let soonest = now + probe.wait(hurry);
         if let Some(due) = probe.due {
             let by_traffic = probe.due_by_traffic && due <= soonest;
@@ -249,7 +268,7 @@ impl Probes {
         let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         for (place, number) in (0_u32..).zip(numbers) {
             if let Some(probe) = self.probes.get(number) {
-                let spacing = (probe.policy.interval / count.max(1)).min(START_SPACING_MAX);
+                let spacing = (probe.task.interval() / count.max(1)).min(START_SPACING_MAX);
                 self.schedule(*number, now + spacing * place, false);
             }
         }
@@ -285,7 +304,8 @@ impl Probes {
         let sizes = self.probes.values();
         let members: usize = sizes.map(|p| p.members.len() + p.resting.len()).sum();
         debug_assert!(due == self.queue.len(), "the queue holds what is not due");
-        debug_assert!(members == self.of.len(), "an endpoint has two probes");
+        let told = self.checks.len() + self.agents.len();
+        debug_assert!(members == told, "an endpoint has two probes of a kind");
         debug_assert!(self.by_key.len() == self.probes.len());
         let open = self.probes.values().filter(|p| p.under_way.is_some());
         debug_assert!(open.count() == self.under_way.len());

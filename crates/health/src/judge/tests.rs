@@ -1,5 +1,6 @@
 //! How the judge behaves, by example; its laws are in `laws`, over the `world` both play in.
 
+mod agent;
 mod laws;
 mod world;
 
@@ -159,7 +160,7 @@ fn timeouts_after_a_silence(passes_in: Option<u64>) -> [Duration; 2] {
         let asked = std::iter::from_fn(|| world.judge.poll_action());
         let checks = asked.filter_map(|action| match action {
             Action::Check { check, policy, .. } => Some((check, policy)),
-            Action::Transition(_) => None,
+            _ => None,
         });
         let (check, policy) = checks.last().expect("a check is asked for");
         let result = PASSED;

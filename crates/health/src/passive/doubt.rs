@@ -63,7 +63,7 @@ impl ServiceWatch {
     }
 
     fn is_doubtful(&self, now: Instant) -> bool {
-        let members = || self.members.values().filter(|m| m.watched.takes_new);
+        let members = || self.members.values().filter(|m| m.is_wanted());
         members().count() >= ALL_MIN
             && members().all(is_lost)
             && members().any(|m| m.policy().enabled && speaks_against_checks(now, m))
@@ -76,5 +76,5 @@ fn speaks_against_checks(now: Instant, member: &Subject) -> bool {
 }
 
 fn is_lost(member: &Subject) -> bool {
-    member.watched.takes_new && member.checks.state == ObservedState::Down
+    member.is_wanted() && member.checks.state == ObservedState::Down
 }

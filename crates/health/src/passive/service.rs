@@ -124,6 +124,29 @@ impl ServiceWatch {
         self.run_trials(now, actions);
     }
 
+    /// Takes whether its agent takes an endpoint out. That undoes nothing that traffic did: it waits for its trials.
+    pub(super) fn agent_takes_out(
+        &mut self,
+        now: Instant,
+        id: &EndpointId,
+        out: bool,
+        actions: &mut VecDeque<Action>,
+    ) {
+        let Some(member) = self.members.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut member.out_by_agent, out) == out {
+            return;
+        }
+        // What failed before its agent let it come back says nothing of it now.
+        if !out && member.out.is_none() {
+            member.forget_recent(now);
+        }
+        self.believe(now, actions);
+        self.keep_cap(now, actions);
+        self.run_trials(now, actions);
+    }
+
     /// Decides, after all totals were taken.
     pub(super) fn decide(&mut self, now: Instant, actions: &mut VecDeque<Action>) {
         self.believe(now, actions);

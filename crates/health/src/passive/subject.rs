@@ -28,6 +28,8 @@ pub(super) struct Subject {
     /// Failures since the last answer.
     pub(super) run: Seen,
     pub(super) checks: Checks,
+    /// Its agent takes it out.
+    pub(super) out_by_agent: bool,
     /// How often it was taken out, as far as that is not forgotten.
     pub(super) times: u32,
     /// When it was last put back.
@@ -85,6 +87,7 @@ impl Subject {
             watched,
             window: Window::default(),
             run: Seen::default(),
+            out_by_agent: false,
             checks: Checks {
                 state: ObservedState::Unknown,
                 since: now,
@@ -106,9 +109,14 @@ impl Subject {
         &self.watched.policy
     }
 
+    /// Whether neither people nor its agent take it out.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.watched.takes_new && !self.out_by_agent
+    }
+
     /// Whether it would get requests if traffic had nothing against it.
     pub(super) fn is_candidate(&self) -> bool {
-        self.watched.takes_new && (self.held || self.checks.state != ObservedState::Down)
+        self.is_wanted() && (self.held || self.checks.state != ObservedState::Down)
     }
 
     /// Whether it gets requests.

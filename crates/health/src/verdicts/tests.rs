@@ -1,4 +1,6 @@
-//! Checks and traffic together in virtual time.
+//! Checks and traffic together in virtual time; with agents in `agent`.
+
+mod agent;
 
 use bascule_model::{BasisPoints, Scheme};
 
@@ -20,6 +22,10 @@ struct World {
     moved: Vec<Transition>,
     open: Vec<(Arc<EndpointId>, CheckNumber)>,
     trials: Vec<Arc<EndpointId>>,
+    /// What each agent says when it is asked; `None`: it cannot be reached.
+    agents: [Option<&'static str>; 2],
+    has_agents: bool,
+    questions: Vec<(Arc<EndpointId>, CheckNumber)>,
     /// When a trial was seen to end, and whether it passed.
     tried: Vec<(Instant, bool)>,
 }
@@ -47,6 +53,9 @@ impl World {
             moved: Vec::new(),
             open: Vec::new(),
             trials: Vec::new(),
+            agents: [None; 2],
+            has_agents: false,
+            questions: Vec::new(),
             tried: Vec::new(),
         };
         world.aim(OutlierPolicy::default());
@@ -59,6 +68,10 @@ impl World {
         let check = Arc::new(CheckPolicy {
             interval: SECOND,
             jitter: BasisPoints::ZERO,
+            agent: self.has_agents.then_some(crate::AgentPolicy {
+                port: 9707,
+                interval: SECOND,
+            }),
             ..CheckPolicy::default()
         });
         let target = |id: &Arc<EndpointId>| Target {
@@ -83,12 +96,13 @@ impl World {
         while let Some(action) = self.verdicts.poll_action() {
             match action {
                 Action::Check { id, check, .. } => self.open.push((id, check)),
+                Action::AskAgent { id, check, .. } => self.questions.push((id, check)),
                 Action::Trial { id } => self.trials.push(id),
                 Action::Transition(transition) => self.moved.push(transition),
                 Action::Told(passive::Action::Tried { passed, .. }) => {
                     self.tried.push((self.now, passed));
                 }
-                Action::Told(_) => {}
+                Action::AgentChanged { .. } | Action::Told(_) => {}
             }
         }
     }
@@ -111,6 +125,17 @@ impl World {
         }
     }
 
+    /// Answers the questions to agents that are under way.
+    fn answer_for_agents(&mut self) {
+        for (id, check) in std::mem::take(&mut self.questions) {
+            let line = self.agents[self.place(&id)];
+            let said = line.and_then(|line| crate::AgentLine::read(line.as_bytes()));
+            let answered = judge::Input::AgentAnswered { check, said };
+            self.verdicts.handle(self.now, Input::Check(answered));
+            self.collect();
+        }
+    }
+
     fn try_out(&mut self, id: &EndpointId) {
         let place = self.place(id);
         let fails = self.traffic_fails[place];
@@ -121,7 +146,9 @@ impl World {
     }
 
     fn request(&mut self, place: usize) {
-        let is_down = self.verdict(place).state == Down;
+        let verdict = self.verdict(place);
+        let by_agent = verdict.agent.is_some_and(|agent| agent.takes_out());
+        let is_down = verdict.state == Down || by_agent;
         let totals = &mut self.totals[place];
         match (is_down, self.traffic_fails[place]) {
             (true, _) => {}
@@ -139,6 +166,7 @@ impl World {
             self.verdicts.handle_timeout(self.now);
             self.collect();
             self.answer_checks();
+            self.answer_for_agents();
             for id in std::mem::take(&mut self.trials) {
                 self.try_out(&id);
             }

@@ -475,3 +475,89 @@ async fn the_task_ends_with_its_last_handle() {
     })
     .await;
 }
+
+/// An agent whose line can be changed; counts its questions.
+async fn agent(line: Rc<std::cell::RefCell<&'static str>>, asked: Rc<Cell<usize>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            asked.set(asked.get() + 1);
+            let line = *line.borrow();
+            drop(stream.write_all(line.as_bytes()).await);
+            drop(stream.shutdown().await);
+        }
+    };
+    spawn::local("agent", serve).detach();
+    port
+}
+
+#[tokio::test]
+async fn what_an_agent_says_is_told_to_everybody_and_stays_when_it_makes_no_sense() {
+    on_local_set(async {
+        let bench = Bench::start(CHECKS_MAX);
+        let endpoint = Endpoint::start(200).await;
+        let id = endpoint.id();
+        let line = Rc::new(std::cell::RefCell::new("drain 50% #later\n"));
+        let asked = Rc::new(Cell::new(0));
+        let port = agent(Rc::clone(&line), Rc::clone(&asked)).await;
+        let mut target = endpoint.target(HOUR);
+        Arc::make_mut(&mut target.policy).agent = Some(bascule_health::AgentPolicy {
+            port,
+            interval: Duration::from_millis(10),
+        });
+        bench.handle.set_targets(vec![target]);
+        let says = |report: &Report, words: &str| {
+            let agent = report.endpoints.get(&id).and_then(|v| v.agent.as_ref());
+            agent.is_some_and(|agent| agent.to_string() == words)
+        };
+        bench
+            .until(|report| says(report, "drain, 50 %, later"))
+            .await;
+        eventually(|| bench.endpoints("drain") > 0.0).await;
+        let (page, _) = bench.bus.follow(0);
+        let told = page.events.iter().find(|e| e.kind == "agent_changed");
+        assert_eq!(told.unwrap().data["admin"], "drain");
+
+        line.replace("no idea\n");
+        let before = asked.get();
+        eventually(|| asked.get() > before + 3).await;
+        assert!(says(&bench.handle.report.load(), "drain, 50 %, later"));
+        line.replace("down ready 100%\n");
+        let down = bench.until_state(&id, ObservedState::Down).await;
+        assert_eq!(down.reasons.first(), Some(&Reason::Agent));
+        line.replace("up\n");
+        let back = bench.until_state(&id, ObservedState::Up).await;
+        assert_eq!(back.returned_at, Some(back.since));
+        let count = |result| {
+            bench
+                .registry
+                .counter(names::HEALTH_AGENTS, &[SERVICE, result])
+        };
+        assert!(count(("result", "heard")) >= 3 && count(("result", "garbage")) >= 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_refuses_is_no_failure_of_its_endpoint() {
+    on_local_set(async {
+        let bench = Bench::start(CHECKS_MAX);
+        let endpoint = Endpoint::start(200).await;
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut target = endpoint.target(HOUR);
+        Arc::make_mut(&mut target.policy).agent = Some(bascule_health::AgentPolicy {
+            port: held.local_addr().unwrap().port(),
+            interval: Duration::from_millis(10),
+        });
+        bench.handle.set_targets(vec![target]);
+        bench.until_state(&endpoint.id(), ObservedState::Up).await;
+        let unreached = [SERVICE, ("result", "unreached")];
+        eventually(|| bench.registry.counter(names::HEALTH_AGENTS, &unreached) >= 5).await;
+        let verdict = bench.handle.report.load().endpoints[&endpoint.id()].clone();
+        assert_eq!(verdict.state, ObservedState::Up);
+    })
+    .await;
+}

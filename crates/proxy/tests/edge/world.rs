@@ -331,10 +331,7 @@ impl World {
     fn seen_where(&self, state: ObservedState, which: impl Fn(&EndpointId) -> bool) -> Input {
         let targets = self.assembler.check_targets().into_iter();
         let targets = targets.filter(|target| which(&target.id));
-        let health = EndpointHealth {
-            state,
-            returned_at: None,
-        };
+        let health = EndpointHealth::new(state, None);
         Input::Health(
             targets
                 .map(|target| (target.id, health))

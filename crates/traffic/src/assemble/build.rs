@@ -106,15 +106,22 @@ impl Parts<'_> {
     /// What each of its backends is wanted for.
     pub(super) fn wants(&self) -> Vec<Want> {
         let seen = self.seen(&self.known.target(self.spec));
-        seen.iter().map(|standing| self.want(standing)).collect()
+        let wants = seen.iter().enumerate();
+        wants.map(|(index, s)| self.want(index, s)).collect()
     }
 
-    fn want(&self, standing: &Standing) -> Want {
+    fn want(&self, index: usize, standing: &Standing) -> Want {
         Want {
             demand: self.demand().unwrap_or_default(),
             target: standing.target,
-            up: standing.up_ratio(),
+            up: standing.up_ratio() * self.able(index),
         }
+    }
+
+    /// What part of their own the endpoints of one of its backends can take, as their agents say.
+    fn able(&self, index: usize) -> f64 {
+        let state = self.states.get(index);
+        state.map_or(1.0, |state| state.able(self.spec.ramp, self.now))
     }
 
     /// How its backends stand, whatever they can take.
@@ -147,8 +154,9 @@ impl Parts<'_> {
     /// The same with what they can take of what is there to give.
     fn fitted(&self, seen: &[Standing], supply: &Supply) -> Vec<Standing> {
         let room = |(index, standing): (usize, &Standing)| {
-            let (place, want) = ((self.index, index), self.want(standing));
+            let (place, want) = ((self.index, index), self.want(index, standing));
             let room = supply.room(self.sites, place, self.spec.class, &want);
+            let room = room.map(|room| part_of(room, self.able(index)));
             Standing { room, ..*standing }
         };
         seen.iter().enumerate().map(room).collect()
@@ -156,7 +164,7 @@ impl Parts<'_> {
 
     fn take(&self, supply: &mut Supply, seen: &[Standing], row: &LossRow) {
         for (index, (standing, share)) in seen.iter().zip(&row.shares).enumerate() {
-            let (place, want) = ((self.index, index), self.want(standing));
+            let (place, want) = ((self.index, index), self.want(index, standing));
             supply.take(self.sites, place, self.spec.class, &want, *share);
         }
     }
@@ -223,8 +231,7 @@ fn endpoints(
         let (usable, weight) = match mode {
             Mode::FailOpen => (endpoint.admin.takes_new(), BasisPoints::FULL),
             Mode::Serve | Mode::Refuse(_) => {
-                let least = BasisPoints::saturating(1);
-                (endpoint.is_up(), ramp.factor.max(least))
+                (endpoint.is_up(), scaled(ramp.factor, endpoint.weight))
             }
         };
         let is_seen = endpoint.observed.is_usable() || mode == Mode::FailOpen;
@@ -284,6 +291,28 @@ fn placement(map: &BucketMap, backends: &[Backend], before: Option<&Service>) ->
     let before = before.filter(|service| row(&service.backends) == row(backends));
     let same = before.and_then(|service| service.placement.as_ref().filter(|p| p.is_of(map)));
     same.map_or_else(|| Arc::new(Placement::new(map, backends)), Arc::clone)
+}
+
+/// What is left of a room where only this part of it can be used.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a room is far below 2^52, and its part is not below nothing"
+)]
+fn part_of(room: u64, able: f64) -> u64 {
+    if able >= 1.0 {
+        return room; // Whatever its size.
+    }
+    (room as f64 * able) as u64
+}
+
+/// The part of a ramp that an agent lets an endpoint take; never nothing, as that is to be taken out.
+fn scaled(ramp: BasisPoints, by_agent: BasisPoints) -> BasisPoints {
+    let product =
+        u32::from(ramp.get()) * u32::from(by_agent.get()) / u32::from(BasisPoints::FULL.get());
+    let least = BasisPoints::saturating(1);
+    BasisPoints::saturating(u16::try_from(product).unwrap_or(u16::MAX)).max(least)
 }
 
 /// Whether the effective shares keep their law.

@@ -113,10 +113,11 @@ impl Known {
                 admin: own
                     .map(|(_, state)| *state)
                     .fold(of_backend, AdminState::max),
-                health: self.health.get(&id).copied().unwrap_or(EndpointHealth {
-                    state: spec.initial,
-                    returned_at: None,
-                }),
+                health: self
+                    .health
+                    .get(&id)
+                    .copied()
+                    .unwrap_or(EndpointHealth::new(spec.initial, None)),
                 id,
             }
         };

@@ -28,11 +28,16 @@ pub(super) struct BackendState {
 /// What is remembered of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EndpointState {
+    /// What people want.
+    pub(super) by_people: AdminState,
+    /// The stricter of that and what its agent wants.
     pub(super) admin: AdminState,
     pub(super) observed: ObservedState,
     pub(super) declared: u32,
     pub(super) is_near: bool,
-    /// When it last came back, by a verdict or by a person.
+    /// How much of its part it can take, as its agent says.
+    pub(super) weight: BasisPoints,
+    /// When it last came back, by a verdict, a person or its agent.
     returned: Option<Instant>,
 }
 
@@ -53,10 +58,12 @@ impl EndpointState {
 
     fn next(known: Option<&Self>, now: Instant, sight: &Sight) -> Self {
         let mut state = Self {
-            admin: sight.admin,
+            by_people: sight.admin,
+            admin: sight.admin.max(sight.health.agent),
             observed: sight.health.state,
             declared: sight.declared,
             is_near: sight.is_near,
+            weight: sight.health.weight,
             returned: known.and_then(|known| known.returned),
         };
         if !state.is_up() {
@@ -64,9 +71,9 @@ impl EndpointState {
         }
         state.returned = state.returned.max(sight.health.returned_at);
         if let Some(known) = known.filter(|known| !known.is_up()) {
-            let by_person = !known.admin.takes_new();
+            let by_admin = !known.admin.takes_new();
             // The verdict names its instant; where it does not, now is the best there is.
-            if by_person || sight.health.returned_at.is_none() {
+            if by_admin || sight.health.returned_at.is_none() {
                 state.returned = Some(now);
             }
         }
@@ -110,6 +117,25 @@ impl BackendState {
         let up = self.endpoints.values().filter(|endpoint| endpoint.is_up());
         let weight = |endpoint| u64::from(self.ramp_of(endpoint, duration, now).factor.get());
         up.map(weight).sum()
+    }
+
+    /// What part of their own its endpoints that are up can take, as their agents say; 0 to 1.
+    pub(super) fn able(&self, duration: Duration, now: Instant) -> f64 {
+        let up = self.endpoints.values().filter(|endpoint| endpoint.is_up());
+        let (mut risen, mut able, mut plain, mut count) = (0.0, 0.0, 0.0, 0.0);
+        for endpoint in up {
+            let part = self.ramp_of(endpoint, duration, now).factor.ratio();
+            risen += part;
+            able += part * endpoint.weight.ratio();
+            plain += endpoint.weight.ratio();
+            count += 1.0;
+        }
+        // At the first moment of their ramps they have no weight yet.
+        match (risen > 0.0, count > 0.0) {
+            (true, _) => able / risen,
+            (false, true) => plain / count,
+            (false, false) => 1.0,
+        }
     }
 
     /// Where the ramp of the backend stands.

@@ -37,7 +37,7 @@ struct Site {
 pub(super) struct Want {
     pub(super) demand: Demand,
     pub(super) target: BasisPoints,
-    /// The part of its endpoints that is up, by weight; 0 to 1.
+    /// The part of its endpoints that is up and can be used, by weight; 0 to 1.
     pub(super) up: f64,
 }
 

@@ -127,7 +127,7 @@ fn a_later_endpoint_of_a_backend_that_returned_ramps_by_itself() {
     edge.tell(down(&[oci(0), oci(1)]));
     edge.pass(at(10_000));
     let mut health = BTreeMap::new();
-    let verdict = |state, returned_at| EndpointHealth { state, returned_at };
+    let verdict = |state, returned_at| EndpointHealth::new(state, returned_at);
     health.insert(oci(0), verdict(ObservedState::Up, Some(at(10_000))));
     health.insert(oci(1), verdict(ObservedState::Down, None));
     edge.tell(Input::Health(health.clone()));
@@ -382,4 +382,57 @@ fn an_endpoint_that_starts_down_gets_nothing_before_a_check_has_passed() {
     let endpoints = edge.service().backends[0].endpoints.iter();
     let usable: Vec<bool> = endpoints.map(|endpoint| endpoint.usable).collect();
     assert_eq!(usable, [true, false]);
+}
+
+/// What agents say of the two endpoints of aws.
+fn agents(says: [(AdminState, u16); 2]) -> Input {
+    let health = |(agent, percent): (AdminState, u16)| EndpointHealth {
+        agent,
+        weight: BasisPoints::saturating(percent * 100),
+        ..EndpointHealth::new(ObservedState::Up, None)
+    };
+    let ids = [aws(0), aws(1)].into_iter();
+    Input::Health(ids.zip(says.map(health)).collect())
+}
+
+#[test]
+fn what_an_agent_can_take_divides_inside_the_backend_and_leaves_its_share() {
+    let mut edge = Edge::new(vec![meet()]);
+    edge.tell(agents([(AdminState::Ready, 75), (AdminState::Ready, 100)]));
+    edge.pass(at(1000));
+    assert_eq!(edge.weights(0), [7500, 10_000]);
+    assert_eq!(edge.shares(), [7000, 3000]);
+}
+
+#[test]
+fn what_an_agent_takes_out_gets_nothing_and_ramps_when_it_is_ready_again() {
+    let mut edge = Edge::new(vec![meet()]);
+    edge.tell(agents([(AdminState::Drain, 100), (AdminState::Ready, 100)]));
+    edge.pass(at(1000));
+    let usable = |edge: &Edge| edge.service().backends[0].endpoints[0].usable;
+    assert!(!usable(&edge));
+    edge.tell(agents([(AdminState::Ready, 50), (AdminState::Ready, 100)]));
+    edge.pass(at(1000) + RAMP / 2);
+    assert!(usable(&edge));
+    assert_eq!(edge.weights(0), [2500, 10_000], "half of the ramp, of half");
+}
+
+#[test]
+fn an_agent_does_not_stop_the_checks_that_it_is_heard_by_nor_undo_a_person() {
+    let mut edge = Edge::new(vec![meet()]);
+    edge.tell(agents([(AdminState::Maint, 100), (AdminState::Ready, 100)]));
+    edge.pass(at(1000));
+    let wanted = |edge: &Edge| edge.assembler.check_targets()[0].admin;
+    assert_eq!(wanted(&edge), AdminState::Ready);
+    let mut by_person = Targets {
+        revision: Revision(1),
+        ..Targets::default()
+    };
+    let aws = AdminTarget::Backend("meet".parse().unwrap(), backend_name("aws"));
+    by_person.admin.insert(aws, AdminState::Maint);
+    edge.tell(Input::Targets(by_person));
+    edge.tell(agents([(AdminState::Ready, 100), (AdminState::Ready, 100)]));
+    edge.pass(at(2000));
+    assert_eq!(wanted(&edge), AdminState::Maint);
+    assert!(edge.service().backends[0].off);
 }

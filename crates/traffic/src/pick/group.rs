@@ -37,7 +37,7 @@ pub(super) struct Candidate {
     pub(super) endpoint: usize,
     /// What it is to keys.
     pub(super) hash: u64,
-    /// Its weight by configuration, and how much of it its ramp has come to.
+    /// Its weight by configuration, and how much of it it can take now: of the one that can take most, all.
     pub(super) declared: u64,
     pub(super) ramp: BasisPoints,
     /// Both together; above zero.
@@ -102,6 +102,12 @@ impl Rival {
     }
 }
 
+/// A weight beside the greatest.
+fn part_of(weight: BasisPoints, most: BasisPoints) -> BasisPoints {
+    let ratio = u32::from(weight.get()) * 10_000 / u32::from(most.get()).max(1);
+    BasisPoints::saturating(u16::try_from(ratio).unwrap_or(u16::MAX))
+}
+
 impl Group {
     /// The usable ones of `endpoints`, going on where `known` stood, or anywhere: workers must not march in step.
     pub(super) fn new<'a>(
@@ -110,8 +116,11 @@ impl Group {
         rng: &mut Rng,
     ) -> Self {
         let mut weight_sum = 0;
-        let candidates: Vec<Candidate> = endpoints
-            .filter(|(_, endpoint)| endpoint.usable)
+        let usable: Vec<_> = endpoints.filter(|(_, e)| e.usable).collect();
+        let most = usable.iter().map(|(_, e)| e.weight).max();
+        let most = most.unwrap_or(BasisPoints::FULL);
+        let candidates: Vec<Candidate> = usable
+            .into_iter()
             .map(|(index, endpoint)| {
                 let declared = u64::from(endpoint.declared).max(1);
                 let weight = (declared * u64::from(endpoint.weight.get()) / 10_000).max(1);
@@ -121,7 +130,7 @@ impl Group {
                     endpoint: index,
                     hash: hash::of_endpoint(&endpoint.id),
                     declared,
-                    ramp: endpoint.weight,
+                    ramp: part_of(endpoint.weight, most),
                     weight,
                     weight_up_to: weight_sum,
                 }

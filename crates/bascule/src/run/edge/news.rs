@@ -125,10 +125,7 @@ mod tests {
             let state = [ObservedState::Down, ObservedState::Up];
             let seen = self.assembler.check_targets().into_iter().zip(up);
             let health = seen.map(|(target, up)| {
-                let seen = EndpointHealth {
-                    state: state[usize::from(up)],
-                    returned_at: None,
-                };
+                let seen = EndpointHealth::new(state[usize::from(up)], None);
                 (target.id, seen)
             });
             self.after(Input::Health(health.collect::<BTreeMap<_, _>>()))

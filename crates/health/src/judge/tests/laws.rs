@@ -221,7 +221,7 @@ proptest! {
         for probe in world.judge.probes.probes.values() {
             let is_resting = probe.members.is_empty();
             prop_assert!(is_resting || probe.due.is_some() != probe.under_way.is_some());
-            prop_assert!(probe.due.is_none_or(|due| due.since(world.now) <= 2 * probe.policy.interval));
+            prop_assert!(probe.due.is_none_or(|due| due.since(world.now) <= 2 * probe.task.interval()));
         }
         let checked = world.judge.entries.values().filter(|entry| entry.checked);
         let probes = world.judge.probes.probes.values();

@@ -47,6 +47,9 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) asked: Vec<(Instant, Arc<EndpointId>, CheckNumber)>,
     pub(super) moved: Vec<Transition>,
+    /// Questions to agents, and what came of them.
+    pub(super) questions: Vec<CheckNumber>,
+    pub(super) told: Vec<String>,
     /// The checks that are on the wire and may still count, with the endpoints they were started for.
     pub(super) open: BTreeMap<CheckNumber, Vec<Arc<EndpointId>>>,
 }
@@ -58,6 +61,8 @@ impl World {
             now: Instant::from_millis(1_000_000),
             asked: Vec::new(),
             moved: Vec::new(),
+            questions: Vec::new(),
+            told: Vec::new(),
             open: BTreeMap::new(),
         };
         world.set_targets(targets);
@@ -88,7 +93,9 @@ impl World {
                     self.open.insert(check, members);
                     self.asked.push((self.now, id, check));
                 }
+                Action::AskAgent { check, .. } => self.questions.push(check),
                 Action::Transition(transition) => self.moved.push(transition),
+                Action::AgentChanged { state, .. } => self.told.push(state.to_string()),
             }
         }
     }

@@ -274,3 +274,52 @@ proptest! {
         }
     }
 }
+
+/// All of aws can take this percentage of their own, as their agents say.
+fn tired(service: &str, percent: u16) -> Input {
+    let health = EndpointHealth {
+        weight: BasisPoints::saturating(percent * 100),
+        ..EndpointHealth::new(ObservedState::Up, None)
+    };
+    let ids = ids_of(service, (0, "aws")).into_iter();
+    Input::Health(ids.map(|id| (id, health)).collect())
+}
+
+#[test]
+fn what_agents_can_take_is_what_there_is_of_a_capacity() {
+    let specs = vec![limited("meet", Class::Media, 120)];
+    let mut edge = edge(specs, &[("meet", 200.0)]);
+    assert_eq!(edge.shares(), [5000, 5000]);
+    // aws can take 60 of the 100 that it is to have, and oci 120.
+    edge.tell(tired("meet", 50));
+    edge.pass(at(2000));
+    assert_eq!(shed(&edge, "meet"), 1000);
+    assert_eq!(edge.shares(), [3333, 6667], "of what gets in");
+    edge.tell(tired("meet", 90));
+    edge.pass(at(3000));
+    assert_eq!((edge.shares(), shed(&edge, "meet")), (vec![5000, 5000], 0));
+}
+
+#[test]
+fn what_agents_can_take_of_shared_machines_is_shared_by_class() {
+    let specs = vec![
+        limited("meet", Class::Media, 120),
+        limited("mail", Class::Bulk, 120),
+    ];
+    let mut edge = edge(specs, &[("meet", 80.0), ("mail", 80.0)]);
+    assert_eq!((shed(&edge, "meet"), shed(&edge, "mail")), (0, 0));
+    let Input::Health(mut health) = tired("meet", 50) else {
+        unreachable!()
+    };
+    let Input::Health(of_mail) = tired("mail", 50) else {
+        unreachable!()
+    };
+    health.extend(of_mail);
+    edge.tell(Input::Health(health));
+    edge.pass(at(2000));
+    // Of aws 60 are left: meet has its 40, mail 20 of its 40 and the rest at oci, where 80 are free.
+    assert_eq!((shed(&edge, "meet"), shed(&edge, "mail")), (0, 0));
+    let mail = named(&edge, "mail");
+    let shares: Vec<u16> = mail.backends.iter().map(|b| b.effective.get()).collect();
+    assert_eq!(shares, [2500, 7500]);
+}

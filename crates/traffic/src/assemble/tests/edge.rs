@@ -43,18 +43,12 @@ pub(super) fn oci(endpoint: usize) -> EndpointId {
 }
 
 pub(super) fn down(ids: &[EndpointId]) -> Input {
-    let health = EndpointHealth {
-        state: ObservedState::Down,
-        returned_at: None,
-    };
+    let health = EndpointHealth::new(ObservedState::Down, None);
     Input::Health(ids.iter().map(|id| (id.clone(), health)).collect())
 }
 
 pub(super) fn back(ids: &[EndpointId], returned_at: Instant) -> Input {
-    let health = EndpointHealth {
-        state: ObservedState::Up,
-        returned_at: Some(returned_at),
-    };
+    let health = EndpointHealth::new(ObservedState::Up, Some(returned_at));
     Input::Health(ids.iter().map(|id| (id.clone(), health)).collect())
 }
 

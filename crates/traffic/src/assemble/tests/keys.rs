@@ -73,10 +73,7 @@ fn what_changes_no_row_makes_no_placement_anew() {
     let mut edge = Edge::new(vec![keyed()]);
     let before = edge.service().clone();
     edge.pass(at(1000));
-    let degraded = EndpointHealth {
-        state: ObservedState::Degraded,
-        returned_at: None,
-    };
+    let degraded = EndpointHealth::new(ObservedState::Degraded, None);
     edge.tell(Input::Health([(aws(0), degraded)].into()));
     let after = edge.service().clone();
     assert_ne!(before.backends, after.backends);

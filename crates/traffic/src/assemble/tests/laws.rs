@@ -80,13 +80,13 @@ fn any_targets() -> impl Strategy<Value = Targets> {
 
 fn any_input() -> impl Strategy<Value = Input> {
     let health = prop::collection::vec(any::<bool>(), ids().len()).prop_map(|up| {
-        let verdict = |up: bool| EndpointHealth {
-            state: if up {
+        let verdict = |up: bool| {
+            let state = if up {
                 ObservedState::Up
             } else {
                 ObservedState::Down
-            },
-            returned_at: None,
+            };
+            EndpointHealth::new(state, None)
         };
         Input::Health(
             ids()

@@ -258,6 +258,22 @@ fn a_key_belongs_to_one_side_and_few_change_it_as_the_near_side_falls() {
 }
 
 #[test]
+fn where_all_endpoints_can_take_less_keys_go_where_they_would_if_the_best_could_take_all() {
+    for algorithm in BY_KEY {
+        let of_ramps = |ramps: [u16; 2]| {
+            let mut service = of_weights(algorithm, &[1, 1]);
+            for (endpoint, ramp) in service.backends[0].endpoints.iter_mut().zip(ramps) {
+                endpoint.weight = points(ramp);
+            }
+            places(&service, idle)
+        };
+        let (full, half) = (of_ramps([10_000, 5_000]), of_ramps([5_000, 2_500]));
+        assert_eq!(full, half, "{algorithm:?}");
+        assert_eq!(of_ramps([3_000, 3_000]), of_ramps([10_000, 10_000]));
+    }
+}
+
+#[test]
 fn where_all_are_at_the_bound_the_key_keeps_its_endpoint() {
     for algorithm in BY_KEY {
         let service = bounded(of_weights(algorithm, &[1; 2]), 125);

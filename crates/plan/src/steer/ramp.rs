@@ -33,7 +33,8 @@ pub(super) fn change_max(from: &Shares, to: &Shares) -> BasisPoints {
 /// How many steps it takes so that no step changes a share by more than `pace`; 0 when the rows are the same.
 pub(super) fn steps(from: &Shares, to: &Shares, pace: BasisPoints) -> usize {
     let change = usize::from(change_max(from, to).get());
-    let least = change.div_ceil(usize::from(pace.get()).max(1));
+    let in_steps_of = |part: u16| change.div_ceil(usize::from(part).max(1));
+    let least = in_steps_of(pace.get());
     // Rounding to exact rows can make one step a basis point larger than its part: then one step more.
     let fits = |steps: &usize| {
         (1..=*steps).all(|step| {
@@ -42,7 +43,10 @@ pub(super) fn steps(from: &Shares, to: &Shares, pace: BasisPoints) -> usize {
         })
     };
     let mut tried = (least..STEPS_MAX).take(8);
-    tried.find(fits).unwrap_or(least)
+    // In parts of one less than the pace every step fits, however it is rounded.
+    tried
+        .find(fits)
+        .unwrap_or_else(|| in_steps_of(pace.get().saturating_sub(1)))
 }
 
 /// The largest change in one step of a ramp with this many steps; at least one basis point.
@@ -84,6 +88,21 @@ mod tests {
         ];
         assert_eq!(rows, wanted);
         assert_eq!(super::steps(&to, &to, BasisPoints::saturating(500)), 0);
+    }
+
+    #[test]
+    fn a_step_that_no_small_number_of_steps_rounds_well_is_made_smaller() {
+        let (from, to) = (shares(&[3, 75, 1]), shares(&[65, 0, 67]));
+        let pace = BasisPoints::saturating(10);
+        let steps = steps(&from, &to, pace);
+        assert_eq!(steps, 1055, "9 494 basis points in parts of 9");
+        for step in 1..=steps {
+            let (before, now) = (
+                row(&from, &to, step - 1, steps),
+                row(&from, &to, step, steps),
+            );
+            assert!(change_max(&before, &now) <= pace, "{before} to {now}");
+        }
     }
 
     proptest! {

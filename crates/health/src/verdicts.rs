@@ -86,8 +86,9 @@ struct Shown {
     since: Instant,
     /// Its agent takes it out.
     out_by_agent: bool,
-    /// When its agent last let it come back.
-    let_back_at: Option<Instant>,
+    /// When it last came back from being down, as far as anybody saw: where its ramp begins. What was held up while its checks
+    /// were doubted has not been away when they pass again.
+    returned_at: Option<Instant>,
 }
 
 impl Verdicts {
@@ -112,7 +113,7 @@ impl Verdicts {
                 state: self.judge.verdict(&id).map(|v| v.state).unwrap_or_default(),
                 since: now,
                 out_by_agent: false,
-                let_back_at: None,
+                returned_at: None,
             };
             let shown = known.remove(&id).unwrap_or_else(new);
             self.shown.insert(id, shown);
@@ -175,6 +176,7 @@ impl Verdicts {
         let mut report = self.judge.report();
         for (id, verdict) in &mut report.endpoints {
             self.complete(id, verdict);
+            verdict.returned_at = self.shown.get(id).and_then(|shown| shown.returned_at);
         }
         report
     }
@@ -242,7 +244,6 @@ impl Verdicts {
         verdict.returned_at = verdict.returned_at.max(sight.returned_at);
         if let Some(shown) = self.shown.get(id) {
             verdict.since = shown.since;
-            verdict.returned_at = verdict.returned_at.max(shown.let_back_at);
         }
     }
 
@@ -324,8 +325,9 @@ impl Verdicts {
         let after: Duration = now.since(shown.since);
         let from = std::mem::replace(&mut shown.state, verdict.state);
         shown.since = now;
-        if from == ObservedState::Down && reason == Reason::Agent {
-            shown.let_back_at = Some(now);
+        if from == ObservedState::Down {
+            let by_agent = (reason == Reason::Agent).then_some(now);
+            shown.returned_at = verdict.returned_at.max(by_agent);
         }
         self.actions.push_back(Action::Transition(Transition {
             id: Arc::clone(id),

@@ -286,6 +286,22 @@ fn checks_that_fail_everywhere_while_traffic_succeeds_move_nothing_and_it_is_sai
 }
 
 #[test]
+fn what_was_held_up_has_not_been_away_when_its_checks_pass_again() {
+    let mut world = World::new();
+    world.checks_pass = [false; 2];
+    world.run(60 * SECOND);
+    let before = [0, 1].map(|place| world.verdict(place).returned_at);
+    for place in [0, 1] {
+        world.checks_pass[place] = true;
+        world.run(4 * SECOND);
+    }
+    assert_eq!([0, 1].map(|place| world.verdict(place).by_checks), [Up, Up]);
+    assert!([0, 1].iter().all(|place| !world.verdict(*place).held));
+    let after = [0, 1].map(|place| world.verdict(place).returned_at);
+    assert_eq!(before, after, "no ramp begins");
+}
+
+#[test]
 fn a_service_that_traffic_does_not_judge_goes_by_its_checks() {
     let mut world = World::new();
     world.aim(OutlierPolicy {

@@ -101,3 +101,10 @@ fn the_same_seed_gives_the_same_history() {
     assert_eq!(history(7), history(7));
     assert_ne!(history(7), history(8));
 }
+
+/// All others were still returning when a backend came back: it had all of its share at once, and lost it again when they
+/// were done.
+#[test]
+fn seed_441_who_returns_among_those_that_return_is_ramped_too() {
+    play(441).unwrap();
+}

@@ -96,25 +96,30 @@ const fn nobody(_: usize) -> bool {
     false
 }
 
-/// The row where what returns has what its ramp allows of its share, and the others the rest.
+/// The row where what returns has what its ramp allows of its share, and the others the rest. A ramp is measured by whoever
+/// stands highest: where all are returning, those that came later wait for those that came first, who wait for nobody.
 fn ramped(standings: &[Standing], ended: &LossRow) -> LossRow {
-    let is_steady = |s: &Standing| s.may_serve() && s.slow_start == BasisPoints::FULL;
-    // Where nobody else is up there is nobody to wait for.
-    if standings.iter().all(|s| s.slow_start == BasisPoints::FULL)
-        || !standings.iter().any(is_steady)
-    {
+    let highest = highest(standings);
+    if !standings.iter().any(|s| s.is_held_back(highest)) {
         return ended.clone();
     }
     divide(standings, nobody, |index| {
         let (standing, share) = (standings.get(index)?, ended.shares.get(index)?);
-        if standing.slow_start == BasisPoints::FULL {
+        if !standing.is_held_back(highest) {
             return None;
         }
-        let part = u32::from(share.get()) * u32::from(standing.slow_start.get()) / 10_000;
+        let part = u32::from(share.get()) * u32::from(standing.slow_start.get());
+        let part = part / u32::from(highest.get()).max(1);
         Some(BasisPoints::saturating(
             u16::try_from(part).unwrap_or(u16::MAX),
         ))
     })
+}
+
+/// Where the ramp stands of whoever has come furthest of those that may serve.
+fn highest(standings: &[Standing]) -> BasisPoints {
+    let serving = standings.iter().filter(|s| s.may_serve());
+    serving.map(|s| s.slow_start).max().unwrap_or_default()
 }
 
 /// Divides all that comes among those that are not lost, each held to its capacity and to what is allowed of it.
@@ -181,6 +186,11 @@ fn refuse(standings: &[Standing]) -> (Mode, Vec<BasisPoints>) {
 impl Standing {
     const fn may_serve(&self) -> bool {
         !self.off && self.up > 0
+    }
+
+    /// Whether its ramp holds it back, where the highest stands so.
+    fn is_held_back(&self, highest: BasisPoints) -> bool {
+        self.may_serve() && self.slow_start < highest
     }
 
     const fn may_fail_open(&self) -> bool {

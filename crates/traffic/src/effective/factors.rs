@@ -10,7 +10,8 @@ use crate::snapshot::Factors;
 /// Of the row with all ramps over, and of that in use.
 pub(super) fn of(standings: &[Standing], ended: &LossRow, divided: &LossRow) -> Vec<Factors> {
     let level = Level::of(standings, ended, |_| false, |_| 1.0);
-    let ramping = |s: &Standing| s.slow_start < BasisPoints::FULL;
+    let highest = super::highest(standings);
+    let ramping = |s: &Standing| s.is_held_back(highest);
     let shares = || ended.shares.iter().zip(&divided.shares);
     // What a backend would have with its ramp over is held by its capacity alone.
     let returning = |(standing, (ended, now)): (&Standing, (&BasisPoints, &BasisPoints))| {

@@ -144,6 +144,18 @@ fn a_heavy_backend_that_returns_rises_as_slowly_as_a_light_one() {
 }
 
 #[test]
+fn where_all_return_those_that_came_later_rise_too_and_nothing_jumps_when_the_first_are_done() {
+    let returning = |stands: u16| Standing {
+        slow_start: points(stands),
+        ..whole(5000, 1)
+    };
+    assert_eq!(serve(&[returning(4000), returning(4000)]), [5000, 5000]);
+    assert_eq!(serve(&[returning(4000), returning(0)]), [10_000, 0]);
+    assert_eq!(serve(&[returning(9900), returning(5900)]), [7021, 2979]);
+    assert_eq!(serve(&[returning(10_000), returning(6000)]), [7000, 3000]);
+}
+
+#[test]
 fn while_a_backend_returns_the_others_stay_within_their_capacity() {
     let mut shed = 10_000;
     for slow_start in (0..=10_000).step_by(200) {

@@ -170,6 +170,16 @@ impl AgentState {
     pub fn takes_out(&self) -> bool {
         self.down.is_some() || !self.wanted().takes_new()
     }
+
+    /// Whether it says nothing that matters: it is as if there were no agent.
+    #[must_use]
+    pub fn is_ordinary(&self) -> bool {
+        self.effect() == Self::default().effect() && self.text.is_empty()
+    }
+
+    fn is_reduced(&self) -> bool {
+        self.weight != BasisPoints::FULL
+    }
 }
 
 impl std::fmt::Display for AgentState {
@@ -187,18 +197,6 @@ impl std::fmt::Display for AgentState {
             parts.push(self.text.clone());
         }
         f.write_str(&parts.join(", "))
-    }
-}
-
-impl AgentState {
-    /// Whether it says nothing that matters: it is as if there were no agent.
-    #[must_use]
-    pub fn is_ordinary(&self) -> bool {
-        self.effect() == Self::default().effect() && self.text.is_empty()
-    }
-
-    fn is_reduced(&self) -> bool {
-        self.weight != BasisPoints::FULL
     }
 }
 

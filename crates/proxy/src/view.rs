@@ -12,15 +12,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ServiceName};
+use bascule_model::{AdminState, EndpointId, Instant, ListenerName, ObservedState, ServiceName};
 use bascule_telemetry::recorder::CellRecorder;
 use bascule_traffic::admit::Shedder;
 use bascule_traffic::breaker::ServiceLimits;
 use bascule_traffic::hash::Key;
 use bascule_traffic::retry::Budget;
-use bascule_traffic::snapshot::{Backend, Service};
-use bascule_traffic::suspect::Repeatable;
+use bascule_traffic::snapshot::{self, Backend, Service};
+use bascule_traffic::suspect::{Repeatable, Times};
 use bascule_traffic::{Choice, PickReason, PickRefused, Picker, Snapshot, Way};
 
 use crate::affinity::{Affinity, Bond, CookieSecrets};
@@ -147,11 +148,8 @@ impl WorkerView {
     pub(crate) fn sweep(&self, now: Instant) {
         for service in &self.services {
             let idle_max = service.service.spec.timeouts.upstream_idle;
-            service.endpoints().for_each(|endpoint| {
-                endpoint.pool.sweep(now, idle_max);
-                endpoint.watch.handle_timeout(now);
-                endpoint.yield_connection();
-            });
+            let backends = service.backends.iter();
+            backends.for_each(|backend| backend.sweep(now, idle_max));
         }
     }
 }
@@ -337,12 +335,7 @@ impl BackendView {
             carried
                 .places
                 .limit_connections(limits.endpoint_connections);
-            if endpoint.admin == AdminState::Offline {
-                carried.pool.clear();
-            }
-            if endpoint.usable && was_usable(&endpoint.id) == Some(false) {
-                carried.watch.standing().forget();
-            }
+            follow(&carried, endpoint, was_usable(&endpoint.id));
             carried
         });
         let same_provider = |view: &&Rc<Self>| {
@@ -374,4 +367,27 @@ impl BackendView {
     pub(crate) fn backend(&self) -> Option<&Backend> {
         self.service.backends.get(self.index)
     }
+
+    fn sweep(&self, now: Instant, idle_max: Duration) {
+        let mut times = Times::default();
+        let of_each = self.endpoints.iter().map(|e| e.watch.times());
+        of_each.for_each(|of_one| times += of_one);
+        for endpoint in &self.endpoints {
+            endpoint.pool.sweep(now, idle_max);
+            endpoint.watch.handle_timeout(now, &times);
+            endpoint.yield_connection();
+        }
+    }
+}
+
+/// An endpoint follows what a new snapshot says of it.
+fn follow(endpoint: &Endpoint, state: &snapshot::Endpoint, was_usable: Option<bool>) {
+    if state.admin == AdminState::Offline {
+        endpoint.pool.clear();
+    }
+    if state.usable && was_usable == Some(false) {
+        endpoint.watch.standing().forget();
+    }
+    let is_down = state.observed == ObservedState::Down;
+    endpoint.watch.set_down(is_down);
 }

@@ -247,9 +247,6 @@ impl World {
         let Some(watch) = worker.and_then(|w| w.watches.get_mut(current.place)) else {
             return;
         };
-        if outcome == Outcome::Silent {
-            watch.answers.record(now.since(current.began));
-        }
         let is_new = watch.suspicion.handle(now, current.began, outcome);
         self.suspicions += u64::from(is_new);
     }

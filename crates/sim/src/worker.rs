@@ -11,7 +11,7 @@ use bascule_model::Instant;
 use bascule_traffic::admit::Shedder;
 use bascule_traffic::retry::{Budget, Ledger};
 use bascule_traffic::snapshot::{Endpoint, Service};
-use bascule_traffic::suspect::{Answers, Standing, Suspicion};
+use bascule_traffic::suspect::{Answers, Standing, Suspicion, Times};
 use bascule_traffic::{Choice, Picker, Snapshot};
 
 use crate::layout::Layout;
@@ -133,8 +133,17 @@ impl Worker {
 
     /// Once a second: what is strange is worked out anew.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        for watch in &mut self.watches {
-            watch.answers.handle_timeout(now);
+        let Some(view) = &self.view else {
+            return;
+        };
+        for places in &view.places {
+            let mut times = Times::default();
+            let of_each = places.iter().filter_map(|at| self.watches.get(*at));
+            of_each.for_each(|watch| times += watch.answers.times());
+            let tell = |watch: &mut Watch| watch.answers.handle_timeout(now, &times);
+            for at in places {
+                self.watches.get_mut(*at).map(tell);
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ const fn is_configured(cause: Cause, when: RetryWhen) -> bool {
             when.connect_failure
         }
         Cause::StreamRefused => when.refused_stream,
-        Cause::Silent => when.silence,
+        Cause::Silent | Cause::WentDown => when.silence,
         // Made only where the configuration says so.
         Cause::Status | Cause::GrpcStatus | Cause::TryTimeout => true,
         _ => when.reset_before_response,

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bascule_model::Instant;
 
 use evidence::{Evidence, Finding};
-pub use silence::{Answers, SILENCE_MIN};
+pub use silence::{Answers, SILENCE_MIN, Times};
 pub use standing::{Repeatable, Standing, TRIAL_EVERY, TRIAL_OF_ANY_AFTER};
 
 /// Good answers in a row that show that an endpoint is well again that had failed throughout.

@@ -198,13 +198,17 @@ impl Story {
             saw.errors, saw.requests
         );
         self.out.tell("clients saw", &text);
-        if fault == Fault::Refused {
-            self.checks.that(
-                &self.out,
-                "no request fails when a provider dies",
-                saw.errors == 0,
-                &text,
-            );
+        self.checks.that(
+            &self.out,
+            "no request fails when a provider falls ill",
+            saw.errors == 0,
+            &text,
+        );
+        let is_dead = matches!(
+            fault,
+            Fault::Refused | Fault::Unavailable | Fault::Reset | Fault::Blackhole
+        );
+        if is_dead {
             self.checks.that(
                 &self.out,
                 "a dead provider is left",

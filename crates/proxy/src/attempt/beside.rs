@@ -104,7 +104,7 @@ impl Attempt<'_> {
                     }
                 }
                 ended = &mut second => return pair.second_ended(ended),
-                () = clock::sleep_until(wait.until(&progress)) => {
+                () = wait.due(&progress, &endpoint.watch) => {
                     match wait.look(&progress, &endpoint.watch) {
                         Found::Over(cause) => return pair.over(cause),
                         Found::Strange(cause) if pair.awaits_first() => pair.exchange.strange(cause),

@@ -33,11 +33,12 @@ impl Attempt<'_> {
         let timeouts = &self.service.service.spec.timeouts;
         let connecting = upstream::connect_new(endpoint, timeouts, source, self.deadline);
         let mut connecting = pin!(connecting);
-        if let Some(connected) = until_strange(connecting.as_mut(), &endpoint.watch).await {
-            return Ok(Met::Connected(connected?));
-        }
-        self.exchange.strange(Cause::Silent);
-        if let Some(second) = self.second(Cause::Silent) {
+        let cause = match until_strange(connecting.as_mut(), &endpoint.watch).await {
+            Ok(connected) => return Ok(Met::Connected(connected?)),
+            Err(cause) => cause,
+        };
+        self.exchange.strange(cause);
+        if let Some(second) = self.second(cause) {
             let raced = self.race_connecting(connecting.as_mut(), endpoint, second);
             if let Some(met) = raced.await? {
                 return Ok(met);
@@ -78,7 +79,7 @@ impl Attempt<'_> {
                     }
                 },
                 ended = &mut second => pair.second_ended(ended)?,
-                () = clock::sleep_until(wait.until(&progress)) => {
+                () = wait.due(&progress, &other.watch) => {
                     match wait.look(&progress, &other.watch) {
                         Found::Over(cause) => pair.over(cause)?,
                         Found::Strange(_) | Found::BodyLate | Found::Nothing => continue,
@@ -90,22 +91,24 @@ impl Attempt<'_> {
     }
 }
 
-/// Waits for a connection. `None`: it takes strangely long, and nobody else hears anything from there.
-async fn until_strange<F: Future>(mut connecting: Pin<&mut F>, watch: &Watch) -> Option<F::Output> {
-    let Some(silence) = watch.silence() else {
-        return Some(connecting.await);
-    };
+/// Waits for a connection; or until it takes strangely long, and nobody else hears anything from there.
+async fn until_strange<F: Future>(
+    mut connecting: Pin<&mut F>,
+    watch: &Watch,
+) -> Result<F::Output, Cause> {
     let began = clock::now();
     let mut since = began;
     loop {
-        // Losing the timer loses nothing.
+        let silence = watch.silence();
+        // Losing the timer, or who listens, loses nothing.
         tokio::select! {
             biased;
-            connected = &mut connecting => return Some(connected),
-            () = clock::sleep_until(since + silence) => {}
+            connected = &mut connecting => return Ok(connected),
+            () = watch.went_down() => return Err(Cause::WentDown),
+            () = clock::sleep_until(since + silence.unwrap_or_default()), if silence.is_some() => {}
         }
         if watch.is_silent_since(began) {
-            return None;
+            return Err(Cause::Silent);
         }
         since = clock::now();
     }

@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::rc::Rc;
 
-use bascule_telemetry::clock;
 use bascule_traffic::retry::{Cause, Failure};
 use bascule_traffic::spec::HostPolicy;
 use http::StatusCode;
@@ -86,11 +85,11 @@ impl Attempt<'_> {
         let spec = &self.service.service.spec;
         let mut wait = Wait::begin(spec, &endpoint.watch, self.deadline, has_body);
         loop {
-            // Losing the timer loses nothing; losing the response ends the try, which closes the connection or the stream.
+            // Losing the response ends the try, which closes the connection or the stream.
             tokio::select! {
                 biased;
                 answered = &mut sent => return Ok(answered),
-                () = clock::sleep_until(wait.until(&progress)) => {}
+                () = wait.due(&progress, &endpoint.watch) => {}
             }
             let cause = match wait.look(&progress, &endpoint.watch) {
                 Found::Nothing => continue,

@@ -7,6 +7,7 @@ use bascule_model::Instant;
 use bascule_telemetry::clock;
 use bascule_traffic::retry::Cause;
 use bascule_traffic::spec::ServiceSpec;
+use bascule_traffic::suspect::SILENCE_MIN;
 
 use crate::http::progress::{Direction, Flow, Progress};
 use crate::upstream::Watch;
@@ -27,6 +28,18 @@ pub(super) struct Wait {
     silent_since: Instant,
     deadline: Option<Instant>,
     has_body: bool,
+    down: Down,
+}
+
+/// What is listened for of the endpoint's going down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Down {
+    /// Nothing before then: listening costs something, and nearly all answers come sooner.
+    From(Instant),
+    /// That it goes down.
+    Listens,
+    /// Nothing: it was down when the try began, or that it went down was found; once.
+    Known,
 }
 
 /// What is found when a wait is over.
@@ -50,6 +63,10 @@ impl Wait {
         deadline: Option<Instant>,
         has_body: bool,
     ) -> Self {
+        let down = match watch.is_down() {
+            true => Down::Known,
+            false => Down::From(clock::now() + SILENCE_MIN),
+        };
         Self {
             patience: spec.timeouts.response_headers,
             // A request that can be made again must not fail by the limit before it is.
@@ -60,13 +77,29 @@ impl Wait {
             silent_since: Instant::ZERO,
             deadline,
             has_body,
+            down,
         }
     }
 
-    /// When to look.
-    pub(super) fn until(&self, progress: &Progress) -> Instant {
+    /// Waits until there is something to look at. Losing it loses nothing.
+    pub(super) async fn due(&self, progress: &Progress, watch: &Watch) {
+        let timer = clock::sleep_until(self.until(progress));
+        if self.down != Down::Listens {
+            return timer.await;
+        }
+        tokio::select! {
+            biased;
+            () = watch.went_down() => {}
+            () = timer => {}
+        }
+    }
+
+    fn until(&self, progress: &Progress) -> Instant {
         let moved = progress.moved();
         let mut until = moved + self.patience;
+        if let Down::From(listen_at) = self.down {
+            until = until.min(listen_at);
+        }
         if let Some(deadline) = self.deadline {
             until = until.min(deadline);
         }
@@ -109,8 +142,17 @@ impl Wait {
                 Found::Over(Cause::ResponseTimeout)
             };
         }
+        if let Down::From(listen_at) = self.down
+            && listen_at <= now
+        {
+            self.down = Down::Listens;
+        }
         if !self.is_all_sent(progress) {
             return Found::Nothing;
+        }
+        if self.down == Down::Listens && watch.is_down() {
+            self.down = Down::Known;
+            return Found::Strange(Cause::WentDown);
         }
         let is_over = |limit: Option<Duration>, since: Instant| {
             limit.is_some_and(|limit| since + limit <= now)

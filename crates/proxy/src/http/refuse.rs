@@ -116,6 +116,7 @@ impl Refused {
                 Cause::ResponseTimeout
                 | Cause::TryTimeout
                 | Cause::Silent
+                | Cause::WentDown
                 | Cause::Deadline
                 | Cause::Idle => "http_response_timeout",
                 Cause::Status | Cause::GrpcStatus => "destination_unavailable",

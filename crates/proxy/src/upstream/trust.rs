@@ -9,7 +9,8 @@ use std::time::Duration;
 use bascule_model::Instant;
 use bascule_telemetry::clock;
 use bascule_traffic::pick::Gate;
-use bascule_traffic::suspect::{Answers, Outcome, Repeatable, Standing, Suspicion};
+use bascule_traffic::suspect::{Answers, Outcome, Repeatable, Standing, Suspicion, Times};
+use tokio::sync::Notify;
 
 use crate::shared::{self, PerWorker};
 
@@ -47,6 +48,8 @@ pub(crate) struct Watch {
     answers: RefCell<Answers>,
     /// Kept beside, as every request asks.
     silence: Cell<Option<Duration>>,
+    is_down: Cell<bool>,
+    went_down: Notify,
 }
 
 impl Watch {
@@ -58,6 +61,8 @@ impl Watch {
             worker,
             answers: RefCell::default(),
             silence: Cell::new(None),
+            is_down: Cell::new(false),
+            went_down: Notify::new(),
         }
     }
 
@@ -105,16 +110,36 @@ impl Watch {
 
     /// A request that was made at `asked` got no answer. Whether it is suspected by that, and was not before.
     pub(crate) fn failed(&self, now: Instant, asked: Instant, outcome: Outcome) -> bool {
-        if outcome == Outcome::Silent {
-            self.answers.borrow_mut().record(now.since(asked));
-        }
         self.suspicion.borrow_mut().handle(now, asked, outcome)
     }
 
-    /// Works out anew what is strange; once a second.
-    pub(crate) fn handle_timeout(&self, now: Instant) {
+    /// How long its answers took.
+    pub(crate) fn times(&self) -> Times {
+        self.answers.borrow().times()
+    }
+
+    /// Works out anew what is strange; once a second. `backend`: how long the answers of all its endpoints took.
+    pub(crate) fn handle_timeout(&self, now: Instant, backend: &Times) {
         let mut answers = self.answers.borrow_mut();
-        answers.handle_timeout(now);
+        answers.handle_timeout(now, backend);
         self.silence.set(answers.silence());
+    }
+
+    /// The judge says that it is down, or no longer.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        if is_down && !self.is_down.replace(true) {
+            self.went_down.notify_waiters();
+        }
+        self.is_down.set(is_down);
+    }
+
+    /// Whether the judge says that it is down.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.get()
+    }
+
+    /// Waits until it goes down; who begins while it is down waits for the next time.
+    pub(crate) async fn went_down(&self) {
+        self.went_down.notified().await;
     }
 }

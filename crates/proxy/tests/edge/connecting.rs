@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bascule_model::FailureClass;
+use bascule_model::{FailureClass, ObservedState};
 use bascule_telemetry::{clock, spawn};
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -82,10 +82,7 @@ async fn serve_one(listener: &TcpListener) {
 /// A world in which it is known what is usual for the first, before that vanishes; only silence is found in the time of a
 /// test.
 async fn vanished(second: SocketAddr) -> (World, Arc<Notify>) {
-    let mut first = Vanishing::start();
-    let mut plan = plan(mostly(first.address, second));
-    plan.timeouts.connect = Duration::from_secs(3_600);
-    let world = plan.start();
+    let (world, mut first) = vanishing(second);
     // It is worked out once a second.
     let begun = clock::now();
     let known = Duration::from_millis(2_100);
@@ -94,6 +91,13 @@ async fn vanished(second: SocketAddr) -> (World, Arc<Notify>) {
     }
     first.vanish(&world).await;
     (world, first.back)
+}
+
+fn vanishing(second: SocketAddr) -> (World, Vanishing) {
+    let first = Vanishing::start();
+    let mut plan = plan(mostly(first.address, second));
+    plan.timeouts.connect = Duration::from_secs(3_600);
+    (plan.start(), first)
 }
 
 #[tokio::test]
@@ -138,6 +142,21 @@ async fn a_request_that_may_not_be_made_twice_waits_for_its_connection() {
     let next = send(&world, Method::POST, "next").await;
     assert_eq!(text(next).await, "oci");
     posting.abort();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_to_what_goes_down_is_asked_elsewhere() {
+    let (mut world, mut first) = vanishing(named("oci").await);
+    assert_eq!(ask(world.address, "/").await, (200, "aws".into()));
+    first.vanish(&world).await;
+    let address = world.address;
+    let asking = crate::world::beside(async move { ask(address, "/").await });
+    until("it is waited for", || world.edge.in_flight() == 1).await;
+    world.change(world.seen_of("aws", ObservedState::Down));
+    assert_eq!(asking.await.unwrap(), (200, "oci".into()));
+    let labels = [("from", "aws"), ("to", "oci"), ("reason", "went_down")];
+    let counted = world.registry.counter("bascule_retries_total", &labels);
+    assert_eq!(counted, 1);
 }
 
 #[tokio::test]

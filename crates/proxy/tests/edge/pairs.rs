@@ -294,6 +294,83 @@ async fn a_client_that_leaves_between_two_tries_is_counted_for_those_that_were_m
     assert_eq!(counts.iter().map(|(all, _)| *all).sum::<u64>(), attempts);
 }
 
+/// A world whose first endpoint takes requests and says nothing, of which it is not known how long that is strange.
+async fn unknown(asked: &Arc<AtomicUsize>) -> World {
+    plan(mostly(silent(asked).await, named("oci").await)).start()
+}
+
+fn retried(world: &World, reason: &str) -> u64 {
+    let labels = [("from", "aws"), ("to", "oci"), ("reason", reason)];
+    world.registry.counter("bascule_retries_total", &labels)
+}
+
+/// Until it is listened whether the endpoint goes down: those that are answered sooner do not.
+const LISTENING: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn who_waits_at_an_endpoint_that_goes_down_is_asked_elsewhere() {
+    for listens in [false, true] {
+        let asked = Arc::default();
+        let mut world = unknown(&asked).await;
+        let address = world.address;
+        let asking = beside(async move { ask(address, "/").await });
+        until("it is asked", || asked.load(Ordering::SeqCst) > 0).await;
+        if listens {
+            tokio::time::sleep(LISTENING).await;
+        }
+        world.change(world.seen_of("aws", ObservedState::Down));
+        assert_eq!(asking.await.unwrap(), (200, "oci".into()));
+        assert_eq!(retried(&world, "went_down"), 1);
+        assert_eq!(ended(&world).await, [(1, 1), (1, 0)]);
+        // The judge knows it already: nothing more is held against it.
+        assert_eq!(totals(&world, "aws").failures, [0; 5]);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_at_an_endpoint_that_was_down_before_goes_on_waiting() {
+    let asked = Arc::default();
+    let mut world = unknown(&asked).await;
+    world.change(world.seen_of("aws", ObservedState::Down));
+    world.confirmed().await;
+    grant(&world, "aws", clock::now());
+    let address = world.address;
+    let asking = beside(async move { ask(address, "/").await });
+    until("it is asked", || asked.load(Ordering::SeqCst) > 0).await;
+    tokio::time::sleep(LISTENING).await;
+    assert_eq!(retried(&world, "went_down"), 0);
+    // It comes back meanwhile, and goes down once more: of that nobody is told who began when it was down.
+    world.change(world.seen_of("aws", ObservedState::Up));
+    world.confirmed().await;
+    world.change(world.seen_of("aws", ObservedState::Down));
+    world.confirmed().await;
+    assert_eq!(retried(&world, "went_down"), 0);
+    asking.abort();
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_goes_nowhere_else_when_its_endpoint_goes_down() {
+    let asked = Arc::default();
+    let mut world = unknown(&asked).await;
+    let address = world.address;
+    let posting = beside(async move {
+        let mut sender = crate::client::http1(address).await;
+        let request = http::Request::post("/").header("host", "a");
+        let request = request.body(crate::origin::full("once")).unwrap();
+        sender.send_request(request).await.map(drop)
+    });
+    until("it is asked", || asked.load(Ordering::SeqCst) > 0).await;
+    tokio::time::sleep(LISTENING).await;
+    world.change(world.seen_of("aws", ObservedState::Down));
+    world.confirmed().await;
+    assert_eq!(ask(world.address, "/").await, (200, "oci".into()));
+    assert_eq!(
+        (world.edge.in_flight(), retried(&world, "went_down")),
+        (1, 0)
+    );
+    posting.abort();
+}
+
 #[tokio::test]
 async fn a_put_is_made_beside_a_first_with_all_of_its_body() {
     let asked = Arc::default();

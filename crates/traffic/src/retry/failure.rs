@@ -93,6 +93,8 @@ pub enum Cause {
     TryTimeout,
     /// The endpoint says nothing, to this request or any other, for longer than is usual for it.
     Silent,
+    /// The judge took the endpoint out while its answer was awaited.
+    WentDown,
     /// All the time that the request had is over.
     Deadline,
     /// No response head came in time. Never tried again once sent: the endpoint may be at work, and twice the work is
@@ -114,7 +116,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for tables and tests.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Tls,
@@ -126,6 +128,7 @@ impl Cause {
         Self::GrpcStatus,
         Self::TryTimeout,
         Self::Silent,
+        Self::WentDown,
         Self::Deadline,
         Self::ResponseTimeout,
         Self::ResponseMalformed,
@@ -147,7 +150,7 @@ impl Cause {
             Self::ClosedUnsent | Self::StreamRefused => {
                 (Phase::Send, Side::Upstream, Retry::Always)
             }
-            Self::Died | Self::Status | Self::TryTimeout | Self::Silent => {
+            Self::Died | Self::Status | Self::TryTimeout | Self::Silent | Self::WentDown => {
                 (Phase::Await, Side::Upstream, Retry::IfIdempotent)
             }
             // Who names a gRPC status to be tried again says that the call may be made twice.
@@ -180,6 +183,7 @@ impl Cause {
             | Self::StreamRefused
             | Self::Status
             | Self::GrpcStatus
+            | Self::WentDown
             | Self::Deadline
             | Self::ClientGone
             | Self::ClientMalformed
@@ -202,6 +206,7 @@ impl Cause {
             Self::GrpcStatus => "grpc_status",
             Self::TryTimeout => "try_timeout",
             Self::Silent => "silent",
+            Self::WentDown => "went_down",
             Self::Deadline => "deadline",
             Self::ResponseTimeout => "response_timeout",
             Self::ResponseMalformed => "response_malformed",
@@ -221,6 +226,7 @@ impl Cause {
             | Self::ResponseTimeout
             | Self::TryTimeout
             | Self::Silent
+            | Self::WentDown
             | Self::Deadline
             | Self::Idle => 504,
             Self::Exhausted => 503,
@@ -245,6 +251,7 @@ impl fmt::Display for Cause {
             Self::GrpcStatus => "the endpoint answered that it cannot serve the call",
             Self::TryTimeout => "no response came within what a try may take",
             Self::Silent => "the endpoint says nothing",
+            Self::WentDown => "the endpoint went down before it answered",
             Self::Deadline => "all the time that the request had is over",
             Self::ResponseTimeout => "no response came in time",
             Self::ResponseMalformed => "what came is not a response",
@@ -329,6 +336,7 @@ impl Failure {
             Cause::Exhausted
             | Cause::ClosedUnsent
             | Cause::StreamRefused
+            | Cause::WentDown
             | Cause::Deadline
             | Cause::Idle
             | Cause::ClientGone

@@ -1,7 +1,9 @@
 //! How long an endpoint may say nothing before that is strange: five times what 99 of 100 of its answers took, and never
-//! less than 300 ms. Kept by each worker; answers of the last ten to twenty seconds. Where it has answered too little
-//! nothing is strange.
+//! less than 300 ms. Kept by each worker; answers of the last ten to twenty seconds, and older ones where it is asked too
+//! little for that. Where it has never answered enough, what the endpoints of its backend took together counts; where that is
+//! too little as well, nothing is strange.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use bascule_model::Instant;
@@ -22,21 +24,22 @@ const GENERATION: Duration = Duration::from_secs(10);
 /// How long the answers of one endpoint took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Answers {
-    newer: Counts,
-    older: Counts,
+    newer: Times,
+    older: Times,
     began: Instant,
     silence: Option<Duration>,
 }
 
+/// How many answers took how long.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+pub struct Times {
     all: u32,
     /// Of these, those that took at least [`FLOOR`], by how long.
     slow: [u32; BUCKETS],
 }
 
 impl Answers {
-    /// An answer took so long; or has not come for so long.
+    /// An answer took so long.
     pub fn record(&mut self, took: Duration) {
         self.newer.all = self.newer.all.saturating_add(1);
         if took >= FLOOR
@@ -46,32 +49,50 @@ impl Answers {
         }
     }
 
-    /// Works out anew what is strange; once a second is enough.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.silence = self.p99().map(|p99| (p99 * TIMES).max(SILENCE_MIN));
-        if now.since(self.began) >= GENERATION {
+    /// Works out anew what is strange; once a second is enough. `backend`: how long the answers of all endpoints of its
+    /// backend took.
+    pub fn handle_timeout(&mut self, now: Instant, backend: &Times) {
+        let p99 = self.times().p99().or_else(|| backend.p99());
+        self.silence = p99.map(|p99| (p99 * TIMES).max(SILENCE_MIN));
+        if now.since(self.began) >= GENERATION && self.newer.all >= ANSWERS_MIN {
             self.older = self.newer;
-            self.newer = Counts::default();
+            self.newer = Times::default();
             self.began = now;
         }
     }
 
-    /// How long it may say nothing; `None`: it has answered too little to say.
+    /// How long they took that are not forgotten.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        let mut all = self.newer;
+        all += self.older;
+        all
+    }
+
+    /// How long it may say nothing; `None`: too little has been answered to say.
     #[must_use]
     pub const fn silence(&self) -> Option<Duration> {
         self.silence
     }
+}
 
+impl AddAssign for Times {
+    fn add_assign(&mut self, other: Self) {
+        self.all = self.all.saturating_add(other.all);
+        for (here, more) in self.slow.iter_mut().zip(other.slow) {
+            *here = here.saturating_add(more);
+        }
+    }
+}
+
+impl Times {
     fn p99(&self) -> Option<Duration> {
-        let all = u64::from(self.newer.all) + u64::from(self.older.all);
-        if all < u64::from(ANSWERS_MIN) {
+        if self.all < ANSWERS_MIN {
             return None;
         }
         // So many may be slower.
-        let mut beyond = all / 100;
-        for bucket in (0..BUCKETS).rev() {
-            let count = |counts: &Counts| counts.slow.get(bucket).copied().map_or(0, u64::from);
-            let here = count(&self.newer) + count(&self.older);
+        let mut beyond = self.all / 100;
+        for (bucket, &here) in self.slow.iter().enumerate().rev() {
             if here > beyond {
                 return Some(bucket_end(bucket));
             }

@@ -208,7 +208,7 @@ fn answered(answers: &[(u64, u32)]) -> Answers {
     for (millis, count) in answers {
         (0..*count).for_each(|_| all.record(Duration::from_millis(*millis)));
     }
-    all.handle_timeout(at(0));
+    all.handle_timeout(at(0), &Times::default());
     all
 }
 
@@ -223,17 +223,47 @@ fn how_long_a_silence_may_last_follows_the_p99() {
     assert_eq!(millis(&[(500_000, 1000)]), Some(307_200));
 }
 
+/// What is strange at that second, where so many answers came since the second before it, each at once.
+fn silence(answers: &mut Answers, second: u64, since: u32) -> Option<u128> {
+    (0..since).for_each(|_| answers.record(Duration::ZERO));
+    answers.handle_timeout(at(second * 1000), &Times::default());
+    answers.silence().map(|silence| silence.as_millis())
+}
+
 #[test]
 fn answers_count_for_ten_seconds_and_are_forgotten_after_twenty() {
     let mut answers = answered(&[(1000, 1000)]);
-    let silence = |answers: &mut Answers, second: u64| {
-        answers.handle_timeout(at(second * 1000));
-        answers.silence().map(|silence| silence.as_millis())
-    };
     for second in [1, 9, 10] {
-        assert_eq!(silence(&mut answers, second), Some(7200), "{second}");
+        assert_eq!(silence(&mut answers, second, 20), Some(7200), "{second}");
     }
-    assert_eq!(silence(&mut answers, 20), None);
+    assert_eq!(silence(&mut answers, 20, 0), Some(7200));
+    assert_eq!(silence(&mut answers, 21, 0), Some(300));
+}
+
+#[test]
+fn what_is_known_is_kept_until_there_are_as_many_newer_answers() {
+    let mut answers = answered(&[(1000, 1000)]);
+    for second in [10, 20, 3600] {
+        assert_eq!(silence(&mut answers, second, 0), Some(7200), "{second}");
+    }
+    for second in [3601, 3700] {
+        assert_eq!(silence(&mut answers, second, 10), Some(7200), "{second}");
+    }
+    assert_eq!(silence(&mut answers, 3701, 0), Some(300));
+}
+
+#[test]
+fn an_endpoint_that_has_answered_too_little_is_judged_by_its_backend() {
+    let mut backend = answered(&[(100, 20)]).times();
+    backend += answered(&[(400, 18)]).times();
+    let mut answers = answered(&[(1, 19)]);
+    answers.handle_timeout(at(1000), &Times::default());
+    assert_eq!(answers.silence(), None);
+    answers.handle_timeout(at(2000), &backend);
+    assert_eq!(answers.silence(), Some(Duration::from_millis(2400)));
+    answers.record(Duration::from_millis(1));
+    answers.handle_timeout(at(3000), &backend);
+    assert_eq!(answers.silence(), Some(Duration::from_millis(300)));
 }
 
 proptest! {

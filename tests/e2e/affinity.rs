@@ -251,6 +251,17 @@ fn a_cookie_keeps_a_client_at_its_endpoint_and_a_forged_one_is_ignored() {
         &["reason=\"forged\""],
     );
     assert_eq!(ignored, Some(1.0));
+    // Beside a good one it counts as well, and changes nothing.
+    for both in [format!("{forged}; {cookie}"), format!("{cookie}; {forged}")] {
+        let (answered, again) = client.ask(&format!("cookie: {both}"));
+        assert_eq!((&answered, again), (owner, None));
+    }
+    let ignored = metric(
+        &daemon,
+        "bascule_affinity_ignored_total",
+        &["reason=\"forged\""],
+    );
+    assert_eq!(ignored, Some(3.0));
 
     // A new secret in front, the old one behind it: what was sealed before still counts.
     let both = "ffffffffffffffffffffffffffffffff\n0123456789abcdef0123456789abcdef\n";

@@ -185,15 +185,23 @@ impl Affinity {
         is_secure: bool,
     ) -> Bond {
         let now = cookie::now();
+        let (said, ignored) = cookie.find(sealer, headers, now, self.ttl);
         let anew = Bond {
             issue: Issue::New { is_secure },
             ..Bond::default()
         };
-        let said = match cookie.find(sealer, headers, now, self.ttl) {
-            Ok(None) => return anew,
-            Ok(Some(said)) => said,
-            Err(why) => return anew.without(why),
+        let bond = match said {
+            Some(said) => self.by_said(&said, anew, is_secure),
+            None => anew,
         };
+        match ignored {
+            Some(why) => bond.without(why),
+            None => bond,
+        }
+    }
+
+    /// Where what a cookie says leads; `anew`: what a request without one gets.
+    fn by_said(&self, said: &cookie::Said, anew: Bond, is_secure: bool) -> Bond {
         let Some(backend) = said.backend else {
             return anew.without(Ignored::Unknown);
         };

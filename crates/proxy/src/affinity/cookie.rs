@@ -75,28 +75,25 @@ impl Cookie {
         }
     }
 
-    /// What a client's cookie says.
-    ///
-    /// # Errors
-    /// Why there is one, and none that counts: of several the first.
+    /// What a client's cookie says: the first that counts. And why one was ignored, if one was: the first of those.
     pub(super) fn find(
         &self,
         sealer: &Sealer,
         headers: &HeaderMap,
         now: u64,
         ttl: Duration,
-    ) -> Result<Option<Said>, Ignored> {
+    ) -> (Option<Said>, Option<Ignored>) {
         let lines = headers.get_all(header::COOKIE).iter();
         let crumbs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
         let own = crumbs.filter_map(|crumb| value_of(crumb, self.spec.name.as_bytes()));
-        let mut ignored = None;
+        let (mut first, mut ignored) = (None, None);
         for value in own.take(LOOKED_AT_MAX) {
             match self.read(sealer, value, now, ttl) {
-                Ok(said) => return Ok(Some(said)),
+                Ok(said) => first = first.or(Some(said)),
                 Err(why) => ignored = ignored.or(Some(why)),
             }
         }
-        ignored.map_or(Ok(None), Err)
+        (first, ignored)
     }
 
     fn read(

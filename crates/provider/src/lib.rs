@@ -1,0 +1,11 @@
+//! What bascule asks of a cloud, in one small port: find endpoints ([`Discover`]), see how they are ([`Observe`]), and make a
+//! split true outside the own edges ([`Apply`]). Beside the port stands what every cloud needs and none should build again:
+//! [`held`] keeps the last good set, [`pace`] keeps the rate that an account allows, [`round`] turns shares into an actuator's
+//! numbers, [`drive`] brings an actuator to a row and proves that it is there. Nothing here knows a cloud; each has a crate of
+//! its own (`provider-oci`, `provider-aws`). No decision about shares is taken here. Read [`port`] first.
+
+pub mod error;
+pub mod port;
+
+pub use error::{Error, Kind};
+pub use port::{Apply, Call, Discover, Observe};

@@ -32,7 +32,10 @@ impl Length {
 pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
     let cargo = |args: &'static [&'static str]| move || command(root, "cargo", args);
     let mut table = Table::default();
-    table.step("install tools", || tools::ensure(tools::OF_TESTS))?;
+    table.step("install tools", || {
+        tools::ensure(tools::OF_TESTS)?;
+        tools::ensure_pythons(root, tools::PYTHON_OF_TESTS)
+    })?;
     table.step("tidy", || tidy::run(root))?;
     table.step(
         "build tests",

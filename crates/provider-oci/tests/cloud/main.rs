@@ -1,0 +1,7 @@
+//! OCI as outsiders see it: the official Python SDK is the oracle of our signatures and a client of our fake; against that
+//! fake run all calls of this crate.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod python;
+mod signatures;

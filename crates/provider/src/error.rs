@@ -54,6 +54,13 @@ pub struct Error {
     pub kind: Kind,
     /// The call as the cloud's documentation names it: `route53:ChangeResourceRecordSets`, `GetBackendSet`.
     pub call: &'static str,
+    /// The rest, for people.
+    pub about: Box<About>,
+}
+
+/// What a person wants to know of a failure.
+#[derive(Debug, Default)]
+pub struct About {
     /// What it was about: an id, a name; empty where there is nothing to name.
     pub resource: String,
     /// What was seen: the status, the cloud's code and message.
@@ -73,57 +80,63 @@ impl Error {
         Self {
             kind,
             call,
-            resource: resource.into(),
-            detail: String::new(),
-            fix: None,
-            request_id: None,
-            source: None,
+            about: Box::new(About {
+                resource: resource.into(),
+                ..About::default()
+            }),
         }
     }
 
     /// With what was seen.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.about.detail = detail.into();
         self
     }
 
     /// With what a person can do.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
+        self.about.fix = Some(fix.into());
         self
     }
 
     /// With the cloud's own number of the request.
     #[must_use]
     pub fn request_id(mut self, id: Option<String>) -> Self {
-        self.request_id = id;
+        self.about.request_id = id;
         self
     }
 
     /// With the error beneath.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.about.source = Some(source.into());
         self
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let About {
+            resource,
+            detail,
+            fix,
+            request_id,
+            source: _,
+        } = &*self.about;
         write!(f, "{}", self.call)?;
-        if !self.resource.is_empty() {
-            write!(f, " of {}", self.resource)?;
+        if !resource.is_empty() {
+            write!(f, " of {resource}")?;
         }
         write!(f, ": {}", self.kind.as_str())?;
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
+        if !detail.is_empty() {
+            write!(f, ": {detail}")?;
         }
-        if let Some(fix) = &self.fix {
+        if let Some(fix) = fix {
             write!(f, "; {fix}")?;
         }
-        if let Some(id) = &self.request_id {
+        if let Some(id) = request_id {
             write!(f, " (request {id})")?;
         }
         Ok(())
@@ -132,8 +145,7 @@ impl fmt::Display for Error {
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn error::Error + 'static))
+        let source = self.about.source.as_deref();
+        source.map(|source| source as &(dyn error::Error + 'static))
     }
 }

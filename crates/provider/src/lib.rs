@@ -4,8 +4,12 @@
 //! numbers, [`drive`] brings an actuator to a row and proves that it is there. Nothing here knows a cloud; each has a crate of
 //! its own (`provider-oci`, `provider-aws`). No decision about shares is taken here. Read [`port`] first.
 
+pub mod drive;
 pub mod error;
+pub mod held;
+pub mod pace;
 pub mod port;
+pub mod round;
 
 pub use error::{Error, Kind};
 pub use port::{Apply, Call, Discover, Observe};

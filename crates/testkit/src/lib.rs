@@ -10,10 +10,18 @@ pub mod breaking;
 pub mod bystander;
 pub mod certificate;
 pub mod client;
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "its functions are the bodies of tests"
+)]
+pub mod contract;
 pub mod daemon;
 pub mod faulty;
 pub mod frames;
 pub mod gateway;
+pub mod meddler;
 pub mod nginx;
 pub mod origin;
 pub mod process;

@@ -4,4 +4,22 @@
 //! paces calls or tries them again: that is done for every cloud alike in `bascule-provider`. A key, a token or a pass
 //! phrase must never stand in an error, a log or a debug output. Read [`client`] first.
 
+pub mod apply;
+pub mod auth;
+mod balancer;
+pub mod client;
+pub mod discover;
+pub mod observe;
+pub mod region;
 pub mod sign;
+pub mod surroundings;
+mod wire;
+
+pub use apply::{Machines, SetActuator, SteeringPolicy};
+pub use auth::{Auth, Way};
+pub use balancer::Layer;
+pub use client::{Client, Settings};
+pub use discover::{Addresses, InstancePool, SetSource};
+pub use observe::{PoolLoad, SetHealth};
+pub use region::{Region, Service};
+pub use surroundings::{Surroundings, System};

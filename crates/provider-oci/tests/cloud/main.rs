@@ -3,5 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod credentials;
+mod discovery;
+mod observation;
+mod outsider;
 mod python;
 mod signatures;
+mod world;

@@ -1,0 +1,349 @@
+//! One account in one region: makes a call, signed and within a time, and gives back what the answer says, or an error in
+//! the port's words. It tries nothing a second time and decides nothing; who may call how often is kept by the caller. The
+//! calls are in [`operation`], what becomes of a refusal in [`refusal`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bascule_model::Timestamp;
+use bascule_net::tls::client::Roots;
+use bascule_provider::{Error, Kind};
+use bascule_telemetry::clock;
+use bytes::Bytes;
+use http::header::{IF_MATCH, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::Full;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::auth::{Auth, Identity};
+use crate::region::{Region, Service};
+use crate::sign::Covers;
+use crate::wire::{self, Answer, Wire, WireError};
+
+pub(crate) mod operation;
+mod refusal;
+
+pub(crate) use operation::Operation;
+use refusal::Context;
+
+const NEXT_PAGE: &str = "opc-next-page";
+const REQUEST_ID: &str = "opc-request-id";
+const RETRY_TOKEN: HeaderName = HeaderName::from_static("opc-retry-token");
+const ETAG: &str = "etag";
+
+/// The most that a page may hold, for all lists that are read here.
+pub(crate) const PAGE_MAX: u32 = 1000;
+
+/// The most pages of one list: a hundred thousand things. A list that is longer is one that never ends.
+const PAGES_MAX: usize = 100;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("bascule/", env!("CARGO_PKG_VERSION")));
+
+/// What a client is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The region's identifier. Default: the one that the credentials name.
+    pub region: Option<String>,
+    /// Services at other addresses than the region's, `https://host[:port]` without a path: private endpoints, tests.
+    pub endpoints: BTreeMap<Service, String>,
+    /// Who is trusted to vouch for the services.
+    pub roots: Roots,
+    /// The first pause between two looks at a change that is under way; later ones are longer. Default 500 ms: a load
+    /// balancer takes some seconds.
+    pub pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            region: None,
+            endpoints: BTreeMap::new(),
+            roots: Roots::Web,
+            pause: Duration::from_millis(500),
+        }
+    }
+}
+
+/// One account in one region.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    region: Option<Region>,
+    auth: Auth,
+    wire: Wire,
+    /// What takes one change at a time, by its id.
+    busy: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    operation: &'static Operation,
+    /// What it is about, for errors.
+    resource: String,
+    target: String,
+    body: Option<Value>,
+    if_match: Option<String>,
+}
+
+impl Ask {
+    /// This call about this resource; `path` is what follows the version, its parts encoded by [`segment`].
+    pub(crate) fn new(
+        operation: &'static Operation,
+        resource: impl Into<String>,
+        path: impl AsRef<str>,
+    ) -> Self {
+        let target = format!("{}{}", operation.service.version(), path.as_ref());
+        Self {
+            operation,
+            resource: resource.into(),
+            target,
+            body: None,
+            if_match: None,
+        }
+    }
+
+    /// With a parameter.
+    pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
+        let sign = if self.target.contains('?') { '&' } else { '?' };
+        self.target = format!("{}{sign}{name}={}", self.target, segment(value));
+        self
+    }
+
+    /// With a body.
+    pub(crate) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Only while what is there has this tag, where it has one.
+    pub(crate) fn if_match(mut self, tag: Option<String>) -> Self {
+        self.if_match = tag;
+        self
+    }
+
+    /// An error about it.
+    pub(crate) fn error(&self, kind: Kind) -> Error {
+        Error::new(kind, self.operation.name, self.resource.clone())
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    pub(crate) data: T,
+    /// What changes with every change of it, where the API has that.
+    pub(crate) tag: Option<String>,
+}
+
+impl Client {
+    /// For this account; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a region that is none and for roots that hold no certificate.
+    pub fn new(settings: Settings, auth: Auth) -> Result<Self, Error> {
+        let wire = Wire::new(&settings.roots).map_err(|error| {
+            Error::new(Kind::Invalid, "TLS", "")
+                .detail("the roots cannot be used")
+                .because(error)
+        })?;
+        let region = settings.region.as_deref().map(Region::named).transpose()?;
+        Ok(Self {
+            settings,
+            region,
+            auth,
+            wire,
+            busy: Mutex::default(),
+        })
+    }
+
+    /// The first pause between two looks at a change.
+    pub(crate) const fn pause(&self) -> Duration {
+        self.settings.pause
+    }
+
+    /// Until the guard is dropped nobody else who asks here changes what has this id.
+    pub(crate) async fn exclusive(&self, id: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(busy.entry(id.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    /// Asks, and reads the answer as JSON.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Reply<T>, Error> {
+        let answer = self.send(ask, None).await?;
+        Ok(Reply {
+            data: parse(ask, &answer)?,
+            tag: answer.header(ETAG).map(str::to_owned),
+        })
+    }
+
+    /// Asks for every page of a list. Complete or an error.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Vec<T>, Error> {
+        let mut all: Vec<T> = Vec::new();
+        let mut page: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let answer = self.send(ask, page.as_deref()).await?;
+            all.extend(parse::<Vec<T>>(ask, &answer)?);
+            let next = answer.header(NEXT_PAGE).filter(|next| !next.is_empty());
+            match next {
+                None => return Ok(all),
+                next if next == page.as_deref() => break,
+                next => page = next.map(str::to_owned),
+            }
+        }
+        Err(ask.error(Kind::Invalid).detail("a list that does not end"))
+    }
+
+    /// Asks for a change; what has to be waited for has this id.
+    pub(crate) async fn change(&self, ask: &Ask) -> Result<Option<String>, Error> {
+        let answer = self.send(ask, None).await?;
+        Ok(answer.header("opc-work-request-id").map(str::to_owned))
+    }
+
+    async fn send(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {
+        let identity = self.auth.identity(&self.wire).await?;
+        let base = self.base(ask, &identity)?;
+        let now = clock::wall();
+        let request = request(ask, page, &base, &identity, now)?;
+        let answer = self.wire.exchange(&base, request).await;
+        let answer = answer.map_err(|error| broken(ask, &base, error))?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        if answer.status == http::StatusCode::UNAUTHORIZED {
+            self.auth.forget().await;
+        }
+        let context = Context {
+            who: identity.who,
+            now: clock::wall(),
+        };
+        Err(refusal::error(ask, &answer, context))
+    }
+
+    /// Where the service is.
+    fn base(&self, ask: &Ask, identity: &Identity) -> Result<String, Error> {
+        let service = ask.operation.service;
+        if let Some(base) = self.settings.endpoints.get(&service) {
+            return Ok(base.trim_end_matches('/').to_owned());
+        }
+        let region = self.region.as_ref().or(identity.region.as_ref());
+        region.map(|region| service.host(region)).ok_or_else(|| {
+            ask.error(Kind::Invalid).detail("no region is known").fix(
+                "write `region:` at the provider, or `region=` into the profile of the credentials",
+            )
+        })
+    }
+}
+
+fn request(
+    ask: &Ask,
+    page: Option<&str>,
+    base: &str,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let invalid = || {
+        ask.error(Kind::Invalid)
+            .detail("a request that cannot be written")
+    };
+    let mut target = ask.target.clone();
+    if let Some(page) = page {
+        let sign = if target.contains('?') { '&' } else { '?' };
+        target = format!("{target}{sign}page={}", segment(page));
+    }
+    let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
+    let mut request = Request::builder()
+        .method(ask.operation.method())
+        .uri(target)
+        .body(Bytes::from(body))
+        .map_err(|error| invalid().because(error))?;
+    let host = wire::authority(base).map_err(|error| broken(ask, base, error))?;
+    *request.headers_mut() = identity
+        .signer
+        .sign(&request, &host, now, Covers::Host)
+        .map_err(|error| invalid().because(error))?;
+    add(request.headers_mut(), ask).map_err(|error| invalid().because(error))?;
+    Ok(request.map(Full::new))
+}
+
+/// What is not signed.
+fn add(headers: &mut HeaderMap, ask: &Ask) -> Result<(), http::header::InvalidHeaderValue> {
+    headers.insert(
+        http::header::ACCEPT,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(USER_AGENT, AGENT);
+    if let Some(tag) = &ask.if_match {
+        headers.insert(IF_MATCH, HeaderValue::from_str(tag)?);
+    }
+    if ask.operation.takes_retry_token {
+        // OCI does a change once, however often the same one arrives.
+        let token = format!("{:032x}", fastrand::u128(..));
+        headers.insert(RETRY_TOKEN, HeaderValue::from_str(&token)?);
+    }
+    Ok(())
+}
+
+fn parse<T: DeserializeOwned>(ask: &Ask, answer: &Answer) -> Result<T, Error> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        refusal::foreign(ask, answer)
+            .request_id(answer.header(REQUEST_ID).map(str::to_owned))
+            .because(error)
+    })
+}
+
+/// No answer.
+fn broken(ask: &Ask, base: &str, error: WireError) -> Error {
+    let failed = |kind| ask.error(kind).detail(error.to_string());
+    match &error {
+        WireError::Address(_) => failed(Kind::Invalid).fix(format!(
+            "correct the endpoint of {}",
+            ask.operation.service.as_str()
+        )),
+        WireError::TooLarge => failed(Kind::Invalid),
+        WireError::Certificate { .. } => failed(Kind::Invalid)
+            .fix("is something between here and OCI? its authority can be named in `ca_file`"),
+        WireError::Connect { .. } => failed(Kind::Transient).fix(format!(
+            "is the region right, and is there a way to {base}?"
+        )),
+        WireError::Broken(_) | WireError::Half(_) | WireError::TimedOut => failed(Kind::Transient),
+    }
+    .because(error)
+}
+
+/// One part of a path, or a value of a parameter, encoded: all but letters, digits and `-._~`.
+pub(crate) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_path_are_encoded() {
+        assert_eq!(segment("10.0.0.3:8080"), "10.0.0.3%3A8080");
+        assert_eq!(segment("a b/ü"), "a%20b%2F%C3%BC");
+        let ask = Ask::new(&operation::LIST_PRIVATE_IPS, "", "/privateIps")
+            .query("subnetId", "ocid1.subnet")
+            .query("limit", "1000");
+        assert_eq!(
+            ask.target,
+            "/20160918/privateIps?subnetId=ocid1.subnet&limit=1000"
+        );
+    }
+}

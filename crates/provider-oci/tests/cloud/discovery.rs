@@ -1,0 +1,182 @@
+//! What is found in pools and sets: all of it, or an error that says what to do.
+
+use std::net::IpAddr;
+
+use bascule_provider::port::Lifecycle;
+use bascule_provider::{Discover, Kind};
+use bascule_provider_oci::{Addresses, InstancePool, Layer, SetSource};
+use bascule_testkit::oci::{Balancer, Fault, Machine};
+
+use crate::world::{BALANCER, NETWORK_BALANCER, POOL, World, machines};
+
+fn pool(world: &World, addresses: Addresses) -> InstancePool {
+    InstancePool::new(world.client(), POOL, addresses)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn two_thousand_machines_are_read_with_seven_calls() {
+    let world = World::new();
+    world.oci.set_pool(POOL, machines(2000));
+    world.oci.set_pool("ocid1.instancepool.oc1..other", vec![]);
+    let set = pool(&world, Addresses::Private).discover().await.unwrap();
+    assert_eq!(set.instances.len(), 2000);
+    assert_eq!(
+        set.instances["ocid1.instance.oc1..01999"].address,
+        ip("10.0.7.207")
+    );
+    assert_eq!(world.oci.calls().len(), 7);
+}
+
+#[tokio::test]
+async fn of_two_cards_the_primary_one_gives_the_address() {
+    let world = World::new();
+    let mut few = machines(3);
+    few[1].second = Some(ip("172.16.0.1"));
+    world.oci.set_pool(POOL, few);
+    world
+        .oci
+        .set_pool("ocid1.instancepool.oc1..other", machines(2));
+    let set = pool(&world, Addresses::Private).discover().await.unwrap();
+    let addresses: Vec<IpAddr> = set.instances.values().map(|each| each.address).collect();
+    assert_eq!(addresses, ["10.0.0.0", "10.0.0.1", "10.0.0.2"].map(ip));
+    let mut many = machines(20);
+    many[1].second = Some(ip("172.16.0.1"));
+    world.oci.set_pool(POOL, many);
+    let set = pool(&world, Addresses::Private).discover().await.unwrap();
+    assert_eq!(
+        set.instances["ocid1.instance.oc1..00001"].address,
+        ip("10.0.0.1")
+    );
+}
+
+#[tokio::test]
+async fn public_addresses_are_asked_card_by_card() {
+    let world = World::new();
+    let mut all = machines(40);
+    for (number, machine) in (0_u8..).zip(&mut all) {
+        machine.public = Some(IpAddr::from([198, 51, 100, number]));
+    }
+    world.oci.set_pool(POOL, all);
+    let set = pool(&world, Addresses::Public).discover().await.unwrap();
+    assert_eq!(
+        set.instances["ocid1.instance.oc1..00039"].address,
+        ip("198.51.100.39")
+    );
+    assert_eq!(world.oci.calls().len(), 3 + 40);
+}
+
+#[tokio::test]
+async fn lives_are_told_and_only_what_runs_must_have_an_address() {
+    let world = World::new();
+    let state = |id: &str, state: &str, address: Option<&str>| {
+        let mut machine = Machine::running(id, ip("10.0.0.1"));
+        machine.address = address.map(ip);
+        machine.state = state.to_owned();
+        machine
+    };
+    let all = vec![
+        state("a", "Provisioning", None),
+        state("b", "Provisioning", Some("10.0.0.2")),
+        state("c", "Running", Some("10.0.0.3")),
+        state("d", "Terminating", Some("10.0.0.4")),
+        state("e", "Terminated", Some("10.0.0.5")),
+        state("f", "Stopped", Some("10.0.0.6")),
+    ];
+    world.oci.set_pool(POOL, all);
+    let source = pool(&world, Addresses::Private);
+    let set = source.discover().await.unwrap();
+    let lives: Vec<(&str, Lifecycle)> = set
+        .instances
+        .iter()
+        .map(|(id, each)| (&**id, each.lifecycle))
+        .collect();
+    let expected = [
+        ("b", Lifecycle::Starting),
+        ("c", Lifecycle::Running),
+        ("d", Lifecycle::Stopping),
+        ("f", Lifecycle::Stopped),
+    ];
+    assert_eq!(lives, expected);
+    world.oci.set_pool(POOL, vec![state("g", "Running", None)]);
+    let error = source.discover().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("g runs, but has no private address"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_order_of_pages_changes_nothing_and_a_page_that_fails_is_an_error() {
+    let world = World::new();
+    let mut all = machines(30);
+    world.oci.set_pool(POOL, all.clone());
+    world.oci.set_page(7);
+    let source = pool(&world, Addresses::Private);
+    let before = source.discover().await.unwrap();
+    all.reverse();
+    world.oci.set_pool(POOL, all);
+    assert_eq!(source.discover().await.unwrap(), before);
+    for path in ["/instances", "/vnicAttachments", "/privateIps"] {
+        world.oci.heal();
+        world
+            .oci
+            .fail(path, Fault::refused(500, "InternalServerError"), 2, 1);
+        let error = source.discover().await.unwrap_err();
+        assert_eq!(error.kind, Kind::Transient, "{path}: {error}");
+    }
+    world.oci.heal();
+    world.oci.fail("/vnicAttachments", Fault::Half, 1, 1);
+    assert_eq!(source.discover().await.unwrap_err().kind, Kind::Transient);
+    assert_eq!(source.discover().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_not_there_is_denied_with_the_policy_to_add() {
+    let world = World::new();
+    let error = pool(&world, Addresses::Private)
+        .discover()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("GetInstancePool of {POOL}: denied: 404")),
+        "{text}"
+    );
+    assert!(
+        text.contains("Allow group GROUP to read instance-pools in compartment"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn backends_of_both_load_balancers_are_sources() {
+    let world = World::new();
+    let backends = [("10.0.0.1:8080", 10), ("10.0.0.2:8080", 10)];
+    for (kind, layer, id, drain) in [
+        (Balancer::Load, Layer::Seven, BALANCER, "drain"),
+        (Balancer::Network, Layer::Four, NETWORK_BALANCER, "isDrain"),
+    ] {
+        world.oci.add_backend_set(kind, id, "web", &backends);
+        let path = kind.path(id, "web");
+        let mut set = world.oci.document(&path).unwrap();
+        set["backends"][1][drain] = true.into();
+        world.oci.put_document(&path, set);
+        let source = SetSource::new(world.client(), layer, id, "web");
+        assert!(source.source().ends_with("/web"), "{}", source.source());
+        let set = source.discover().await.unwrap();
+        let first = &set.instances["10.0.0.1:8080"];
+        assert_eq!((first.address, first.port), (ip("10.0.0.1"), Some(8080)));
+        assert_eq!(first.lifecycle, Lifecycle::Running);
+        assert_eq!(
+            set.instances["10.0.0.2:8080"].lifecycle,
+            Lifecycle::Stopping
+        );
+    }
+}

@@ -51,6 +51,8 @@ pub struct Settings {
     pub endpoints: BTreeMap<Service, String>,
     /// Who is trusted to vouch for the services.
     pub roots: Roots,
+    /// For one call, its connection included. Default 10 s: OCI answers in tenths of a second, and what takes longer is ill.
+    pub timeout: Duration,
     /// The first pause between two looks at a change that is under way; later ones are longer. Default 500 ms: a load
     /// balancer takes some seconds.
     pub pause: Duration,
@@ -62,6 +64,7 @@ impl Default for Settings {
             region: None,
             endpoints: BTreeMap::new(),
             roots: Roots::Web,
+            timeout: Duration::from_secs(10),
             pause: Duration::from_millis(500),
         }
     }
@@ -145,7 +148,7 @@ impl Client {
     /// # Errors
     /// [`Kind::Invalid`] for a region that is none and for roots that hold no certificate.
     pub fn new(settings: Settings, auth: Auth) -> Result<Self, Error> {
-        let wire = Wire::new(&settings.roots).map_err(|error| {
+        let wire = Wire::new(&settings.roots, settings.timeout).map_err(|error| {
             Error::new(Kind::Invalid, "TLS", "")
                 .detail("the roots cannot be used")
                 .because(error)
@@ -312,7 +315,9 @@ fn broken(ask: &Ask, base: &str, error: WireError) -> Error {
         WireError::Connect { .. } => failed(Kind::Transient).fix(format!(
             "is the region right, and is there a way to {base}?"
         )),
-        WireError::Broken(_) | WireError::Half(_) | WireError::TimedOut => failed(Kind::Transient),
+        WireError::Broken(_) | WireError::Half(_) | WireError::TimedOut(_) => {
+            failed(Kind::Transient)
+        }
     }
     .because(error)
 }

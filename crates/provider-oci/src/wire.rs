@@ -18,9 +18,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// For one exchange, connection included. OCI answers in tenths of a second; what takes longer is ill.
-pub(crate) const EXCHANGE_MAX: Duration = Duration::from_secs(10);
-
 /// The largest answer: a page of a thousand instances is about a megabyte.
 const ANSWER_MAX: usize = 8 << 20;
 
@@ -58,8 +55,8 @@ pub(crate) enum WireError {
     #[error("the answer broke off")]
     Half(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It took too long.
-    #[error("no answer within {EXCHANGE_MAX:?}")]
-    TimedOut,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
     /// The answer is larger than allowed.
     #[error("an answer of more than {ANSWER_MAX} bytes")]
     TooLarge,
@@ -84,6 +81,8 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Wire {
     tls: ClientTls,
+    /// For one exchange, connection included.
+    timeout: Duration,
     idle: Mutex<BTreeMap<String, Vec<SendRequest<Full<Bytes>>>>>,
 }
 
@@ -97,13 +96,17 @@ struct Place {
 }
 
 impl Wire {
-    /// Trusting these roots.
+    /// Trusting these roots, with this time for each exchange.
     ///
     /// # Errors
     /// When a file of roots holds none.
-    pub(crate) fn new(roots: &Roots) -> Result<Self, bascule_net::tls::TlsError> {
+    pub(crate) fn new(
+        roots: &Roots,
+        timeout: Duration,
+    ) -> Result<Self, bascule_net::tls::TlsError> {
         Ok(Self {
             tls: ClientTls::new(roots)?,
+            timeout,
             idle: Mutex::default(),
         })
     }
@@ -115,9 +118,9 @@ impl Wire {
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, WireError> {
         let place = place(base)?;
-        tokio::time::timeout(EXCHANGE_MAX, self.ask(&place, request))
+        tokio::time::timeout(self.timeout, self.ask(&place, request))
             .await
-            .unwrap_or(Err(WireError::TimedOut))
+            .unwrap_or(Err(WireError::TimedOut(self.timeout)))
     }
 
     async fn ask(

@@ -132,6 +132,17 @@ impl SetActuator {
         if !self.edit(&mut body, wanted)? {
             return Ok(());
         }
+        if self
+            .set
+            .backends(&body)?
+            .iter()
+            .all(|each| share(each) == 0)
+        {
+            return Err(self
+                .failed(Kind::Invalid)
+                .detail("every backend would be off, and every request refused")
+                .fix("leave one on"));
+        }
         let ask = self.set.ask(self.set.dialect.update, "");
         let ask = ask.body(body).if_match(there.tag);
         match self.set.client.change(&ask).await? {

@@ -203,10 +203,12 @@ impl Client {
         Err(ask.error(Kind::Invalid).detail("a list that does not end"))
     }
 
-    /// Asks for a change; what has to be waited for has this id.
-    pub(crate) async fn change(&self, ask: &Ask) -> Result<Option<String>, Error> {
+    /// Asks for a change that is done later; the work to wait for has this id. An answer without one is none of the API's:
+    /// something in between may answer with 200 as well.
+    pub(crate) async fn change(&self, ask: &Ask) -> Result<String, Error> {
         let answer = self.send(ask, None).await?;
-        Ok(answer.header("opc-work-request-id").map(str::to_owned))
+        let id = answer.header("opc-work-request-id").map(str::to_owned);
+        id.ok_or_else(|| refusal::foreign(ask, &answer))
     }
 
     async fn send(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {

@@ -145,10 +145,8 @@ impl SetActuator {
         }
         let ask = self.set.ask(self.set.dialect.update, "");
         let ask = ask.body(body).if_match(there.tag);
-        match self.set.client.change(&ask).await? {
-            Some(id) => work::done(&self.set, &id).await,
-            None => Ok(()),
-        }
+        let id = self.set.client.change(&ask).await?;
+        work::done(&self.set, &id).await
     }
 
     /// Makes of a set as it is read one as it is written; says whether anything changes by it.

@@ -145,10 +145,10 @@ impl SteeringPolicy {
             super::put(&mut body, "template", template.clone());
         }
         let ask = self.ask(&UPDATE_STEERING_POLICY);
-        self.client
-            .change(&ask.body(body).if_match(there.tag))
-            .await?;
-        Ok(())
+        let ask = ask.body(body).if_match(there.tag);
+        // It answers with the policy; anything else is not from there.
+        let after: Reply<Value> = self.client.read(&ask).await?;
+        self.policy(&after.data).map(|_| ())
     }
 
     fn set(&self, policy: &mut Policy, member: &BackendName, to: Setting) -> Result<(), Error> {

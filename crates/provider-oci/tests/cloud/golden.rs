@@ -1,0 +1,80 @@
+//! Every call as it is sent: method, target, headers, body. A difference is a change of what OCI is asked, and to be read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bascule_model::BackendName;
+use bascule_provider::port::{Numbers, Setting};
+use bascule_provider::{Apply, Discover, Observe};
+use bascule_provider_oci::{
+    Addresses, InstancePool, Layer, Machines, PoolLoad, SetActuator, SetHealth, SteeringPolicy,
+};
+use bascule_testkit::oci::Called;
+
+use crate::outsider::furnish;
+use crate::world::{BALANCER, NETWORK_BALANCER, POLICY, POOL, World, machines};
+
+/// The calls as text; what is by chance or by the clock is named instead.
+fn text(calls: &[Called]) -> String {
+    let mut text = String::new();
+    for call in calls {
+        writeln!(text, "{} {}", call.method, call.target).unwrap();
+        for (name, value) in &call.headers {
+            let value = match name.as_str() {
+                "opc-retry-token" | "content-length" | "x-content-sha256" => "…",
+                _ => value,
+            };
+            writeln!(text, "{name}: {value}").unwrap();
+        }
+        let mut body = call.body.clone();
+        for key in ["startTime", "endTime"] {
+            if let Some(time) = body.get_mut(key) {
+                *time = "…".into();
+            }
+        }
+        if !body.is_null() {
+            writeln!(text, "{body:#}").unwrap();
+        }
+        writeln!(text, "→ {}\n", call.status).unwrap();
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_call_is_sent_as_it_is_written_down() {
+    let world = World::new();
+    furnish(&world);
+    world.oci.set_pool(POOL, machines(9));
+    let client = world.client();
+    let oci = || BackendName::parse("oci").unwrap();
+    InstancePool::new(client.clone(), POOL, Addresses::Private)
+        .discover()
+        .await
+        .unwrap();
+    PoolLoad::new(client.clone(), POOL).observe().await.unwrap();
+    world.oci.set_pool(POOL, machines(1));
+    InstancePool::new(client.clone(), POOL, Addresses::Public)
+        .discover()
+        .await
+        .unwrap_err();
+    let wanted = |setting| Numbers::from([(oci(), setting)]);
+    for (layer, id) in [(Layer::Seven, BALANCER), (Layer::Four, NETWORK_BALANCER)] {
+        let members = BTreeMap::from([(oci(), Machines::of(["10.0.0.1"]).unwrap())]);
+        let actuator = SetActuator::new(client.clone(), layer, id, "web", members);
+        for setting in [Setting::Weight(42), Setting::Off] {
+            let over = actuator.read().await.unwrap();
+            actuator.write(&over, &wanted(setting)).await.unwrap();
+        }
+        SetHealth::new(client.clone(), layer, id, "web")
+            .observe()
+            .await
+            .unwrap();
+    }
+    let members = BTreeMap::from([(oci(), ["oci".to_owned()].into())]);
+    let policy = SteeringPolicy::new(client, POLICY, members);
+    for setting in [Setting::Weight(42), Setting::Off] {
+        let over = policy.read().await.unwrap();
+        policy.write(&over, &wanted(setting)).await.unwrap();
+    }
+    insta::assert_snapshot!(text(&world.oci.calls()));
+}

@@ -109,6 +109,11 @@ pub(crate) const PYTHON_OF_TESTS: &[Python] = &[
         name: "oci",
         package: "oci==2.189.0",
     },
+    // Plays AWS, and brings boto3, which looks at what we did there and signs beside us.
+    Python {
+        name: "moto",
+        package: "moto[server]==5.2.5",
+    },
 ];
 
 /// Installs those that are missing.

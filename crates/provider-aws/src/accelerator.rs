@@ -1,0 +1,210 @@
+//! Endpoints of an endpoint group of Global Accelerator as an actuator: a backend is an endpoint, its number the endpoint's
+//! weight. An update replaces the whole list, so that the whole list is read, changed and written, the rest of it as it was.
+//!
+//! Off is weight 0 of an endpoint and never a traffic dial of 0: when no other group is healthy, Global Accelerator fails over
+//! to a group whatever its dial, and would send traffic to what is off. The dial is read by nothing here and stays as it is.
+//! There is no compare-and-set in this API: what is there is read right before it is written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_model::BackendName;
+use bascule_model::hash::Fnv;
+use bascule_provider::port::{Numbers, Settings, Unit};
+use bascule_provider::{Apply, Call, Error, Kind};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::request::Request;
+use crate::send::Answer;
+use crate::service::Service;
+use crate::weights::{Refusal, settings, stranger, weight};
+
+/// The largest weight of an endpoint.
+pub const WEIGHT_MAX: u32 = 255;
+
+/// What an endpoint weighs that says nothing.
+const WEIGHT_DEFAULT: u32 = 128;
+
+const READ: &str = "globalaccelerator:DescribeEndpointGroup";
+const UPDATE: &str = "globalaccelerator:UpdateEndpointGroup";
+const PREFIX: &str = "GlobalAccelerator_V20180706";
+
+/// The endpoints of a group.
+#[derive(Debug)]
+pub struct Endpoints {
+    account: Arc<Account>,
+    /// The ARN of the group.
+    group: String,
+    members: BTreeMap<BackendName, String>,
+    actuator: String,
+}
+
+/// An endpoint as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    id: String,
+    weight: u32,
+    /// Whether it sees the client's address; not said where AWS does not say it.
+    keeps_client_address: Option<bool>,
+}
+
+impl Endpoints {
+    /// The endpoints of this group; `members`: the id of each backend's endpoint, which is an ARN, an allocation id of an
+    /// elastic address, or an instance's id.
+    #[must_use]
+    pub fn new(account: Arc<Account>, group: &str, members: BTreeMap<BackendName, String>) -> Self {
+        let name = group.rsplit_once(':').map_or(group, |(_, name)| name);
+        Self {
+            actuator: format!("globalaccelerator/{name}"),
+            account,
+            group: group.to_owned(),
+            members,
+        }
+    }
+
+    async fn look(&self) -> Result<Vec<Endpoint>, Error> {
+        let body = json!({ "EndpointGroupArn": self.group });
+        let answer = self.ask(READ, &body).await?;
+        endpoints(&answer)
+    }
+
+    async fn ask(&self, call: &'static str, body: &Value) -> Result<Answer, Error> {
+        let service = Service::GlobalAccelerator;
+        let request = Request::json(service, call, &self.group, PREFIX, body);
+        self.account.send(&request).await
+    }
+
+    fn settings(&self, endpoints: &[Endpoint]) -> Settings {
+        let there = endpoints.iter();
+        let there = there.map(|endpoint| (endpoint.id.as_str(), endpoint.weight));
+        let ids = self.members.iter();
+        let ids = ids.map(|(backend, id)| (backend, id.as_str()));
+        settings(version(endpoints), there, ids)
+    }
+
+    async fn set(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {
+        let there = self.look().await?;
+        if version(&there) != over.version {
+            return Err(Error::new(Kind::Conflict, UPDATE, &*self.group).detail(
+                "the endpoints are no longer what was read: something else changes them too",
+            ));
+        }
+        let after = self.after(&there, wanted).map_err(|refusal| {
+            let error = Error::new(Kind::Invalid, UPDATE, &*self.group);
+            error.detail(refusal.detail).fix(refusal.fix)
+        })?;
+        if after == there {
+            return Ok(());
+        }
+        let configurations: Vec<Value> = after.iter().map(configuration).collect();
+        let body = json!({
+            "EndpointGroupArn": self.group,
+            "EndpointConfigurations": configurations,
+        });
+        let answer = self.ask(UPDATE, &body).await?;
+        endpoints(&answer).map(drop)
+    }
+
+    fn after(&self, there: &[Endpoint], wanted: &Numbers) -> Result<Vec<Endpoint>, Refusal> {
+        let mut after = there.to_vec();
+        for (backend, setting) in wanted {
+            let id = self.members.get(backend).ok_or_else(|| stranger(backend))?;
+            let weight = weight(*setting, WEIGHT_MAX)?;
+            match after.iter_mut().find(|endpoint| endpoint.id == *id) {
+                Some(endpoint) => endpoint.weight = weight,
+                None => after.push(Endpoint {
+                    id: id.clone(),
+                    weight,
+                    keeps_client_address: None,
+                }),
+            }
+        }
+        if after.iter().all(|endpoint| endpoint.weight == 0) {
+            return Err(Refusal::new(
+                "all weights would be 0: the group would take no traffic",
+                "leave one backend on",
+            ));
+        }
+        Ok(after)
+    }
+}
+
+fn endpoints(answer: &Answer) -> Result<Vec<Endpoint>, Error> {
+    let json: Value = serde_json::from_str(&answer.body)
+        .map_err(|error| answer.unfit("the answer is not JSON").because(error))?;
+    let Some(group) = json.get("EndpointGroup") else {
+        return Err(answer.unfit("the answer lacks EndpointGroup"));
+    };
+    // A group without endpoints has no list.
+    let list = group.get("EndpointDescriptions").and_then(Value::as_array);
+    let mut out = Vec::new();
+    for description in list.into_iter().flatten() {
+        let id = description.get("EndpointId").and_then(Value::as_str);
+        let id = id.ok_or_else(|| answer.unfit("an endpoint has no id"))?;
+        let weight = match description.get("Weight") {
+            None => WEIGHT_DEFAULT,
+            Some(weight) => weight
+                .as_u64()
+                .and_then(|weight| u32::try_from(weight).ok())
+                .ok_or_else(|| answer.unfit(format!("the weight of {id} is no number")))?,
+        };
+        out.push(Endpoint {
+            id: id.to_owned(),
+            weight,
+            keeps_client_address: description
+                .get("ClientIPPreservationEnabled")
+                .and_then(Value::as_bool),
+        });
+    }
+    Ok(out)
+}
+
+fn configuration(endpoint: &Endpoint) -> Value {
+    let mut out = json!({ "EndpointId": endpoint.id, "Weight": endpoint.weight });
+    if let (Some(keeps), Some(fields)) = (endpoint.keeps_client_address, out.as_object_mut()) {
+        fields.insert("ClientIPPreservationEnabled".to_owned(), keeps.into());
+    }
+    out
+}
+
+fn version(endpoints: &[Endpoint]) -> String {
+    let mut lines: Vec<String> = endpoints
+        .iter()
+        .map(|endpoint| {
+            let keeps = endpoint.keeps_client_address;
+            format!("{} {} {keeps:?}\n", endpoint.id, endpoint.weight)
+        })
+        .collect();
+    lines.sort_unstable();
+    let hash = lines
+        .iter()
+        .fold(Fnv::new(), |hash, line| hash.write(line.as_bytes()));
+    format!("{:016x}", hash.value())
+}
+
+impl Apply for Endpoints {
+    fn actuator(&self) -> &str {
+        &self.actuator
+    }
+
+    fn unit(&self) -> Unit {
+        Unit {
+            max: WEIGHT_MAX,
+            // AWS says no time; it is seconds to a minute, and open connections stay where they are.
+            delay: Duration::ZERO,
+        }
+    }
+
+    fn read(&self) -> Call<'_, Settings> {
+        Box::pin(async {
+            let endpoints = self.look().await?;
+            Ok(self.settings(&endpoints))
+        })
+    }
+
+    fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()> {
+        Box::pin(self.set(over, wanted))
+    }
+}

@@ -1,0 +1,256 @@
+//! Who calls AWS, from where: the credentials by AWS's own chain (environment, profile, web identity, assumed role, the
+//! machine's role by IMDSv2), and the region. Credentials are asked for again before they expire, and each minute where they
+//! do not, so that a rotated key is taken without a restart. They are held here alone and are never printed.
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+#[expect(
+    deprecated,
+    reason = "its new name is in a crate that nothing else here needs"
+)]
+use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use bascule_model::Timestamp;
+use bascule_provider::{Error, Kind};
+use bascule_telemetry::clock;
+use tokio::sync::Mutex;
+
+use crate::request::Request;
+use crate::send;
+use crate::service::Service;
+use crate::xml::{at, text};
+
+/// What a call may take from its first byte to the last of its answer.
+const CALL_MAX: Duration = Duration::from_secs(10);
+
+/// How long the whole chain may take: IMDS and STS are asked within.
+const CHAIN_MAX: Duration = Duration::from_secs(10);
+
+/// How long credentials without an end are kept before they are read again.
+const REREAD: Duration = Duration::from_secs(60);
+
+/// How long before their end credentials are asked for anew. AWS has the next ones ready about then.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// Where credentials and region come from; what is not said here is found as AWS's own programs find it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The region, such as `us-east-1`. By default from `AWS_REGION`, the profile, or the machine.
+    pub region: Option<String>,
+    /// A profile, and nothing but it. By default the whole chain, in which the environment comes first.
+    pub profile: Option<String>,
+    /// A file of profiles in place of `~/.aws/config` and `~/.aws/credentials`.
+    pub profile_file: Option<PathBuf>,
+    /// One address for all services in place of AWS's own: a private endpoint, a fake.
+    pub endpoint: Option<String>,
+    /// How long one call may take, credentials apart. By default ten seconds: AWS answers these calls in well under one, and who
+    /// waits longer would be better off asking again.
+    pub patience: Option<Duration>,
+}
+
+/// An account of AWS, seen from one region.
+#[derive(Debug)]
+pub struct Account {
+    options: Options,
+    region: String,
+    connector: SharedHttpConnector,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// Credentials, until when they are used. AWS's type hides its secrets from `Debug`.
+#[derive(Debug)]
+struct Kept {
+    credentials: Credentials,
+    until: Timestamp,
+}
+
+/// Who AWS takes the caller for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The number of the account.
+    pub account: String,
+    /// The user or role.
+    pub arn: String,
+}
+
+impl Account {
+    /// Finds the region; credentials are looked for with the first call.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when no region is said anywhere, or what is said is none.
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        let region = match options.region.clone() {
+            Some(region) => Some(region),
+            None => chain(&options)
+                .await?
+                .region()
+                .map(|region| region.as_ref().to_owned()),
+        };
+        let error = || Error::new(Kind::Invalid, "region", "");
+        let fix = "set `region` of this provider, such as us-east-1, or AWS_REGION";
+        let region = region.ok_or_else(|| error().detail("no region is said").fix(fix))?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if region.is_empty() || !region.chars().all(fits) {
+            return Err(error().detail(format!("{region:?} is no region")).fix(fix));
+        }
+        Ok(Self {
+            options,
+            region,
+            connector: send::connector(),
+            kept: Mutex::new(None),
+        })
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Who AWS takes the caller for. Needs no permission, so it tells wrong credentials from missing permissions.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Kind::Denied`] when the credentials are missing or wrong.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        let request = Request::query(Service::Sts, "sts:GetCallerIdentity", "", &[]);
+        let answer = self.send(&request).await?;
+        let document = answer.document("GetCallerIdentityResponse")?;
+        let result = at(document.root_element(), "GetCallerIdentityResult");
+        let field = |name| {
+            result
+                .and_then(|result| text(result, name))
+                .map(str::to_owned)
+        };
+        match (field("Account"), field("Arn")) {
+            (Some(account), Some(arn)) => Ok(Identity { account, arn }),
+            _ => Err(answer.unfit("the answer lacks Account or Arn")),
+        }
+    }
+
+    pub(crate) fn endpoint(&self, service: Service) -> String {
+        match &self.options.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => service.endpoint(&self.region),
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.options.patience.unwrap_or(CALL_MAX)
+    }
+
+    pub(crate) const fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
+    }
+
+    /// The credentials for a call.
+    pub(crate) async fn credentials(&self, request: &Request) -> Result<Credentials, Error> {
+        let mut kept = self.kept.lock().await;
+        let now = clock::wall();
+        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
+            return Ok(kept.credentials.clone());
+        }
+        let asked = tokio::time::timeout(CHAIN_MAX, self.ask()).await;
+        let credentials = asked
+            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_MAX)))
+            .map_err(|error| lacking(request, error))?;
+        let reread = now.as_millis() + millis(REREAD);
+        let until = match credentials.expiry() {
+            Some(end) => {
+                let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
+                // Such as end sooner than that are asked for with each call.
+                millis(end.saturating_sub(RENEW_BEFORE))
+            }
+            None => reread,
+        };
+        *kept = Some(Kept {
+            credentials: credentials.clone(),
+            until: Timestamp::from_millis(until),
+        });
+        Ok(credentials)
+    }
+
+    async fn ask(&self) -> Result<Credentials, CredentialsError> {
+        if let Some(profile) = &self.options.profile {
+            // Through the chain, keys in the environment would win over the profile that was asked for.
+            let mut provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
+            if let Some(files) = files(&self.options) {
+                provider = provider.profile_files(files);
+            }
+            return provider.build().provide_credentials().await;
+        }
+        let config = chain(&self.options)
+            .await
+            .map_err(CredentialsError::not_loaded)?;
+        match config.credentials_provider() {
+            Some(provider) => provider.provide_credentials().await,
+            None => Err(CredentialsError::not_loaded("the chain has no provider")),
+        }
+    }
+}
+
+/// AWS's chain, built anew so that it reads environment and files again.
+async fn chain(options: &Options) -> Result<SdkConfig, Error> {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = options.region.clone() {
+        loader = loader.region(aws_config::Region::new(region));
+    }
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(files) = files(options) {
+        loader = loader.profile_files(files);
+    }
+    tokio::time::timeout(CHAIN_MAX, loader.load())
+        .await
+        .map_err(|error| {
+            Error::new(Kind::Transient, "region", "")
+                .detail("the machine's metadata do not answer")
+                .fix("set `region` of this provider, or AWS_REGION")
+                .because(error)
+        })
+}
+
+#[expect(
+    deprecated,
+    reason = "its new name is in a crate that nothing else here needs"
+)]
+fn files(options: &Options) -> Option<ProfileFiles> {
+    let file = options.profile_file.as_ref()?;
+    Some(
+        ProfileFiles::builder()
+            .with_file(ProfileFileKind::Config, file)
+            .build(),
+    )
+}
+
+fn lacking(request: &Request, error: CredentialsError) -> Error {
+    let (kind, detail) = match &error {
+        CredentialsError::CredentialsNotLoaded(_) => (Kind::Denied, "no credentials are found"),
+        CredentialsError::InvalidConfiguration(_) => (
+            Kind::Denied,
+            "the configuration of the credentials is wrong",
+        ),
+        CredentialsError::ProviderTimedOut(_) => (
+            Kind::Transient,
+            "the source of the credentials does not answer",
+        ),
+        _ => (Kind::Denied, "the source of the credentials refuses"),
+    };
+    Error::new(kind, request.call, request.resource.clone())
+        .detail(detail)
+        .fix(
+            "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a web identity, or a role \
+             of the machine",
+        )
+        .because(error)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

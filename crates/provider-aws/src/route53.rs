@@ -1,0 +1,306 @@
+//! Weighted records of Route 53 as an actuator: one record for each backend under one name and type, its `SetIdentifier` the
+//! backend's name. Reads all that stands at the name, changes what is ours in one atomic batch that names what was read (so
+//! that a change by another tool in between makes it fail whole), and returns once Route 53 says that all its servers have
+//! it. Records that are not ours are kept and told. Must never set all weights to 0: Route 53 takes that as equal. What is
+//! read is in [`records`](self), what is sent in `batch`.
+
+mod batch;
+mod records;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bascule_model::BackendName;
+use bascule_provider::port::{Numbers, Settings, Unit};
+use bascule_provider::{Apply, Call, Error, Kind};
+use bascule_telemetry::clock;
+
+use crate::account::Account;
+use crate::request::Request;
+use crate::send::Answer;
+use crate::service::Service;
+use crate::weights::settings;
+use crate::xml::at;
+
+use self::batch::Batch;
+use self::records::{Record, Routing};
+
+/// The largest weight of a record.
+pub const WEIGHT_MAX: u32 = 255;
+
+const READ: &str = "route53:ListResourceRecordSets";
+const CHANGE: &str = "route53:ChangeResourceRecordSets";
+const CHANGED: &str = "route53:GetChange";
+
+/// How often Route 53 is asked whether a change has reached its servers. With [`PAUSE`] four minutes; most are there in one.
+const POLLS_MAX: u32 = 120;
+
+/// Between two such questions.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The type of the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordType {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// One other name.
+    Cname,
+}
+
+impl RecordType {
+    /// As DNS writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::Aaaa => "AAAA",
+            Self::Cname => "CNAME",
+        }
+    }
+
+    fn fits(self, values: &[String]) -> bool {
+        match self {
+            Self::A => values.iter().all(|value| value.parse::<Ipv4Addr>().is_ok()),
+            Self::Aaaa => values.iter().all(|value| value.parse::<Ipv6Addr>().is_ok()),
+            Self::Cname => values.len() <= 1,
+        }
+    }
+}
+
+/// Which records.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The id of the hosted zone: `Z0123456789`.
+    pub zone: String,
+    /// The full name: `meet.example.org`.
+    pub name: String,
+    /// The type.
+    pub kind: RecordType,
+    /// The TTL of the first records, in seconds; those that are there keep theirs.
+    pub ttl_seconds: u32,
+    /// The values of each backend's record; empty where its record is there already and only its weight is set (an alias).
+    pub members: BTreeMap<BackendName, Vec<String>>,
+}
+
+/// Weighted records under one name and type.
+#[derive(Debug)]
+pub struct WeightedRecords {
+    account: Arc<Account>,
+    spec: Spec,
+    actuator: String,
+    /// The TTL as it was last read.
+    ttl_seconds: AtomicU32,
+    pause: Duration,
+}
+
+impl WeightedRecords {
+    /// Records of this account.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] when the values of a backend do not fit the type.
+    pub fn new(account: Arc<Account>, mut spec: Spec) -> Result<Self, Error> {
+        let zone = spec.zone.rsplit('/').next().unwrap_or_default().to_owned();
+        spec.zone = zone;
+        spec.name = records::canonical(&spec.name);
+        let kind = spec.kind.as_str();
+        let actuator = format!("route53/{}/{}/{kind}", spec.zone, spec.name);
+        for (backend, values) in &spec.members {
+            if !spec.kind.fits(values) {
+                return Err(Error::new(Kind::Invalid, CHANGE, actuator)
+                    .detail(format!(
+                        "{values:?} of {backend} is no record of type {kind}"
+                    ))
+                    .fix("give it values of that type"));
+            }
+        }
+        Ok(Self {
+            ttl_seconds: AtomicU32::new(spec.ttl_seconds),
+            account,
+            spec,
+            actuator,
+            pause: PAUSE,
+        })
+    }
+
+    /// Asks so often whether a change has arrived, instead of every two seconds.
+    #[must_use]
+    pub const fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    fn invalid(&self, call: &'static str) -> Error {
+        Error::new(Kind::Invalid, call, self.actuator.clone())
+    }
+
+    /// The records of our type; refuses what stands in their way.
+    async fn look(&self) -> Result<Vec<Record>, Error> {
+        let all = records::at_name(&self.account, &self.spec.zone, &self.spec.name).await?;
+        let kind = self.spec.kind.as_str();
+        let mut ours = Vec::new();
+        for record in all {
+            if record.kind == kind {
+                self.refuse_in_the_way(&record)?;
+                ours.push(record);
+            } else if record.kind == "CNAME" || kind == "CNAME" {
+                let detail = format!("a record of type {} is in the way of {kind}", record.kind);
+                return Err(self
+                    .invalid(READ)
+                    .detail(detail)
+                    .fix("remove it, or name its type"));
+            }
+        }
+        if let Some(ttl) = ours.iter().find_map(|record| record.ttl) {
+            self.ttl_seconds.store(ttl, Ordering::Relaxed);
+        }
+        Ok(ours)
+    }
+
+    fn refuse_in_the_way(&self, record: &Record) -> Result<(), Error> {
+        let refused = |detail: String, fix: &str| Err(self.invalid(READ).detail(detail).fix(fix));
+        match record.routing {
+            Routing::Weighted(_) => Ok(()),
+            Routing::Other(policy) => refused(
+                format!("a record with routing policy {policy} is in the way"),
+                "remove it: one name and type has one policy",
+            ),
+            Routing::Simple if record.is_alias => refused(
+                "a simple alias record is in the way".to_owned(),
+                "make it a weighted record whose SetIdentifier is its backend's name",
+            ),
+            Routing::Simple => {
+                let known = |value: &&String| {
+                    let values = self.spec.members.values();
+                    !values.flatten().any(|known| same(known, value))
+                };
+                match record.values.iter().find(known) {
+                    None => Ok(()),
+                    Some(value) => refused(
+                        format!("a simple record holds {value}, which is of no backend"),
+                        "give that value to a backend, or remove it from the record",
+                    ),
+                }
+            }
+        }
+    }
+
+    fn settings(&self, records: &[Record]) -> Settings {
+        let weighted = records.iter().filter_map(|record| {
+            let Routing::Weighted(weight) = record.routing else {
+                return None;
+            };
+            Some((record.id.as_deref()?, weight))
+        });
+        let ids = self.spec.members.keys().map(|name| (name, name.as_str()));
+        settings(records::version(records), weighted, ids)
+    }
+
+    async fn set(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {
+        let records = self.look().await?;
+        self.unchanged(over, &records)?;
+        let batch = Batch {
+            spec: &self.spec,
+            ttl_seconds: self.ttl_seconds.load(Ordering::Relaxed),
+            records: &records,
+        };
+        let changes = batch
+            .changes(wanted)
+            .map_err(|refusal| self.invalid(CHANGE).detail(refusal.detail).fix(refusal.fix))?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let path = format!("/2013-04-01/hostedzone/{}/rrset", self.spec.zone);
+        let body = batch::document(&changes);
+        let request = Request::post_xml(Service::Route53, CHANGE, &self.resource(), path, body);
+        match self.account.send(&request).await {
+            Ok(answer) => self.arrived(answer).await,
+            // A batch is refused whole when a record it names is no longer as it was read. Only another look tells that
+            // from a batch that is wrong in itself.
+            Err(error) if error.kind == Kind::Invalid => {
+                let now = self.look().await?;
+                self.unchanged(over, &now)?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unchanged(&self, over: &Settings, records: &[Record]) -> Result<(), Error> {
+        if records::version(records) == over.version {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Conflict, CHANGE, self.actuator.clone())
+            .detail("the records are no longer what was read: something else changes them too"))
+    }
+
+    /// The zone as IAM names it.
+    fn resource(&self) -> String {
+        format!("arn:aws:route53:::hostedzone/{}", self.spec.zone)
+    }
+
+    /// Waits until the change is at all servers of Route 53.
+    async fn arrived(&self, mut answer: Answer) -> Result<(), Error> {
+        let mut root = "ChangeResourceRecordSetsResponse";
+        for _ in 0..POLLS_MAX {
+            let (id, status) = {
+                let document = answer.document(root)?;
+                let info = at(document.root_element(), "ChangeInfo")
+                    .ok_or_else(|| answer.unfit("the answer lacks ChangeInfo"))?;
+                let id = answer.need(info, "Id")?.to_owned();
+                (id, answer.need(info, "Status")?.to_owned())
+            };
+            match status.as_str() {
+                "INSYNC" => return Ok(()),
+                "PENDING" => {}
+                other => return Err(answer.unfit(format!("{other} is no status of a change"))),
+            }
+            clock::sleep_until(clock::now() + self.pause).await;
+            let id = id.rsplit('/').next().unwrap_or_default();
+            let path = format!("/2013-04-01/change/{id}");
+            let resource = format!("arn:aws:route53:::change/{id}");
+            let request = Request::get(Service::Route53, CHANGED, &resource, path);
+            answer = self.account.send(&request).await?;
+            root = "GetChangeResponse";
+        }
+        Err(
+            Error::new(Kind::Transient, CHANGED, self.actuator.clone()).detail(format!(
+                "the change was taken and is not at all servers after {POLLS_MAX} looks"
+            )),
+        )
+    }
+}
+
+impl Apply for WeightedRecords {
+    fn actuator(&self) -> &str {
+        &self.actuator
+    }
+
+    fn unit(&self) -> Unit {
+        Unit {
+            max: WEIGHT_MAX,
+            delay: Duration::from_secs(self.ttl_seconds.load(Ordering::Relaxed).into()),
+        }
+    }
+
+    fn read(&self) -> Call<'_, Settings> {
+        Box::pin(async {
+            let records = self.look().await?;
+            Ok(self.settings(&records))
+        })
+    }
+
+    fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()> {
+        Box::pin(self.set(over, wanted))
+    }
+}
+
+/// Whether two values say the same: names do not care for case and a last dot.
+fn same(one: &str, other: &str) -> bool {
+    let bare = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
+    bare(one) == bare(other)
+}

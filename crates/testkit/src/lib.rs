@@ -1,9 +1,9 @@
 //! What tests need around the product: [`origin`]s that count, break and heal, a [`strict`] one that judges every byte, a
 //! [`faulty`] one that falls ill when told, [`breaking`] ones that fail at every point of a request; [`nginx`] as a real
 //! peer; [`client`] calls, [`steady`] clients at a constant rate, long [`sessions`], [`frames`] for HTTP/2 that may be
-//! wrong; [`attack`]s, and the [`bystander`] that must not feel them; pretended clouds, [`oci`] and [`aws`], with a memory; and the [`daemon`] itself as a
-//! child process. Never a production dependency. Everything listens on loopback, on ports that were free, and stops what it
-//! started by its process id.
+//! wrong; [`attack`]s, and the [`bystander`] that must not feel them; pretended clouds with a memory, [`oci`] and [`aws`]; and
+//! the [`daemon`] itself as a child process. Never a production dependency. Everything listens on loopback, on ports that were
+//! free, and stops what it started by its process id.
 
 pub mod attack;
 pub mod aws;

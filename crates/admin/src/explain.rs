@@ -3,6 +3,8 @@
 
 pub(crate) mod request;
 
+use std::collections::BTreeSet;
+
 use bascule_health::{AgentState, Verdict};
 use bascule_traffic::snapshot::{Backend, Endpoint, Factors, Mode, Service};
 use bascule_traffic::spec::Role;
@@ -80,7 +82,12 @@ fn chain(picture: &Picture<'_>, service: &Service, backend: &Backend) -> Vec<Fac
         factor(
             "health",
             factors.health,
-            format!("{}{}", health_why(backend), taken_out(picture, backend)),
+            format!(
+                "{}{}{}",
+                health_why(backend),
+                reserve(backend),
+                taken_out(picture, backend)
+            ),
         ),
         factor(
             "slow_start",
@@ -106,6 +113,21 @@ fn health_why(backend: &Backend) -> String {
             room_words(room)
         ),
     }
+}
+
+/// Which priorities of SRV names serve, and how many endpoints stand in reserve; nothing where there are none.
+fn reserve(backend: &Backend) -> String {
+    let waiting = backend.endpoints.iter().filter(|e| e.is_reserve).count();
+    if waiting == 0 {
+        return String::new();
+    }
+    let serving = backend.endpoints.iter().filter(|e| !e.is_reserve);
+    let serving: BTreeSet<u16> = serving.filter_map(|e| e.priority).collect();
+    let serving: Vec<String> = serving.iter().map(ToString::to_string).collect();
+    format!(
+        "; priority {} serves, {waiting} of others in reserve",
+        serving.join(" and ")
+    )
 }
 
 /// What of all that comes fits there.
@@ -182,7 +204,8 @@ fn would_return(picture: &Picture<'_>, service: &Service, backend: &Backend) -> 
         let by_agent = verdict.and_then(out_by_agent).is_some_and(|agent| {
             e.admin <= agent.wanted() // Else people alone bring it back.
         });
-        (!e.observed.is_usable() && e.admin.is_checked()) || by_agent
+        let is_out = (!e.observed.is_usable() && e.admin.is_checked()) || by_agent;
+        is_out && !e.is_reserve
     };
     let down: Vec<&Endpoint> = backend.endpoints.iter().filter(is_down).collect();
     let target = backend.factors.target;

@@ -106,7 +106,7 @@ pub(crate) fn version() -> String {
 pub(crate) fn hosts(config: &Config) -> Vec<String> {
     use bascule_traffic::spec::{EndpointHost, HostPattern};
     let endpoint = |host: &EndpointHost| match host {
-        EndpointHost::Name(name) => Some(name.to_string()),
+        EndpointHost::Name(name) | EndpointHost::Srv(name) => Some(name.to_string()),
         EndpointHost::Address(_) => None,
     };
     let matched = |host: &HostPattern| match host {

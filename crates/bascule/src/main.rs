@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod dump;
 mod files;
+mod names;
 mod run;
 mod supposed;
 

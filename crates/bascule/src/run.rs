@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use bascule_admin as admin;
 use bascule_control as control;
-use bascule_net::resolve::{self, Resolver};
+use bascule_net::resolve::Resolver;
 use bascule_probe as probe;
 use bascule_proxy as proxy;
 use bascule_telemetry::access::{AccessLog, Destination};
@@ -105,7 +105,7 @@ async fn serve(
     )?;
 
     let targets = control.targets().as_ref().clone();
-    let mut names = Resolver::start(resolve::Settings::default());
+    let mut names = Resolver::start(crate::names::settings(&config.dns));
     let (state, snapshot) =
         edge::EdgeState::begin(&config, targets, trust.clone(), &mut names).await;
     let snapshot = snapshot.context("a configuration gives a snapshot")?;

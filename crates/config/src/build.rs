@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{
-    AccessLog, Admin, Config, Listener, Log, LogFormat, LogLevel, Runtime, Secrets, Shutdown,
+    AccessLog, Admin, Config, Dns, Listener, Log, LogFormat, LogLevel, Runtime, Secrets, Shutdown,
 };
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
@@ -79,6 +79,7 @@ impl Builder<'_> {
         Some(Config {
             state_dir: top.text("state_dir").map(str::to_owned),
             zone,
+            dns: dns(top.inside("dns")),
             listeners: listeners.into_iter().map(by_name).collect(),
             services,
             checks,
@@ -125,6 +126,21 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+}
+
+fn dns(dns: Layers<'_>) -> Dns {
+    let built_in = Dns::default();
+    let server = |item: &Item| match item.value() {
+        Some(Value::Socket(address)) => Some(*address),
+        _ => None,
+    };
+    let servers = dns.get("servers").map(Item::items).unwrap_or_default();
+    Dns {
+        servers: servers.iter().filter_map(server).collect(),
+        ttl_min: dns.duration("ttl_min").unwrap_or(built_in.ttl_min),
+        ttl_max: dns.duration("ttl_max").unwrap_or(built_in.ttl_max),
+        timeout: dns.duration("timeout").unwrap_or(built_in.timeout),
     }
 }
 

@@ -147,7 +147,7 @@ pub const CODES: &[Code] = &[
     entry(
         "E0206",
         "not an endpoint",
-        "An endpoint is a URL of scheme, address or host name, and port: `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000` (HTTP/2 in clear text). It has no path, query or user name. Without a port it is 80, for https 443.",
+        "An endpoint is a URL of scheme, address or host name, and port: `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000` (HTTP/2 in clear text). It has no path, query or user name. Without a port it is 80, for https 443. With `+srv` behind the scheme it is an SRV name, which has no port: `http+srv://_http._tcp.media.example.org`.",
     ),
     entry(
         "E0207",
@@ -198,6 +198,11 @@ pub const CODES: &[Code] = &[
         "E0217",
         "not the name of a cookie",
         "The name of a cookie has letters, digits and a few signs such as `-` and `_`; no space, no `=`. Upper and lower case differ.",
+    ),
+    entry(
+        "E0218",
+        "not an SRV name",
+        "`http+srv://`, `https+srv://` and `h2c+srv://` take an SRV name (RFC 2782): `_service._tcp.` and a domain, without a port, as each record has its own. A host name, whose addresses are meant, has no `+srv`.",
     ),
     entry(
         "E0301",
@@ -375,6 +380,11 @@ pub const CODES: &[Code] = &[
         "An endpoint is checked in one way: over HTTP (`path`), by gRPC (`service`), or over bare TCP (`send`); `kind` says it outright. A service that says one takes nothing of another from `defaults`.",
     ),
     entry(
+        "E0391",
+        "a look-up that would come too early and too late",
+        "`dns.ttl_min` is the shortest time between two look-ups of a name, whatever its TTL, and `dns.ttl_max` the longest. The shortest is above the longest.",
+    ),
+    entry(
         "E0401",
         "an address that cannot be listened on",
         "The configuration reads well, and this machine refuses the address: another process has the port, the port needs a privilege, or no interface has the address. Nothing was started, and of a reload nothing was changed.",
@@ -407,7 +417,7 @@ pub const CODES: &[Code] = &[
     entry(
         "E0701",
         "a host that does not resolve",
-        "An endpoint is written by a host name, and this machine finds no address for it. A running process keeps the last addresses it knew; one that starts has none, so the endpoint is down.",
+        "An endpoint is written by a host name or an SRV name, and this machine finds no address for it. A running process keeps the last addresses it knew; one that starts has none, so the endpoint is down.",
     ),
     entry(
         "E0702",
@@ -517,7 +527,7 @@ pub const CODES: &[Code] = &[
     entry(
         "W0701",
         "a host that resolves in part",
-        "The addresses of one family (IPv4 or IPv6) were found, those of the other could not be asked for. The endpoint works with what was found.",
+        "The addresses of one family (IPv4 or IPv6) were found, those of the other could not be asked for; or some targets of an SRV name were found and others not. The endpoint works with what was found.",
     ),
     entry(
         "W0702",

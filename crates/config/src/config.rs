@@ -2,6 +2,7 @@
 //! (`bascule::run`, `net`, `proxy`, `admin`) read; the policies of services are the types of their own crates. Made only
 //! by [`load`](crate::load); nothing here is checked a second time.
 
+mod dns;
 mod secret;
 mod tls;
 
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 
 use crate::origin::Origins;
 
+pub use dns::Dns;
 pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};
 pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};
 
@@ -29,6 +31,8 @@ pub struct Config {
     pub state_dir: Option<String>,
     /// The zone this edge stands in; every service holds a copy.
     pub zone: Option<Arc<str>>,
+    /// How names of endpoints are looked up.
+    pub dns: Dns,
     /// Where clients connect; at least one.
     pub listeners: BTreeMap<ListenerName, Listener>,
     /// What clients ask for, ordered by name; at least one.
@@ -63,6 +67,7 @@ impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
         self.state_dir == other.state_dir
             && self.zone == other.zone
+            && self.dns == other.dns
             && self.listeners == other.listeners
             && self.services == other.services
             && self.checks == other.checks

@@ -21,6 +21,7 @@ mod advice;
 pub(crate) mod bits;
 mod path;
 mod plain;
+mod srv;
 pub(crate) mod unit;
 mod whole;
 

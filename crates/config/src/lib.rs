@@ -39,8 +39,9 @@ use std::sync::Arc;
 pub use args::{ArgsError, from_args};
 pub use codes::{CODES, Code, code};
 pub use config::{
-    AccessLog, Admin, Certificate, Config, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts,
-    Log, LogFormat, LogLevel, Protocols, Runtime, Secrets, Shutdown, TlsListener, TlsVersion,
+    AccessLog, Admin, Certificate, Config, Dns, Hsts, Limits, ListenAddress, Listener,
+    ListenerTimeouts, Log, LogFormat, LogLevel, Protocols, Runtime, Secrets, Shutdown, TlsListener,
+    TlsVersion,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity, found};
 pub use diff::{Change, ChangeKind, diff};

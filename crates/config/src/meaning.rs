@@ -15,6 +15,7 @@ mod backends;
 mod balance;
 mod capacity;
 mod checks;
+mod dns;
 mod limits;
 mod listeners;
 mod routes;
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
         affinity::check(field, &mut problems);
     }
     balance::zones(root, &mut problems);
+    dns::check(root, &mut problems);
     checks::defaults(root, &mut problems);
     problems
 }

@@ -16,7 +16,7 @@ use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{FailOpen, MatchSpec, PathPattern, ServiceLimits, ServiceSpec};
 
 use crate::config::{
-    Admin, Certificate, Config, Limits, Listener, ListenerTimeouts, Log, TlsListener,
+    Admin, Certificate, Config, Dns, Limits, Listener, ListenerTimeouts, Log, TlsListener,
 };
 use crate::form::address::show_host;
 use crate::form::unit::{show_duration, show_rise, show_size};
@@ -36,6 +36,7 @@ pub fn render(config: &Config) -> String {
     if let Some(zone) = &config.zone {
         out.key("zone", literal(zone));
     }
+    out.map("dns", |out| dns(out, &config.dns));
     out.map("listen", |out| {
         for listener in config.listeners.values() {
             self::listener(out, listener, config.limits);
@@ -157,6 +158,19 @@ fn certificate(certificate: &Certificate) -> String {
         literal(&certificate.key_file),
     );
     format!("{{ cert_file: {cert}, key_file: {key} }}")
+}
+
+fn dns(out: &mut Lines, dns: &Dns) {
+    if !dns.servers.is_empty() {
+        let servers = dns.servers.iter();
+        out.list(
+            "servers",
+            servers.map(|server| literal(&server.to_string())),
+        );
+    }
+    out.time("ttl_min", dns.ttl_min);
+    out.time("ttl_max", dns.ttl_max);
+    out.time("timeout", dns.timeout);
 }
 
 fn admin(out: &mut Lines, admin: &Admin) {

@@ -163,6 +163,13 @@ pub(crate) static ROOT: Shape = Shape {
                 Live,
                 "The zone this edge stands in. In a backend that has endpoints with this `zone` they come first; the others get what is too much for them as they fail.",
             ),
+            optional(
+                "dns",
+                Type::Map(&DNS),
+                "",
+                Live,
+                "How the names of endpoints are looked up. A look-up that fails takes no endpoint away.",
+            ),
             required(
                 "listen",
                 Type::Names("listener", &Type::Map(&LISTENER), 1),
@@ -200,6 +207,41 @@ pub(crate) static ROOT: Shape = Shape {
         ],
     )
 };
+
+static DNS: Shape = shape(
+    "`dns`",
+    "dns",
+    &[
+        optional(
+            "servers",
+            Type::List(&Type::Value(Form::Socket), 1),
+            "the system's, with its search domains",
+            Live,
+            "The name servers; what does not fit into a datagram is asked for over TCP.",
+        ),
+        optional(
+            "ttl_min",
+            Type::Value(Form::Duration(millis(10), millis(3_600_000))),
+            "5s",
+            Live,
+            "An answer with a shorter TTL is asked for again only after this.",
+        ),
+        optional(
+            "ttl_max",
+            Type::Value(Form::Duration(millis(1_000), millis(86_400_000))),
+            "5m",
+            Live,
+            "An answer with a longer TTL is asked for again after this.",
+        ),
+        optional(
+            "timeout",
+            WAIT,
+            "2s",
+            Live,
+            "How long one question may take; it is asked twice.",
+        ),
+    ],
+);
 
 static LISTENER: Shape = Shape {
     later: &[

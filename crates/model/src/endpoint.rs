@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::{BackendName, ServiceName};
+use crate::{BackendName, ServiceName, srv};
 
 /// How an endpoint is spoken to.
 #[derive(
@@ -43,7 +43,8 @@ impl Scheme {
 }
 
 /// The identity of an endpoint: (service, backend, scheme, host, port). The host is the address, and the name it was
-/// resolved from where there is one: two names on one address are two endpoints, as their certificates differ.
+/// resolved from where there is one: two names on one address are two endpoints, as their certificates differ. Of an SRV
+/// record only address and port are in it: its target may be named anew, and its priority and weight may change.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct EndpointId {
     /// The service.
@@ -52,7 +53,7 @@ pub struct EndpointId {
     pub backend: BackendName,
     /// How it is spoken to.
     pub scheme: Scheme,
-    /// The host name the address was resolved from; `None` for an endpoint written by address.
+    /// The host name, or SRV name, the address was resolved from; `None` for an endpoint written by address.
     pub host: Option<Arc<str>>,
     /// Where it listens.
     pub address: SocketAddr,
@@ -66,6 +67,15 @@ impl EndpointId {
             Some(host) => format!("{host}@{}", self.address),
             None => self.address.to_string(),
         }
+    }
+
+    /// The name it is asked by, with TLS and in `Host`: the host name it was resolved from, or the domain that the SRV name is
+    /// about. Never the target of an SRV record: whoever can forge DNS must not choose the name that is verified
+    /// (RFC 6125 §6.2.1).
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        let host = self.host.as_deref()?;
+        Some(srv::domain(host).unwrap_or(host))
     }
 
     /// Whether `text` names this endpoint: its [`label`](Self::label), or its address alone.

@@ -1,10 +1,13 @@
-//! Host names of endpoints, watched: each is looked up again when its TTL ends, and whoever listens gets the whole set of
-//! its addresses whenever that set changes. A look-up that fails never takes an address away: the last ones stay until a
-//! new answer comes. What an answer means is decided in [`known`]; how it is asked for is in [`lookup`]; [`once`] asks once.
+//! Host names and SRV names of endpoints, watched: each is looked up again when its TTL ends, and whoever listens gets the
+//! whole set of its addresses whenever that set changes. A look-up that fails never takes an address away: the last ones stay
+//! until a new answer comes. What an answer means is decided in [`known`] and [`srv`]; how it is asked for is in [`lookup`];
+//! [`follow`] asks again and again, [`once`] asks once.
 
+mod follow;
 mod known;
 mod lookup;
 mod once;
+mod srv;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -12,13 +15,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bascule_model::SrvRecord;
+use bascule_telemetry::spawn;
 use bascule_telemetry::spawn::AbortOnDrop;
-use bascule_telemetry::{clock, names, spawn};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use known::{Known, Learned};
+use follow::follow;
 use lookup::Lookups;
-pub use once::{Looked, once};
+pub use once::{Looked, LookedSrv, once, once_srv};
 
 /// Results that wait for the listener: more than hosts in any sane configuration; when full, look-ups wait.
 const WAITING_MAX: usize = 1024;
@@ -58,21 +62,69 @@ impl Default for Settings {
     }
 }
 
-/// What a host name means now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// The host name, as watched.
-    pub host: Arc<str>,
-    /// All its addresses, IPv4 first, sorted; never empty.
-    pub addresses: Vec<IpAddr>,
+/// A name to watch, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watched {
+    /// A host, for its addresses.
+    Host(Arc<str>),
+    /// An SRV name, for its records and the addresses of their targets.
+    Srv(Arc<str>),
 }
 
-/// Watches host names. Dropping it ends all look-ups.
+impl Watched {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Host(name) | Self::Srv(name) => name,
+        }
+    }
+}
+
+/// What a name means now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// A host name has these addresses.
+    Host {
+        /// The host name, as watched.
+        host: Arc<str>,
+        /// All its addresses, IPv4 first, sorted; never empty, at most 1 000.
+        addresses: Vec<IpAddr>,
+    },
+    /// An SRV name has these records.
+    Srv {
+        /// The name, as watched.
+        name: Arc<str>,
+        /// Those whose targets have addresses, sorted; never empty, at most 1 000 addresses in all.
+        records: Vec<SrvRecord>,
+    },
+}
+
+impl Resolved {
+    /// The name, as watched.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        match self {
+            Self::Host { host, .. } => Watched::Host(Arc::clone(host)),
+            Self::Srv { name, .. } => Watched::Srv(Arc::clone(name)),
+        }
+    }
+}
+
+/// Watches names. Dropping it ends all look-ups.
 #[derive(Debug)]
 pub struct Resolver {
-    lookups: Rc<Lookups>,
+    shared: Rc<Shared>,
+    watched: BTreeMap<Watched, AbortOnDrop>,
+}
+
+/// What all that are followed share.
+#[derive(Debug)]
+struct Shared {
+    lookups: Lookups,
     results: mpsc::Sender<Resolved>,
-    watched: BTreeMap<Arc<str>, AbortOnDrop>,
+    /// Marked when they are to look again, with other settings.
+    changed: watch::Sender<()>,
 }
 
 impl Resolver {
@@ -80,86 +132,41 @@ impl Resolver {
     #[must_use]
     pub fn start(settings: Settings) -> (Self, mpsc::Receiver<Resolved>) {
         let (results, receiver) = mpsc::channel(WAITING_MAX);
-        let resolver = Self {
-            lookups: Rc::new(Lookups::new(settings)),
+        let shared = Shared {
+            lookups: Lookups::new(settings),
             results,
+            changed: watch::Sender::new(()),
+        };
+        let resolver = Self {
+            shared: Rc::new(shared),
             watched: BTreeMap::new(),
         };
         (resolver, receiver)
     }
 
     /// Watches exactly these from now on. Those watched already go on as they are and are not told again.
-    pub fn watch(&mut self, hosts: &BTreeSet<Arc<str>>) {
-        self.watched.retain(|host, _| hosts.contains(host));
-        for host in hosts {
-            if !self.watched.contains_key(host) {
-                let task = follow(
-                    Arc::clone(host),
-                    Rc::clone(&self.lookups),
-                    self.results.clone(),
-                );
-                let task = spawn::local("resolve", task).abort_on_drop();
-                self.watched.insert(Arc::clone(host), task);
+    pub fn watch(&mut self, names: &BTreeSet<Watched>) {
+        self.watched.retain(|name, _| names.contains(name));
+        for name in names {
+            if !self.watched.contains_key(name) {
+                let shared = Rc::clone(&self.shared);
+                let task = spawn::local("resolve", follow(name.clone(), shared));
+                self.watched.insert(name.clone(), task.abort_on_drop());
             }
+        }
+    }
+
+    /// Looks up as these say from now on, and all names again at once; what is known of them stays.
+    pub fn set(&mut self, settings: Settings) {
+        if *self.shared.lookups.settings() != settings {
+            self.shared.lookups.set(settings);
+            self.shared.changed.send_replace(());
         }
     }
 
     /// What is watched.
-    pub fn watched(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub fn watched(&self) -> impl Iterator<Item = &Watched> {
         self.watched.keys()
-    }
-}
-
-/// Looks one host up for ever; ends when nobody listens.
-async fn follow(host: Arc<str>, lookups: Rc<Lookups>, results: mpsc::Sender<Resolved>) {
-    let mut known = Known::default();
-    loop {
-        let answer = lookups.ask(&host).await;
-        let learned = known.learn(clock::now(), &answer, lookups.settings());
-        report(&host, &known, &learned);
-        if let Some(addresses) = learned.changed {
-            let host = Arc::clone(&host);
-            if results.send(Resolved { host, addresses }).await.is_err() {
-                return;
-            }
-        }
-        clock::sleep_until(clock::now() + learned.again_in).await;
-    }
-}
-
-/// Counts each failure; says one line when a host begins to fail and one when it works again.
-fn report(host: &Arc<str>, known: &Known, learned: &Learned) {
-    let label = || Arc::clone(host);
-    let addresses = known.addresses().len();
-    match &learned.failure {
-        Some(reason) => {
-            metrics::counter!(names::RESOLVE_FAILURES, "host" => label()).increment(1);
-            if learned.failures_in_row == 1 {
-                let age_seconds = learned.age.map(|age| age.as_secs());
-                tracing::warn!(
-                    event = "resolve_failed",
-                    host = &**host,
-                    reason,
-                    addresses,
-                    age_seconds,
-                    "the host cannot be looked up; its last addresses stay in use"
-                );
-            }
-        }
-        None => {
-            let now = Duration::from_millis(clock::wall().as_millis());
-            metrics::gauge!(names::RESOLVE_SUCCESS_TIME, "host" => label()).set(now.as_secs_f64());
-            if learned.failures_in_row > 0 {
-                let failures = learned.failures_in_row;
-                tracing::info!(
-                    event = "resolve_recovered",
-                    host = &**host,
-                    addresses,
-                    failures,
-                    "the host is looked up again"
-                );
-            }
-        }
     }
 }
 

@@ -249,9 +249,9 @@ metrics! {
     TLS_CERTIFICATE_EXPIRY, Gauge, "bascule_tls_certificate_expiry_timestamp_seconds", "seconds", &[open("name")], &[],
         "When the certificate ends, by its first name.";
     RESOLVE_FAILURES, Counter, "bascule_resolve_failures_total", "", &[open("host")], &[],
-        "Failed look-ups of a host name; its last addresses stay in use.";
+        "Failed look-ups of a host name or SRV name, those of its targets included; the last addresses stay in use.";
     RESOLVE_SUCCESS_TIME, Gauge, "bascule_resolve_last_success_timestamp_seconds", "seconds", &[open("host")], &[],
-        "When the host name was last looked up with success.";
+        "When the host name or SRV name was last looked up with success.";
     PANICS, Counter, "bascule_panics_total", "", &[open("task")], &[],
         "Panics caught; each ended one task. Any is a bug.";
     ACCESS_LOG_DROPPED, Counter, "bascule_access_log_dropped_total", "", &[], &[],

@@ -6,11 +6,14 @@
 //! Feed it everything at hand before asking for the first snapshot: it is built from what there is by then, and a person's
 //! *off* that comes later comes too late for the requests between.
 //!
-//! Next: [`known`] answers questions about the inputs, [`returns`] remembers who came back when, [`service`] says what is made
+//! Next: [`known`] answers questions about the inputs, [`records`] makes endpoints of SRV records, [`returns`] remembers who
+//! came back when and [`levels`] which priority serves, [`service`] says what is made
 //! anew, [`supply`] how much fits where services share machines, [`build`] makes one service.
 
 mod build;
 mod known;
+mod levels;
+mod records;
 mod returns;
 mod service;
 mod supply;
@@ -22,7 +25,7 @@ use std::time::Duration;
 
 use bascule_model::{
     AdminState, BasisPoints, EndpointId, Instant, ObservedState, ProviderName, Revision,
-    ServiceName, Targets,
+    ServiceName, SrvRecord, Targets,
 };
 
 use crate::capacity::Demand;
@@ -52,6 +55,13 @@ pub enum Input {
         host: Arc<str>,
         /// Its addresses, in any order.
         addresses: Vec<IpAddr>,
+    },
+    /// The records of an SRV name, their targets resolved. None at all, or none with an address, changes nothing.
+    Records {
+        /// The name, in lower case.
+        name: Arc<str>,
+        /// Its records, in any order.
+        records: Vec<SrvRecord>,
     },
     /// What a service brings, as [`demand`](crate::demand) measures it. Of one without a capacity it changes nothing.
     Demand {
@@ -150,6 +160,11 @@ impl Assembler {
             Input::Resolved { host, addresses } => {
                 if self.known.set_addresses(&host, addresses) {
                     self.touch(|spec| known::uses_host(spec, &host));
+                }
+            }
+            Input::Records { name, records } => {
+                if self.known.set_records(&name, records) {
+                    self.touch(|spec| known::uses_srv(spec, &name));
                 }
             }
             Input::Demand { service, demand } => {

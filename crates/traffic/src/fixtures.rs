@@ -178,6 +178,8 @@ fn endpoint(backend: usize, endpoint: usize, weight: Option<u16>) -> Endpoint {
         keeps: weight.is_some(),
         weight: points(weight.unwrap_or(10_000)),
         declared: 10_000,
+        priority: None,
+        is_reserve: false,
         is_near: true,
     }
 }

@@ -174,6 +174,10 @@ pub struct Endpoint {
     pub weight: BasisPoints,
     /// Its weight by configuration relative to the others of its backend, above zero; 10 000 where nothing is written.
     pub declared: u32,
+    /// Its priority among the endpoints of its SRV name, the lowest first; `None` for one that is written otherwise.
+    pub priority: Option<u16>,
+    /// Whether another priority of its SRV name serves, or takes over. It is usable then only while that one returns.
+    pub is_reserve: bool,
     /// Whether it is in the edge's own zone; also where the edge has none, or no endpoint of the backend is in it.
     pub is_near: bool,
 }

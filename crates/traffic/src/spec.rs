@@ -231,8 +231,8 @@ pub struct EndpointSpec {
     pub url: EndpointUrl,
     /// Where it stands, as the provider names its zones.
     pub zone: Option<Arc<str>>,
-    /// Its weight among the endpoints of its backend, from 1 on; the addresses of a name share it. Where it is not written
-    /// every address has 1.
+    /// Its weight among the endpoints of its backend, from 1 on; the addresses of a name share it, those of an SRV name by the
+    /// weights of their records. Where it is not written every address has 1, or would have if all records weighed the same.
     pub weight: Option<u32>,
 }
 
@@ -246,14 +246,14 @@ impl From<EndpointUrl> for EndpointSpec {
     }
 }
 
-/// The URL of an endpoint, with an address or a host name.
+/// The URL of an endpoint, with an address, a host name or an SRV name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointUrl {
     /// How it is spoken to.
     pub scheme: Scheme,
     /// An address, or a name that is resolved.
     pub host: EndpointHost,
-    /// The port.
+    /// The port; 0 with an SRV name, whose records have one each.
     pub port: u16,
 }
 
@@ -264,6 +264,9 @@ pub enum EndpointHost {
     Address(SocketAddr),
     /// A name, in lower case; all its addresses are endpoints.
     Name(Arc<str>),
+    /// An SRV name, in lower case: its records say where, of what priority and weight. The addresses of all their targets are
+    /// endpoints.
+    Srv(Arc<str>),
 }
 
 /// How an endpoint is chosen inside a backend.

@@ -113,9 +113,10 @@ pub struct RequestCandidate {
 pub struct RequestEndpoint {
     /// Its name.
     pub name: String,
-    /// What it may get: `open`, `trial`, `suspect`, `full`, or `unusable`: it is down, drained or off.
+    /// What it may get: `open`, `trial`, `suspect`, `full`, or `unusable`: it is down, drained, off or in reserve.
     pub gate: String,
-    /// What is seen and wanted of it: `drain`, `maint`, `offline`; `ejected`; else `up`, `degraded`, `down`, `unknown`.
+    /// What is seen and wanted of it: `drain`, `maint`, `offline`; `ejected`; `reserve`: another priority of its SRV name
+    /// serves; else `up`, `degraded`, `down`, `unknown`.
     pub state: String,
     /// Requests running there.
     pub in_flight: u32,

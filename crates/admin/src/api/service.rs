@@ -201,7 +201,7 @@ pub struct Endpoint {
     pub name: String,
     /// `http`, `https`, `h2c`.
     pub scheme: String,
-    /// The host name it was resolved from.
+    /// The host name, or SRV name, it was resolved from.
     pub host: Option<String>,
     /// Where it listens.
     pub address: String,
@@ -233,6 +233,12 @@ pub struct Endpoint {
     pub agent: Option<Agent>,
     /// Whether new requests may go there.
     pub usable: bool,
+    /// Its priority among the endpoints of its SRV name, the lowest first; none for one that is written otherwise.
+    #[serde(default)]
+    pub priority: Option<u16>,
+    /// Another priority of its SRV name serves, or takes over from this one.
+    #[serde(default)]
+    pub reserve: bool,
     /// Its weight inside the backend: below 1 while it returns, and where its agent says so.
     pub weight_ratio: f64,
     /// Requests running now.

@@ -213,6 +213,7 @@ impl Asking<'_> {
     fn endpoint(&self, endpoint: &Endpoint, standing: Standing) -> RequestEndpoint {
         let state = match endpoint.admin {
             AdminState::Ready if (self.seen.is_ejected)(&endpoint.id) => "ejected",
+            AdminState::Ready if endpoint.observed.is_usable() && endpoint.is_reserve => "reserve",
             AdminState::Ready => endpoint.observed.as_str(),
             taken => taken.as_str(),
         };

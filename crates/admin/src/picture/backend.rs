@@ -149,6 +149,8 @@ impl Picture<'_> {
                     heard_at: agent.heard_at.map(convert::past),
                 }),
             usable: endpoint.usable,
+            priority: endpoint.priority,
+            reserve: endpoint.is_reserve,
             weight_ratio: endpoint.weight.ratio(),
             in_flight: u64::from(counts.requests),
             connections: u64::from(counts.connections),

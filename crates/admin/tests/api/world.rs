@@ -12,7 +12,7 @@ use bascule_admin::{
     BoundListener, By, Clients, ConfigOutcome, ConfigPort, ControlPort, EdgeView, Later, Ports,
     RefusedConfig, RunningConfig, Supposed,
 };
-use bascule_config::{Config, Diagnostic, Diagnostics, Severity, Span};
+use bascule_config::{Config, Diagnostic, Diagnostics, Dns, Severity, Span};
 use bascule_control::{Confirmed, Recorded, StoreError};
 use bascule_health::{AgentState, CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
@@ -550,6 +550,7 @@ impl FakeConfig {
         let config = Config {
             state_dir: None,
             zone: None,
+            dns: Dns::default(),
             listeners: BTreeMap::new(),
             services,
             checks,

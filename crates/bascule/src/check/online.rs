@@ -2,7 +2,9 @@
 //! and does the configured check pass. At most [`ENDPOINTS_AT_ONCE`] at a time and each step within its time, so that a
 //! thousand endpoints behind a firewall end in minutes.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod found;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +12,20 @@ use std::time::Duration;
 use bascule_config::Config;
 use bascule_health::{CheckFailure, CheckKind, CheckPolicy, CheckResult, CheckTls};
 use bascule_model::{EndpointId, Scheme, Timestamp};
-use bascule_net::resolve::{self, Looked, Settings};
 use bascule_net::tls::look::{CertificateFacts, HandshakeFailure, facts};
 use bascule_net::tls::{Alpn, ClientTls, Roots, client};
 use bascule_traffic::spec::{BackendSpec, EndpointHost, EndpointUrl, ServiceSpec};
 use futures_util::StreamExt as _;
 use tokio::net::TcpStream;
 
+use found::{addresses, resolve};
+
 use super::{Finding, Group};
 use crate::cli::text::plural;
+use crate::names;
 
 /// Endpoints that are asked at a time: enough to be quick, few enough for a firewall that counts connections.
 const ENDPOINTS_AT_ONCE: usize = 32;
-/// Host names that are looked up at a time.
-const HOSTS_AT_ONCE: usize = 16;
 /// One step (connect, handshake): far above what any two clouds need, short enough to wait for.
 const STEP: Duration = Duration::from_secs(3);
 /// A certificate that ends within this is worth a warning: the alert on it counts as many days.
@@ -32,11 +34,11 @@ const SOON: Duration = Duration::from_secs(14 * 86_400);
 /// One group a provider, by name.
 pub(crate) async fn look(config: &Config, now: Timestamp) -> Vec<Group> {
     let targets = targets(config);
-    let hosts = resolve(&targets).await;
+    let found_names = resolve(&targets, &names::settings(&config.dns)).await;
     let mut found: BTreeMap<String, Vec<(usize, Finding)>> = BTreeMap::new();
     let mut jobs = Vec::new();
     for (place, target) in targets.iter().enumerate() {
-        match addresses(target, &hosts) {
+        match addresses(target, &found_names) {
             Ok((addresses, remark)) => {
                 jobs.extend(
                     addresses
@@ -115,55 +117,6 @@ fn targets(config: &Config) -> Vec<Target<'_>> {
     targets
 }
 
-async fn resolve(targets: &[Target<'_>]) -> BTreeMap<Arc<str>, Looked> {
-    let hosts: BTreeSet<Arc<str>> = targets
-        .iter()
-        .filter_map(|target| match &target.url.host {
-            EndpointHost::Name(host) => Some(Arc::clone(host)),
-            EndpointHost::Address(_) => None,
-        })
-        .collect();
-    futures_util::stream::iter(hosts)
-        .map(|host| async move {
-            let looked = resolve::once(&host, Settings::default()).await;
-            (host, looked)
-        })
-        .buffer_unordered(HOSTS_AT_ONCE)
-        .collect()
-        .await
-}
-
-/// The addresses of a target, and a remark where the look-up failed in part.
-fn addresses(
-    target: &Target<'_>,
-    hosts: &BTreeMap<Arc<str>, Looked>,
-) -> Result<(Vec<SocketAddr>, Option<Finding>), Finding> {
-    let host = match &target.url.host {
-        EndpointHost::Address(address) => return Ok((vec![*address], None)),
-        EndpointHost::Name(host) => host,
-    };
-    let Some(looked) = hosts.get(host) else {
-        return Ok((Vec::new(), None));
-    };
-    let why = looked.failures.first();
-    if looked.addresses.is_empty() {
-        let reason = why.map_or("it has no address", String::as_str);
-        return Err(
-            Finding::wrong("E0701", format!("`{host}` does not resolve: {reason}"))
-                .help("is the name right, and does this machine's name server know it?"),
-        );
-    }
-    let remark = why.map(|reason| {
-        Finding::wrong(
-            "W0701",
-            format!("one family of addresses of `{host}` is not known: {reason}"),
-        )
-    });
-    let port = target.url.port;
-    let addresses = looked.addresses.iter().map(|ip| SocketAddr::new(*ip, port));
-    Ok((addresses.collect(), remark))
-}
-
 /// Everything about one address.
 async fn ask(
     target: &Target<'_>,
@@ -172,12 +125,19 @@ async fn ask(
     now: Timestamp,
 ) -> Vec<Finding> {
     let host = match &target.url.host {
-        EndpointHost::Name(host) => Some(Arc::clone(host)),
+        EndpointHost::Name(host) | EndpointHost::Srv(host) => Some(Arc::clone(host)),
         EndpointHost::Address(_) => None,
     };
     let called = match &host {
         Some(host) => format!("{host} ({address})"),
         None => address.to_string(),
+    };
+    let id = EndpointId {
+        service: target.service.name.clone(),
+        backend: target.name.clone(),
+        scheme: target.url.scheme,
+        host,
+        address,
     };
     let at = |finding: Finding| vec![finding.at(&target.pointer)];
     let stream = match connect(address).await {
@@ -194,7 +154,7 @@ async fn ask(
     if target.url.scheme == Scheme::Https {
         match secure(
             stream,
-            host.as_deref(),
+            id.server_name(),
             address.ip(),
             &called,
             target,
@@ -212,13 +172,6 @@ async fn ask(
             Err(finding) => return at(finding),
         }
     }
-    let id = EndpointId {
-        service: target.service.name.clone(),
-        backend: target.name.clone(),
-        scheme: target.url.scheme,
-        host,
-        address,
-    };
     let policy = target.policy.as_ref();
     if let Some(policy) = policy.filter(|policy| !is_known(policy)) {
         if bascule_probe::check::is_over_tls(&id, policy) && tls.is_none() {

@@ -92,6 +92,8 @@ fn endpoint(name: &str, state: ObservedState) -> Endpoint {
         checked_at: Some(at("19:39:59")),
         agent: None,
         usable: !failed,
+        priority: None,
+        reserve: false,
         weight_ratio: 1.0,
         in_flight: if failed { 0 } else { 11_934 },
         connections: 0,

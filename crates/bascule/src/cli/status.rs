@@ -225,6 +225,7 @@ fn endpoints(service: &Service, clock: &Clock) -> String {
 
 fn endpoint_state(endpoint: &Endpoint) -> String {
     match super::state::word(endpoint.admin_state) {
+        "ready" if endpoint.reserve => format!("{} reserve", observed(endpoint.observed_state)),
         "ready" => observed(endpoint.observed_state).to_owned(),
         word => format!("{} {word}", observed(endpoint.observed_state)),
     }

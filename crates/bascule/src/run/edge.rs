@@ -4,14 +4,14 @@
 
 mod news;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_config::Config;
 use bascule_health::Report;
 use bascule_model::{EndpointId, EndpointTotals, Instant, ServiceName, Targets};
-use bascule_net::resolve::{Resolved, Resolver};
+use bascule_net::resolve::{Resolved, Resolver, Watched};
 use bascule_probe::{ProbeTarget, ProberHandle, Traffic};
 use bascule_proxy::Edge;
 use bascule_telemetry::clock;
@@ -19,10 +19,10 @@ use bascule_telemetry::events::Bus;
 use bascule_traffic::Snapshot;
 use bascule_traffic::assemble::{Assembler, CheckTarget, EndpointHealth, Input};
 use bascule_traffic::demand::Meter;
-use bascule_traffic::spec::EndpointHost;
 use tokio::sync::mpsc;
 
 use super::trust::Trust;
+use crate::names;
 
 /// How often what services bring is measured: a loss must find a figure that is not old.
 const MEASURE_EVERY: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ impl EdgeState {
         config: &Arc<Config>,
         targets: Targets,
         trust: Trust,
-        names: &mut Names,
+        resolving: &mut Names,
     ) -> (Self, Option<Arc<Snapshot>>) {
         let assembler = Assembler::new();
         let mut state = Self {
@@ -72,19 +72,20 @@ impl EdgeState {
         };
         state.feed(Input::Services(config.services.clone()));
         state.feed(Input::Targets(targets));
-        let mut missing = host_names(config);
-        names.0.watch(&missing);
+        let mut missing = names::watched(config);
+        resolving.0.watch(&missing);
         let deadline = clock::now() + RESOLVE_PATIENCE;
         while !missing.is_empty() {
             // Cancellation: the receiver keeps what was not taken.
             tokio::select! {
-                found = names.1.recv() => {
-                    let Some(Resolved { host, addresses }) = found else { break };
-                    missing.remove(&host);
-                    state.feed(Input::Resolved { host, addresses });
+                found = resolving.1.recv() => {
+                    let Some(resolved) = found else { break };
+                    missing.remove(&resolved.watched());
+                    state.feed(names::input(resolved));
                 }
                 () = clock::sleep_until(deadline) => {
-                    tracing::warn!(event = "start_unresolved", hosts = ?missing);
+                    let hosts: Vec<&str> = missing.iter().map(Watched::name).collect();
+                    tracing::warn!(event = "start_unresolved", ?hosts);
                     break;
                 }
             }
@@ -124,10 +125,7 @@ impl EdgeState {
                     Err(_) => return,
                 },
                 found = resolved.recv() => match found {
-                    Some(Resolved { host, addresses }) => {
-                        self.feed(Input::Resolved { host, addresses });
-                        true
-                    }
+                    Some(resolved) => { self.feed(names::input(resolved)); true }
                     None => return,
                 },
                 () = clock::sleep_until_some(self.measure_at) => {
@@ -188,7 +186,8 @@ impl EdgeState {
                 .filter_map(|t| self.probe_target(t))
                 .collect(),
         );
-        resolver.watch(&host_names(&self.config));
+        resolver.set(names::settings(&self.config.dns));
+        resolver.watch(&names::watched(&self.config));
     }
 
     fn probe_target(&self, target: CheckTarget) -> Option<ProbeTarget> {
@@ -234,20 +233,6 @@ fn publish(edge: &Edge, snapshot: Arc<Snapshot>, bus: &Bus) {
     for event in news {
         bus.publish(event);
     }
-}
-
-/// The host names of all endpoints.
-fn host_names(config: &Config) -> BTreeSet<Arc<str>> {
-    let endpoints = config
-        .services
-        .iter()
-        .flat_map(|s| s.backends.values())
-        .flat_map(|b| &b.endpoints);
-    let name = |host: &EndpointHost| match host {
-        EndpointHost::Name(name) => Some(Arc::clone(name)),
-        EndpointHost::Address(_) => None,
-    };
-    endpoints.filter_map(|e| name(&e.url.host)).collect()
 }
 
 fn health(report: &Report) -> BTreeMap<EndpointId, EndpointHealth> {

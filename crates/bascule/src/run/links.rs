@@ -82,8 +82,10 @@ fn health(snapshot: &Snapshot) -> Health {
     let mut health = BTreeMap::new();
     for service in &snapshot.services {
         for backend in &service.backends {
+            // Those in reserve are no loss while they are not needed, and no gain.
+            let counted = || backend.endpoints.iter().filter(|e| !e.is_reserve);
             let takes = |e: &&Endpoint| e.admin == AdminState::Ready && e.observed.is_usable();
-            let up = backend.endpoints.iter().filter(takes).count();
+            let up = counted().filter(takes).count();
             let endpoints: Vec<_> = backend
                 .endpoints
                 .iter()
@@ -94,7 +96,7 @@ fn health(snapshot: &Snapshot) -> Health {
                 key,
                 BackendHealth {
                     up,
-                    total: endpoints.len(),
+                    total: counted().count(),
                     endpoints,
                 },
             );

@@ -9,7 +9,7 @@ use bascule_traffic::spec::{EndpointHost, EndpointUrl, HostPattern};
 use ipnet::IpNet;
 
 use super::advice::Advised;
-use super::{Problem, advice};
+use super::{Problem, advice, srv};
 use crate::config::ListenAddress;
 use crate::node::{Core, Scalar};
 
@@ -120,7 +120,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Problem> {
     })
 }
 
-/// `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000`.
+/// `http://10.0.1.10:8080`, `https://media.example.org`, `h2c://[::1]:9000`, `http+srv://_http._tcp.media.example.org`.
 pub(crate) fn url(text: &str) -> Result<EndpointUrl, Problem> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let problem = Problem::new("E0206", format!("`{text}` has no scheme"), "not a URL")
@@ -132,7 +132,8 @@ pub(crate) fn url(text: &str) -> Result<EndpointUrl, Problem> {
         });
         return Err(problem.advised(Some(advised)));
     };
-    let known = match scheme {
+    let spoken = scheme.strip_suffix(srv::SUFFIX);
+    let known = match spoken.unwrap_or(scheme) {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
         "h2c" => Scheme::H2c,
@@ -154,6 +155,12 @@ pub(crate) fn url(text: &str) -> Result<EndpointUrl, Problem> {
             .help(advice::tail(tail))
             .note("an endpoint is scheme, address or name, and port; the path is the client's"));
     }
+    if spoken.is_some() {
+        return srv::url(known, authority);
+    }
+    if srv::is_srv(authority) {
+        return Err(srv::without_suffix(known, authority));
+    }
     let (host, port) = authority_parts(authority, known).map_err(|label| {
         let problem = Problem::new("E0206", format!("`{text}` is not an endpoint"), label);
         match advice::brackets(authority) {
@@ -174,10 +181,12 @@ fn unknown_scheme(text: &str, scheme: &str, rest: &str) -> Problem {
         format!("scheme `{scheme}` of `{text}` is not known"),
         "not http, https or h2c",
     )
-    .note("schemes: http, https, h2c");
+    .note("schemes: http, https, h2c; each with `+srv` for an SRV name");
     let lower = scheme.to_ascii_lowercase();
     match lower.as_str() {
-        "http" | "https" | "h2c" => problem.fix(format!("{lower}://{rest}")),
+        "http" | "https" | "h2c" | "http+srv" | "https+srv" | "h2c+srv" => {
+            problem.fix(format!("{lower}://{rest}"))
+        }
         _ => problem.advised(advice::scheme(&lower, rest).map(Advised::Help)),
     }
 }
@@ -236,11 +245,12 @@ pub(crate) fn show_url(url: &EndpointUrl) -> String {
     match &url.host {
         EndpointHost::Address(address) => format!("{}://{address}", url.scheme.as_str()),
         EndpointHost::Name(name) => format!("{}://{name}:{}", url.scheme.as_str(), url.port),
+        EndpointHost::Srv(name) => format!("{}{}://{name}", url.scheme.as_str(), srv::SUFFIX),
     }
 }
 
 /// Whether a text is a host name, in lower case.
-fn host_name(name: &str) -> Result<(), &'static str> {
+pub(super) fn host_name(name: &str) -> Result<(), &'static str> {
     let trimmed = name.strip_suffix('.').unwrap_or(name);
     if trimmed.is_empty() {
         return Err("the host is empty");

@@ -234,6 +234,10 @@ pub(super) fn scheme(scheme: &str, rest: &str) -> Option<String> {
     Some(match scheme {
         "ws" => format!("WebSocket is not there yet; over clear text it would be `http://{rest}`"),
         "wss" => format!("WebSocket is not there yet; over TLS it would be `https://{rest}`"),
+        "srv" | "dns+srv" | "dnssrv" | "srv+http" | "http-srv" => {
+            format!("`http+srv://{rest}` for clear text, `https+srv://{rest}` for TLS")
+        }
+        "dns" => format!("`http://{rest}` for its addresses, `http+srv://…` for its SRV records"),
         "tcp" => "TCP is not there yet: endpoints speak HTTP".to_owned(),
         "unix" => "endpoints are reached over TCP: an address or name, and a port".to_owned(),
         "h2" | "grpc" => {

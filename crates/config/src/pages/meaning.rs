@@ -214,6 +214,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0317"],
     ),
     file(
+        "E0391",
+        "dns: { ttl_min: 10m }\nlisten: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://media.example.org:8080\"] }\n",
+        "Shorten `ttl_min`, or give a `ttl_max` that is longer.",
+        &["E0203"],
+    ),
+    file(
         "W0311",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { interval: 30s }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Shorten `interval`, or lower `fall`.",

@@ -99,4 +99,10 @@ pub(super) const PAGES: &[Page] = &[
         "Write the name alone: `session`.",
         &["E0352"],
     ),
+    file(
+        "E0218",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http+srv://_http._tcp.media.example.org:8080\"] }\n",
+        "Write `http+srv://_http._tcp.media.example.org`, or `http://media.example.org:8080` where addresses are meant.",
+        &["E0206", "E0701"],
+    ),
 ];

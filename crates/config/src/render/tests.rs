@@ -92,6 +92,9 @@ impl Maker {
                 "{ backend_requests: 1, endpoint_pending: 3 }",
                 "{ endpoint_requests: 9, backend_requests: 8, endpoint_pending: 7, pending_timeout: 20ms }",
             ]),
+            // Names are looked up again no later than they may live.
+            ("dns", "ttl_min") => self.one_of(&["10ms", "5s", "1m"]),
+            ("dns", "ttl_max") => self.one_of(&["1m", "1m30s", "1d"]),
             ("services.NAME.safety.override_ttl", "default") => self.one_of(&["1s", "23h", "24h"]),
             ("services.NAME.safety.override_ttl", "max") => self.one_of(&["72h", "365d", "24h"]),
             _ => self.holds(&key.holds),
@@ -197,9 +200,10 @@ impl Maker {
                 1 + n % 250,
                 1 + self.below(65_000)
             )),
-            Form::Url => literal(&match self.below(3) {
+            Form::Url => literal(&match self.below(4) {
                 0 => format!("http://10.0.{}.{}:8080", n / 250, n % 250),
                 1 => format!("h2c://[fd00::{n:x}]:80"),
+                2 => format!("https+srv://_e{n}._tcp.example.org"),
                 _ => format!("https://e{n}.example.org"),
             }),
             Form::Network => literal(&self.one_of(&["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"])),

@@ -639,7 +639,7 @@ static BACKEND: Shape = Shape {
             required(
                 "endpoints",
                 Type::List(&Type::Either(Form::Url, &ENDPOINT), 1),
-                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints.",
+                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints, up to 1000. `http+srv://_http._tcp.NAME` takes them from SRV records, with port, weight and priority: the lowest priority that is not all down serves.",
             ),
             optional(
                 "ca_file",
@@ -669,7 +669,7 @@ static ENDPOINT: Shape = shape(
             Type::Value(Form::Integer(1, 1_000)),
             "1 for each address",
             Live,
-            "Its part of what the backend gets, relative to the other endpoints; the addresses of a name share it.",
+            "Its part of what the backend gets, relative to the other endpoints; the addresses of a name share it, those of an SRV name by their records' weights.",
         ),
     ],
 );

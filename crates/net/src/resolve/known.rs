@@ -1,6 +1,7 @@
 //! What is known of one host: decides what an answer changes and when to ask again. No answer that failed takes an
 //! address away, nor does one that says the name is gone: a name server that lost a zone must not stop traffic. An
-//! address goes when an answer that has others lacks it. Pure: told the time.
+//! address goes when an answer that has others lacks it. Pure: told the time. [`srv`](super::srv) does the same for SRV
+//! names, whose targets are hosts.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,6 +9,10 @@ use std::time::Duration;
 use bascule_model::Instant;
 
 use super::Settings;
+
+/// The most addresses of one name. Each is an endpoint with checks, connections and metrics of its own, at every worker: more
+/// than any backend has, and few enough that a name server gone wrong costs memory and checks that a machine can bear.
+pub(super) const ADDRESSES_MAX: usize = 1_000;
 
 /// The answer about one family of addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,15 @@ pub(super) struct Learned {
     pub(super) failures_in_row: u32,
     /// Time since the last answer without a failure; `None` when there was none.
     pub(super) age: Option<Duration>,
+    /// How many addresses are left out, as they are more than [`ADDRESSES_MAX`].
+    pub(super) left_out: usize,
+}
+
+/// How the look-ups of one name went.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    failures: u32,
+    last_success: Option<Instant>,
 }
 
 /// What is known of one host.
@@ -47,13 +61,18 @@ pub(super) struct Learned {
 pub(super) struct Known {
     v4: Vec<IpAddr>,
     v6: Vec<IpAddr>,
-    failures: u32,
-    last_success: Option<Instant>,
+    course: Course,
 }
 
 impl Known {
-    /// All addresses, IPv4 first, sorted.
+    /// All addresses, IPv4 first, sorted; the first [`ADDRESSES_MAX`], so that all edges leave out the same ones.
     pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let mut all = self.all();
+        all.truncate(ADDRESSES_MAX);
+        all
+    }
+
+    fn all(&self) -> Vec<IpAddr> {
         let mut all = [self.v4.as_slice(), self.v6.as_slice()].concat();
         all.sort_unstable();
         all.dedup();
@@ -73,6 +92,25 @@ impl Known {
             take(&mut self.v6, &answer.v6);
         }
         let failure = failure(answer, ttl.is_some());
+        let learned = self.course.learn(now, failure, ttl, settings);
+        let after = self.addresses();
+        Learned {
+            left_out: self.all().len() - after.len(),
+            changed: (after != before).then_some(after),
+            ..learned
+        }
+    }
+}
+
+impl Course {
+    /// Takes in how a look-up ended: why it failed, and how long what it found lives. It changes no addresses.
+    pub(super) fn learn(
+        &mut self,
+        now: Instant,
+        failure: Option<String>,
+        ttl: Option<Duration>,
+        settings: &Settings,
+    ) -> Learned {
         let failures_before = self.failures;
         if failure.is_some() {
             self.failures = self.failures.saturating_add(1);
@@ -80,12 +118,12 @@ impl Known {
             self.failures = 0;
             self.last_success = Some(now);
         }
-        let after = self.addresses();
         Learned {
             again_in: self.again_in(ttl, settings),
-            changed: (after != before).then_some(after),
+            changed: None,
             failures_in_row: failures_before.max(self.failures),
             age: self.last_success.map(|then| now.since(then)),
+            left_out: 0,
             failure,
         }
     }
@@ -206,6 +244,20 @@ mod tests {
         let back = learn(&mut known, found(&["10.0.0.1"], 60), Family::None);
         assert_eq!((back.failures_in_row, back.again_in.as_secs()), (7, 60));
         assert_eq!(learn(&mut known, failed(), failed()).again_in.as_secs(), 1);
+    }
+
+    #[test]
+    fn of_too_many_addresses_the_first_are_kept_whatever_their_order() {
+        let ip = |n: u32| IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + n));
+        let forward: Vec<IpAddr> = (0..1_500).map(ip).collect();
+        let backward = forward.iter().rev().copied().collect();
+        let life = Duration::from_secs(60);
+        let mut known = Known::default();
+        let first = learn(&mut known, Family::Addresses(backward, life), Family::None);
+        let kept = first.changed.unwrap();
+        assert_eq!((kept.as_slice(), first.left_out), (&forward[..1_000], 500));
+        let again = learn(&mut known, Family::Addresses(forward, life), Family::None);
+        assert_eq!((again.changed, again.left_out), (None, 500));
     }
 
     #[test]

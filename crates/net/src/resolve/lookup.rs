@@ -1,19 +1,24 @@
 //! Asks for the addresses of a host: the hosts file first, and where it knows the host it alone; then DNS, both families
-//! of one name at a time, so that the families of two names (with search domains) are never mixed.
+//! of one name at a time, so that the families of two names (with search domains) are never mixed. For the records of an
+//! SRV name DNS alone is asked. What does not fit into a datagram is asked for over TCP.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record as DnsRecord, RecordType};
 use hickory_resolver::{Resolver, TokioResolver, system_conf};
 
 use super::Settings;
 use super::known::{Answer, Family};
+use super::srv::{Record, SrvAnswer};
 
 /// How often one question is asked before it counts as failed.
 const ATTEMPTS: usize = 2;
@@ -23,7 +28,7 @@ const HOSTS_FILE_LIFE: Duration = Duration::from_secs(30);
 /// What host names are looked up with.
 #[derive(Debug)]
 pub(super) struct Lookups {
-    settings: Settings,
+    settings: RefCell<Rc<Settings>>,
     /// Made when first needed, and again after a failure: the system's name servers may be others by then, or may not
     /// have been known at all when the machine started.
     dns: RefCell<Option<Rc<Dns>>>,
@@ -39,12 +44,20 @@ struct Dns {
 
 impl Lookups {
     pub(super) fn new(settings: Settings) -> Self {
-        let dns = RefCell::default();
-        Self { settings, dns }
+        Self {
+            settings: RefCell::new(Rc::new(settings)),
+            dns: RefCell::default(),
+        }
     }
 
-    pub(super) const fn settings(&self) -> &Settings {
-        &self.settings
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Asks by these from now on.
+    pub(super) fn set(&self, settings: Settings) {
+        self.settings.replace(Rc::new(settings));
+        self.dns.replace(None);
     }
 
     /// Asks for both families of a host.
@@ -67,11 +80,24 @@ impl Lookups {
         answer
     }
 
+    /// Asks for the records of an SRV name.
+    pub(super) async fn ask_srv(&self, name: &str) -> SrvAnswer {
+        let answer = match self.dns() {
+            Ok(dns) => dns.ask_srv(name).await,
+            Err(error) => Err(error),
+        };
+        let answer = answer.unwrap_or_else(|error| SrvAnswer::Failed(error.to_string()));
+        if matches!(answer, SrvAnswer::Failed(_)) {
+            self.dns.replace(None);
+        }
+        answer
+    }
+
     fn dns(&self) -> Result<Rc<Dns>, NetError> {
         if let Some(dns) = self.dns.borrow().as_ref() {
             return Ok(Rc::clone(dns));
         }
-        let dns = Rc::new(Dns::new(&self.settings)?);
+        let dns = Rc::new(Dns::new(&self.settings())?);
         self.dns.replace(Some(Rc::clone(&dns)));
         Ok(dns)
     }
@@ -80,7 +106,7 @@ impl Lookups {
     /// (RFC 6761 §6.3).
     fn hosts_file(&self, host: &str) -> Option<Answer> {
         let host = host.trim_end_matches('.');
-        let text = std::fs::read_to_string(&self.settings.hosts_file).unwrap_or_default();
+        let text = std::fs::read_to_string(&self.settings().hosts_file).unwrap_or_default();
         let mut addresses = in_hosts_file(&text, host);
         if addresses.is_empty() && host.eq_ignore_ascii_case("localhost") {
             addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
@@ -162,6 +188,70 @@ impl Dns {
         }
         Ok(answer)
     }
+
+    /// The first of the full names that has records; as with hosts, one that fails ends the search.
+    async fn ask_srv(&self, name: &str) -> Result<SrvAnswer, NetError> {
+        for name in full_names(name, &self.search, self.dots)? {
+            let answer = records(self.resolver.lookup(name, RecordType::SRV).await);
+            if answer != SrvAnswer::None {
+                return Ok(answer);
+            }
+        }
+        Ok(SrvAnswer::None)
+    }
+}
+
+fn records(result: Result<Lookup, NetError>) -> SrvAnswer {
+    let lookup = match result {
+        Ok(lookup) => lookup,
+        Err(error) if error.is_no_records_found() => return SrvAnswer::None,
+        Err(error) => return SrvAnswer::Failed(error.to_string()),
+    };
+    let record = |record: &DnsRecord| match &record.data {
+        // The root as target says that the service is not to be had (RFC 2782).
+        RData::SRV(srv) if !srv.target.is_root() => Some(Record {
+            priority: srv.priority,
+            target: text(&srv.target),
+            port: srv.port,
+            weight: srv.weight,
+        }),
+        _ => None,
+    };
+    let records: Vec<Record> = lookup.answers().iter().filter_map(record).collect();
+    if records.is_empty() {
+        return SrvAnswer::None;
+    }
+    let ttl = lookup.answers().iter().map(|record| record.ttl).min();
+    let life = Duration::from_secs(ttl.unwrap_or(0).into());
+    let glue = glue(lookup.additionals());
+    SrvAnswer::Records(records, life, glue)
+}
+
+/// The addresses that came with an answer, by name. A family that did not come with the other is one the name has not.
+fn glue(additionals: &[DnsRecord]) -> BTreeMap<Arc<str>, Answer> {
+    let mut by_name: BTreeMap<Arc<str>, Vec<&DnsRecord>> = BTreeMap::new();
+    for record in additionals.iter().filter(|r| r.data.ip_addr().is_some()) {
+        by_name.entry(text(&record.name)).or_default().push(record);
+    }
+    let answer = |records: Vec<&DnsRecord>| {
+        let of_family = |is_v4: bool| {
+            let of_it = |r: &&&DnsRecord| r.data.ip_addr().is_some_and(|ip| ip.is_ipv4() == is_v4);
+            addresses(records.iter().filter(of_it).copied())
+        };
+        Answer {
+            v4: of_family(true),
+            v6: of_family(false),
+        }
+    };
+    let answers = by_name.into_iter();
+    answers
+        .map(|(name, records)| (name, answer(records)))
+        .collect()
+}
+
+/// A name as text, in lower case, with the dot that says it is whole.
+fn text(name: &Name) -> Arc<str> {
+    Arc::from(name.to_lowercase().to_string())
 }
 
 fn own_servers(servers: &[SocketAddr]) -> ResolverConfig {
@@ -197,26 +287,25 @@ fn full_names(host: &str, search: &[Name], dots: usize) -> Result<Vec<Name>, Net
     Ok(names)
 }
 
-fn family(result: Result<hickory_resolver::lookup::Lookup, NetError>) -> Family {
+fn family(result: Result<Lookup, NetError>) -> Family {
     match result {
-        Ok(lookup) => {
-            let answers = lookup.answers();
-            let mut addresses: Vec<IpAddr> = answers
-                .iter()
-                .filter_map(|record| record.data.ip_addr())
-                .collect();
-            addresses.sort_unstable();
-            addresses.dedup();
-            let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
-            if addresses.is_empty() {
-                Family::None
-            } else {
-                Family::Addresses(addresses, Duration::from_secs(ttl.into()))
-            }
-        }
+        Ok(lookup) => addresses(lookup.answers().iter()),
         Err(error) if error.is_no_records_found() => Family::None,
         Err(error) => Family::Failed(error.to_string()),
     }
+}
+
+/// The addresses that records give; the shortest of their lives is that of all.
+fn addresses<'a>(records: impl Iterator<Item = &'a DnsRecord> + Clone) -> Family {
+    let ips = records.clone().filter_map(|record| record.data.ip_addr());
+    let mut ips: Vec<IpAddr> = ips.collect();
+    ips.sort_unstable();
+    ips.dedup();
+    if ips.is_empty() {
+        return Family::None;
+    }
+    let ttl = records.map(|record| record.ttl).min().unwrap_or(0);
+    Family::Addresses(ips, Duration::from_secs(ttl.into()))
 }
 
 #[cfg(test)]

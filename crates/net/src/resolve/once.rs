@@ -1,11 +1,15 @@
-//! One look-up of a host, for who wants to know now and not to be kept informed: `config validate --online` and `check`. It
+//! One look-up of a host or an SRV name, for who wants to know now and not to be kept informed: `config validate --online` and `check`. It
 //! asks as the watching does, so that it sees what the process would see.
 
 use std::net::IpAddr;
 
+use bascule_model::SrvRecord;
+use bascule_telemetry::clock;
+
 use super::Settings;
 use super::known::Family;
 use super::lookup::Lookups;
+use super::srv::KnownSrv;
 
 /// What one look-up gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,34 @@ pub async fn once(host: &str, settings: Settings) -> Looked {
     looked.addresses.dedup();
     looked.failures.dedup();
     looked
+}
+
+/// What one look-up of an SRV name gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookedSrv {
+    /// The records whose targets have addresses, sorted; may be empty.
+    pub records: Vec<SrvRecord>,
+    /// Why the name, or some of its targets, are not known.
+    pub failures: Vec<String>,
+}
+
+/// Looks an SRV name and its targets up once.
+pub async fn once_srv(name: &str, settings: Settings) -> LookedSrv {
+    let lookups = Lookups::new(settings);
+    let mut known = KnownSrv::default();
+    let (now, settings) = (clock::now(), lookups.settings());
+    let learned = known.learn(now, lookups.ask_srv(name).await, &settings);
+    let mut failures: Vec<String> = learned.failure.into_iter().collect();
+    for target in known.targets_due(now) {
+        let answer = lookups.ask(&target).await;
+        let learned = known.learn_target(now, &target, &answer, &settings);
+        let failure = learned.and_then(|learned| learned.failure);
+        failures.extend(failure.map(|reason| format!("target {target}: {reason}")));
+    }
+    LookedSrv {
+        records: known.changed().unwrap_or_default(),
+        failures,
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 
-use bascule_telemetry::Registry;
+use bascule_telemetry::{Registry, clock, names};
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::task::LocalSet;
 
 use super::*;
+
+mod services;
 
 /// What the name server says of `a.test`: its addresses, or a refusal. Any other name does not exist.
 #[derive(Default)]
@@ -87,16 +89,21 @@ async fn until(holds: impl Fn() -> bool) {
     }
 }
 
-fn hosts(names: &[&str]) -> BTreeSet<Arc<str>> {
-    names.iter().map(|name| Arc::from(*name)).collect()
+fn hosts(names: &[&str]) -> BTreeSet<Watched> {
+    let host = |name: &&str| Watched::Host(Arc::from(*name));
+    names.iter().map(host).collect()
 }
 
 async fn next(receiver: &mut mpsc::Receiver<Resolved>) -> (String, Vec<String>) {
     let long = Duration::from_secs(60);
     let resolved = tokio::time::timeout(long, receiver.recv()).await;
-    let resolved = resolved.expect("a set within a minute").unwrap();
-    let addresses = resolved.addresses.iter().map(ToString::to_string);
-    (resolved.host.to_string(), addresses.collect())
+    match resolved.expect("a set within a minute").unwrap() {
+        Resolved::Host { host, addresses } => {
+            let addresses = addresses.iter().map(ToString::to_string);
+            (host.to_string(), addresses.collect())
+        }
+        Resolved::Srv { name, .. } => panic!("{name} is no host"),
+    }
 }
 
 fn set(addresses: &[&str]) -> (String, Vec<String>) {
@@ -163,8 +170,8 @@ async fn localhost_needs_no_name_server_and_a_host_no_longer_watched_is_left() {
         resolver.watch(&hosts(&["localhost"]));
         until(|| spawn::running("resolve") == 1).await;
         assert_eq!(
-            resolver.watched().map(|host| &**host).collect::<Vec<_>>(),
-            ["localhost"]
+            resolver.watched().cloned().collect::<BTreeSet<_>>(),
+            hosts(&["localhost"])
         );
     };
     LocalSet::new().run_until(run).await;

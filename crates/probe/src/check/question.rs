@@ -26,7 +26,7 @@ impl<'a> Place<'a> {
         }
         Self {
             address,
-            host: id.host.as_deref(),
+            host: id.server_name(),
             tls: is_over_tls(id, policy),
         }
     }

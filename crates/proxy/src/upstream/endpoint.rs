@@ -62,8 +62,8 @@ impl Endpoint {
         tls: Option<EndpointTls>,
     ) -> Self {
         let port = id.address.port();
-        let text = match &id.host {
-            Some(host) if port == id.scheme.port_default() => host.to_string(),
+        let text = match id.server_name() {
+            Some(host) if port == id.scheme.port_default() => host.to_owned(),
             Some(host) => format!("{host}:{port}"),
             None if port == id.scheme.port_default() => bracketed(id.address),
             None => id.address.to_string(),
@@ -160,7 +160,7 @@ pub(crate) fn tls_of(
         return None;
     }
     let config = configs.get(&backend.ca_file)?.config(Alpn::Both);
-    let name = server_name(id.host.as_deref(), id.address.ip()).ok()?;
+    let name = server_name(id.server_name(), id.address.ip()).ok()?;
     Some(EndpointTls { config, name })
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{
-    AdminState, BackendName, BasisPoints, BucketMap, Instant, ProviderName, Shares,
+    AdminState, BackendName, BasisPoints, BucketMap, EndpointId, Instant, ProviderName, Shares,
 };
 
 use super::known::Known;
-use super::returns::{BackendState, EndpointState};
+use super::returns::{self, BackendState, EndpointState};
 use super::supply::{Sites, Supply, Want};
 use crate::capacity::Demand;
 use crate::effective::{self, Standing};
@@ -132,10 +132,8 @@ impl Parts<'_> {
             let (name, backend): (&BackendName, &BackendSpec) = (name, backend);
             let target = target.get(name).unwrap_or_default();
             let count = |fits: fn(&EndpointState) -> bool| {
-                state
-                    .endpoints()
-                    .filter(|(_, endpoint)| fits(endpoint))
-                    .count()
+                let counted = state.counted();
+                counted.filter(|(_, endpoint)| fits(endpoint)).count()
             };
             Standing {
                 target,
@@ -220,18 +218,24 @@ fn endpoints(
     ramp: Duration,
     now: Instant,
 ) -> (Vec<Endpoint>, Option<Instant>) {
-    let mut step_at = None;
+    let (parts, mut step_at) = state.parts(ramp, now);
     let mut endpoints = Vec::new();
     for (id, endpoint) in state.endpoints() {
-        let ramp = state.ramp_of(endpoint, ramp, now);
-        if endpoint.is_up() {
+        let ramp = state.ramp_of(id, endpoint, ramp, now);
+        let part = part(&parts, id, endpoint);
+        if endpoint.is_up() && part.is_some() {
             step_at = step_at.into_iter().chain(ramp.step_at).min();
         }
         // Where all are down, what is seen and how long ago says nothing about whom to try.
         let (usable, weight) = match mode {
-            Mode::FailOpen => (endpoint.admin.takes_new(), BasisPoints::FULL),
+            Mode::FailOpen => {
+                let is_its_turn = !endpoint.is_reserve;
+                (is_its_turn && endpoint.admin.takes_new(), BasisPoints::FULL)
+            }
             Mode::Serve | Mode::Refuse(_) => {
-                (endpoint.is_up(), scaled(ramp.factor, endpoint.weight))
+                let able = scaled(ramp.factor, endpoint.weight);
+                let able = part.map_or(able, |part| scaled(able, part));
+                (endpoint.is_up() && part.is_some(), able)
             }
         };
         let is_seen = endpoint.observed.is_usable() || mode == Mode::FailOpen;
@@ -243,10 +247,24 @@ fn endpoints(
             usable,
             weight,
             declared: endpoint.declared,
+            priority: endpoint.priority,
+            is_reserve: endpoint.is_reserve,
             is_near: endpoint.is_near,
         });
     }
     (endpoints, step_at)
+}
+
+/// What of its weight an endpoint may use by its priority; `None`: its priority has no turn.
+fn part(
+    parts: &returns::Parts<'_>,
+    id: &EndpointId,
+    endpoint: &EndpointState,
+) -> Option<BasisPoints> {
+    let (Some(priority), Some(name)) = (endpoint.priority, &id.host) else {
+        return Some(BasisPoints::FULL);
+    };
+    parts.get(&(id.scheme, &**name))?.get(&priority).copied()
 }
 
 /// The part of a backend's picks that its near endpoints get.
@@ -258,7 +276,7 @@ fn near_part(endpoints: &[Endpoint]) -> BasisPoints {
             let risen = u64::from(endpoint.declared) * u64::from(endpoint.weight.get());
             Side {
                 usable: side.usable + if endpoint.usable { risen } else { 0 },
-                total: side.total + whole,
+                total: side.total + if endpoint.is_reserve { 0 } else { whole },
             }
         })
     };
@@ -276,7 +294,8 @@ fn table(
         return None;
     }
     let member = |endpoint: &Endpoint| (hash::of_endpoint(&endpoint.id), endpoint.declared);
-    let members: Vec<_> = endpoints.iter().map(member).collect();
+    let has_turn = |endpoint: &&Endpoint| endpoint.usable || !endpoint.is_reserve;
+    let members: Vec<_> = endpoints.iter().filter(has_turn).map(member).collect();
     let before = before.and_then(|service| service.backend(name)?.table.as_ref());
     let same = before.filter(|table| table.members() == members);
     Some(same.map_or_else(|| Arc::new(Table::new(members)), Arc::clone))

@@ -6,12 +6,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bascule_model::{
-    AdminState, AdminTarget, BackendName, BucketMap, EndpointId, ServiceName, Shares, Targets,
+    AdminState, AdminTarget, BackendName, BucketMap, EndpointId, ServiceName, Shares, SrvRecord,
+    Targets,
 };
 
 use super::EndpointHealth;
+use super::records::{self, Placed};
 use crate::capacity::Demand;
-use crate::spec::{BackendSpec, EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
+use crate::spec::{BackendSpec, EndpointHost, EndpointSpec, ServiceSpec};
+
+/// Where an endpoint is, its weight by configuration, and its priority where it has one.
+type Socket = (SocketAddr, u32, Option<u16>);
 
 /// The inputs.
 #[derive(Debug, Default)]
@@ -19,6 +24,7 @@ pub(super) struct Known {
     pub(super) targets: Targets,
     health: BTreeMap<EndpointId, EndpointHealth>,
     addresses: BTreeMap<Arc<str>, BTreeSet<IpAddr>>,
+    records: BTreeMap<Arc<str>, Vec<SrvRecord>>,
     demands: BTreeMap<ServiceName, Demand>,
 }
 
@@ -28,10 +34,20 @@ pub(super) struct Sight {
     pub(super) id: EndpointId,
     /// Its weight by configuration; 10 000 where nothing is written.
     pub(super) declared: u32,
+    /// Its priority among the endpoints of its SRV name; `None` for one that is written otherwise.
+    pub(super) priority: Option<u16>,
     /// Whether it is in the edge's own zone, or zones do not count.
     pub(super) is_near: bool,
     pub(super) admin: AdminState,
     pub(super) health: EndpointHealth,
+}
+
+/// What is written of one endpoint.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    declared: u32,
+    priority: Option<u16>,
+    is_near: bool,
 }
 
 impl Known {
@@ -53,6 +69,17 @@ impl Known {
             return false;
         }
         self.addresses.insert(Arc::clone(host), addresses);
+        true
+    }
+
+    /// Takes the records of an SRV name; whether they changed. An answer without an address is none: the last ones stay.
+    pub(super) fn set_records(&mut self, name: &Arc<str>, mut records: Vec<SrvRecord>) -> bool {
+        records.retain(|record| !record.addresses.is_empty());
+        records.sort_unstable();
+        if records.is_empty() || self.records.get(name) == Some(&records) {
+            return false;
+        }
+        self.records.insert(Arc::clone(name), records);
         true
     }
 
@@ -86,30 +113,32 @@ impl Known {
         let in_zone =
             |endpoint: &EndpointSpec| endpoint.zone.is_some() && endpoint.zone == spec.zone;
         let zones_count = backend.endpoints.iter().any(in_zone);
-        let mut written: BTreeMap<EndpointId, (u32, bool)> = BTreeMap::new();
+        let mut written: BTreeMap<EndpointId, Written> = BTreeMap::new();
         for endpoint in &backend.endpoints {
-            let url = &endpoint.url;
-            let (host, sockets) = self.sockets(url);
-            let declared = declared(endpoint.weight, sockets.len());
-            for address in sockets {
+            let (host, sockets) = self.sockets(endpoint);
+            for (address, declared, priority) in sockets {
                 let id = EndpointId {
                     service: service.clone(),
                     backend: name.clone(),
-                    scheme: url.scheme,
+                    scheme: endpoint.url.scheme,
                     host: host.cloned(),
                     address,
                 };
-                let is_near = !zones_count || in_zone(endpoint);
-                written.entry(id).or_insert((declared, is_near));
+                written.entry(id).or_insert(Written {
+                    declared,
+                    priority,
+                    is_near: !zones_count || in_zone(endpoint),
+                });
             }
         }
         let of_backend = self.admin_of_backend(service, name, backend);
         let named = self.admin_of_endpoints(service, name);
-        let sight = |(id, (declared, is_near)): (EndpointId, (u32, bool))| {
+        let sight = |(id, written): (EndpointId, Written)| {
             let own = named.iter().filter(|(text, _)| id.is_named(text));
             Sight {
-                declared,
-                is_near,
+                declared: written.declared,
+                priority: written.priority,
+                is_near: written.is_near,
                 admin: own
                     .map(|(_, state)| *state)
                     .fold(of_backend, AdminState::max),
@@ -124,14 +153,25 @@ impl Known {
         written.into_iter().map(sight).collect()
     }
 
-    /// The name that a URL has, and all its addresses.
-    fn sockets<'a>(&self, url: &'a EndpointUrl) -> (Option<&'a Arc<str>>, Vec<SocketAddr>) {
+    /// The name that an endpoint is written with, and all its addresses with weight and priority.
+    fn sockets<'a>(&self, endpoint: &'a EndpointSpec) -> (Option<&'a Arc<str>>, Vec<Socket>) {
+        let EndpointSpec { url, weight, .. } = endpoint;
         match &url.host {
-            EndpointHost::Address(address) => (None, vec![*address]),
+            EndpointHost::Address(address) => (None, vec![(*address, declared(*weight, 1), None)]),
             EndpointHost::Name(host) => {
-                let addresses = self.addresses.get(host).into_iter().flatten();
-                let sockets = addresses.map(|ip| SocketAddr::new(*ip, url.port));
-                (Some(host), sockets.collect())
+                let addresses = self.addresses.get(host);
+                let declared = declared(*weight, addresses.map_or(0, BTreeSet::len));
+                let addresses = addresses.into_iter().flatten();
+                let socket = |ip: &IpAddr| (SocketAddr::new(*ip, url.port), declared, None);
+                (Some(host), addresses.map(socket).collect())
+            }
+            EndpointHost::Srv(name) => {
+                let records = self.records.get(name).map(Vec::as_slice);
+                let placed = records::place(records.unwrap_or_default(), *weight);
+                let socket = |(address, placed): (SocketAddr, Placed)| {
+                    (address, placed.declared, Some(placed.priority))
+                };
+                (Some(name), placed.into_iter().map(socket).collect())
             }
         }
     }
@@ -212,11 +252,17 @@ fn declared(weight: Option<u32>, addresses: usize) -> u32 {
 
 /// Whether one of a service's endpoints is written with this host name.
 pub(super) fn uses_host(spec: &ServiceSpec, host: &Arc<str>) -> bool {
-    let mut urls = spec
-        .backends
-        .values()
-        .flat_map(|backend| &backend.endpoints);
-    urls.any(|endpoint| matches!(&endpoint.url.host, EndpointHost::Name(name) if name == host))
+    hosts(spec).any(|written| matches!(written, EndpointHost::Name(name) if name == host))
+}
+
+/// Whether one of a service's endpoints is written with this SRV name.
+pub(super) fn uses_srv(spec: &ServiceSpec, name: &Arc<str>) -> bool {
+    hosts(spec).any(|written| matches!(written, EndpointHost::Srv(srv) if srv == name))
+}
+
+fn hosts(spec: &ServiceSpec) -> impl Iterator<Item = &EndpointHost> {
+    let endpoints = spec.backends.values().flat_map(|b| &b.endpoints);
+    endpoints.map(|endpoint| &endpoint.url.host)
 }
 
 /// Whether two targets want different things of a service.

@@ -6,22 +6,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{AdminState, BasisPoints, EndpointId, Instant, ObservedState};
+use bascule_model::{AdminState, BasisPoints, EndpointId, Instant, ObservedState, Scheme};
 
 use super::known::Sight;
+use super::levels::Levels;
 
 /// How often a ramp rises. Between two steps it stands below the line, never above.
 const STEP: Duration = Duration::from_millis(100);
+
+/// An SRV name, and how its endpoints are spoken to.
+type SrvName = (Scheme, Arc<str>);
 
 /// What is remembered of a backend.
 #[derive(Debug, Default)]
 pub(super) struct BackendState {
     endpoints: BTreeMap<Arc<EndpointId>, EndpointState>,
-    /// It has endpoints, and none may get work.
+    /// Of each SRV name.
+    levels: BTreeMap<SrvName, Levels>,
+    returned: Return,
+}
+
+/// What is remembered of some endpoints as one: a backend's, or those of one priority.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Return {
+    /// When they last came back from being lost.
+    pub(super) at: Option<Instant>,
+    /// There are some, and none may get work.
     lost: bool,
-    /// When it last came back from being lost.
-    returned: Option<Instant>,
-    /// It has been looked at with endpoints.
+    /// They have been looked at.
     seen: bool,
 }
 
@@ -34,12 +46,22 @@ pub(super) struct EndpointState {
     pub(super) admin: AdminState,
     pub(super) observed: ObservedState,
     pub(super) declared: u32,
+    /// Its priority among the endpoints of its SRV name.
+    pub(super) priority: Option<u16>,
+    /// It stands in reserve: another priority of its SRV name serves.
+    pub(super) is_reserve: bool,
+    /// It did not, when it was last looked at.
+    pub(super) served: bool,
     pub(super) is_near: bool,
     /// How much of its part it can take, as its agent says.
     pub(super) weight: BasisPoints,
     /// When it last came back, by a verdict, a person or its agent.
     returned: Option<Instant>,
 }
+
+/// What of their weights the endpoints of each SRV name may use, by how it is spoken to and by priority; nothing where none
+/// is said.
+pub(super) type Parts<'a> = BTreeMap<(Scheme, &'a str), BTreeMap<u16, BasisPoints>>;
 
 /// Where a ramp stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +84,9 @@ impl EndpointState {
             admin: sight.admin.max(sight.health.agent),
             observed: sight.health.state,
             declared: sight.declared,
+            priority: sight.priority,
+            is_reserve: false,
+            served: known.is_some_and(|known| !known.is_reserve),
             is_near: sight.is_near,
             weight: sight.health.weight,
             returned: known.and_then(|known| known.returned),
@@ -94,17 +119,27 @@ impl BackendState {
         if self.endpoints.is_empty() {
             return;
         }
-        let up = || self.endpoints.values().filter(|state| state.is_up());
-        let any_up = up().next().is_some();
-        if any_up && self.lost {
-            self.returned = up().map(|state| state.returned.unwrap_or(now)).min();
-        } else if any_up && !self.seen {
-            // First seen with all that is up having returned: it was lost before we looked.
-            let all: Option<Vec<Instant>> = up().map(|state| state.returned).collect();
-            self.returned = all.and_then(|instants| instants.into_iter().min());
+        self.returned.observe(now, self.endpoints.values());
+        self.observe_levels(now);
+    }
+
+    /// Which priority of each SRV name serves.
+    fn observe_levels(&mut self, now: Instant) {
+        let mut names: BTreeMap<SrvName, Vec<(u16, &mut EndpointState)>> = BTreeMap::new();
+        for (id, endpoint) in &mut self.endpoints {
+            if let (Some(name), Some(priority)) = (&id.host, endpoint.priority) {
+                let of_name = names.entry((id.scheme, Arc::clone(name))).or_default();
+                of_name.push((priority, endpoint));
+            }
         }
-        self.lost = !any_up;
-        self.seen = true;
+        self.levels.retain(|name, _| names.contains_key(name));
+        for (name, mut endpoints) in names {
+            let levels = self.levels.entry(name).or_default();
+            levels.observe(now, endpoints.iter().map(|(priority, e)| (*priority, &**e)));
+            for (priority, endpoint) in &mut endpoints {
+                endpoint.is_reserve = !levels.is_preferred(*priority);
+            }
+        }
     }
 
     /// Its endpoints, ordered by id.
@@ -112,19 +147,37 @@ impl BackendState {
         self.endpoints.iter()
     }
 
+    /// Those that the row counts on: all but those in reserve.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (&Arc<EndpointId>, &EndpointState)> {
+        self.endpoints()
+            .filter(|(_, endpoint)| !endpoint.is_reserve)
+    }
+
     /// The weights of its endpoints that are up, in basis points.
     pub(super) fn up_weight(&self, duration: Duration, now: Instant) -> u64 {
-        let up = self.endpoints.values().filter(|endpoint| endpoint.is_up());
-        let weight = |endpoint| u64::from(self.ramp_of(endpoint, duration, now).factor.get());
-        up.map(weight).sum()
+        let up = self.counted().filter(|(_, endpoint)| endpoint.is_up());
+        let ramps = up.map(|(id, endpoint)| self.ramp_of(id, endpoint, duration, now));
+        ramps.map(|ramp| u64::from(ramp.factor.get())).sum()
+    }
+
+    /// What of their weights the endpoints of each SRV name may use now, by priority, and when that rises next.
+    pub(super) fn parts(&self, duration: Duration, now: Instant) -> (Parts<'_>, Option<Instant>) {
+        let mut parts = Parts::new();
+        let mut step_at = None;
+        for (name, levels) in &self.levels {
+            let (of_name, step) = levels.parts(self.returned.at, duration, now);
+            step_at = step_at.into_iter().chain(step).min();
+            parts.insert((name.0, &*name.1), of_name);
+        }
+        (parts, step_at)
     }
 
     /// What part of their own its endpoints that are up can take, as their agents say; 0 to 1.
     pub(super) fn able(&self, duration: Duration, now: Instant) -> f64 {
-        let up = self.endpoints.values().filter(|endpoint| endpoint.is_up());
+        let up = self.counted().filter(|(_, endpoint)| endpoint.is_up());
         let (mut risen, mut able, mut plain, mut count) = (0.0, 0.0, 0.0, 0.0);
-        for endpoint in up {
-            let part = self.ramp_of(endpoint, duration, now).factor.ratio();
+        for (id, endpoint) in up {
+            let part = self.ramp_of(id, endpoint, duration, now).factor.ratio();
             risen += part;
             able += part * endpoint.weight.ratio();
             plain += endpoint.weight.ratio();
@@ -140,20 +193,50 @@ impl BackendState {
 
     /// Where the ramp of the backend stands.
     pub(super) fn ramp(&self, duration: Duration, now: Instant) -> Ramp {
-        Ramp::at(self.returned, duration, now)
+        Ramp::at(self.returned.at, duration, now)
     }
 
-    /// Where the ramp of one of its endpoints stands. One that brought the backend back does not ramp inside it.
+    /// Where the ramp of one of its endpoints stands. One that brought the backend back, or the endpoints of its priority, does
+    /// not ramp inside them.
     pub(super) fn ramp_of(
         &self,
+        id: &EndpointId,
         endpoint: &EndpointState,
         duration: Duration,
         now: Instant,
     ) -> Ramp {
+        let level = endpoint.priority.zip(id.host.as_ref());
+        let level = level.and_then(|(priority, name)| {
+            let levels = self.levels.get(&(id.scheme, Arc::clone(name)))?;
+            levels.returned(priority)
+        });
+        let since = self.returned.at.max(level);
         let later = endpoint
             .returned
-            .filter(|at| self.returned.is_none_or(|backend| *at > backend));
+            .filter(|at| since.is_none_or(|since| *at > since));
         Ramp::at(later, duration, now)
+    }
+}
+
+impl Return {
+    /// Takes what is seen of the endpoints now.
+    pub(super) fn observe<'a>(
+        &mut self,
+        now: Instant,
+        endpoints: impl Iterator<Item = &'a EndpointState>,
+    ) {
+        let up = endpoints.filter(|state| state.is_up());
+        let returned: Vec<Option<Instant>> = up.map(|state| state.returned).collect();
+        let any_up = !returned.is_empty();
+        if any_up && self.lost {
+            self.at = returned.iter().map(|at| at.unwrap_or(now)).min();
+        } else if any_up && !self.seen {
+            // First seen with all that is up having returned: it was lost before we looked.
+            let all: Option<Vec<Instant>> = returned.into_iter().collect();
+            self.at = all.and_then(|instants| instants.into_iter().min());
+        }
+        self.lost = !any_up;
+        self.seen = true;
     }
 }
 
@@ -164,7 +247,7 @@ impl Ramp {
     };
 
     /// A ramp that began at `start` and rises from nothing to full, in a straight line, for `duration`.
-    fn at(start: Option<Instant>, duration: Duration, now: Instant) -> Self {
+    pub(super) fn at(start: Option<Instant>, duration: Duration, now: Instant) -> Self {
         let Some(start) = start else {
             return Self::FULL;
         };

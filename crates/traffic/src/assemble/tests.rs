@@ -13,6 +13,7 @@ mod capacity;
 mod edge;
 mod keys;
 mod laws;
+mod levels;
 mod places;
 
 use edge::*;

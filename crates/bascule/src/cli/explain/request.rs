@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bascule_admin::api::{RequestExplanation, RequestQuery};
 use bascule_admin::{Door, Seen, Supposed, explain_request};
 use bascule_config::Config;
+use bascule_model::SrvRecord;
 use bascule_telemetry::clock;
 use bascule_traffic::assemble::{Assembler, Input};
 use bascule_traffic::breaker::Loads;
@@ -121,21 +122,28 @@ fn offline(query: &RequestQuery, text: &Text) -> Result<RequestExplanation, CliE
         .map_err(|error| CliError::new(Exit::Usage, error.to_string()))
 }
 
-/// One address for each name, so that it stands for one endpoint.
+/// One address for each name, so that it stands for one endpoint; of an SRV name one of the scheme's own port.
 fn placeholders(config: &Config) -> Vec<Input> {
     let backends = config.services.iter().flat_map(|s| s.backends.values());
-    let hosts =
-        backends
-            .flat_map(|b| &b.endpoints)
-            .filter_map(|endpoint| match &endpoint.url.host {
-                EndpointHost::Name(host) => Some(host.clone()),
-                EndpointHost::Address(_) => None,
-            });
-    let resolved = |host| Input::Resolved {
-        host,
-        addresses: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
-    };
-    hosts.map(resolved).collect()
+    let urls = backends.flat_map(|b| &b.endpoints).map(|e| &e.url);
+    let addresses = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    let inputs = urls.filter_map(|url| match &url.host {
+        EndpointHost::Address(_) => None,
+        EndpointHost::Name(host) => Some(Input::Resolved {
+            host: host.clone(),
+            addresses: addresses.clone(),
+        }),
+        EndpointHost::Srv(name) => Some(Input::Records {
+            name: name.clone(),
+            records: vec![SrvRecord {
+                priority: 0,
+                weight: 0,
+                port: url.scheme.port_default(),
+                addresses: addresses.clone(),
+            }],
+        }),
+    });
+    inputs.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! One HTTP exchange with a host of OCI: TLS that is always verified, a time for the whole of it, a limit for the answer,
-//! connections kept for the next. It reads nothing of what is said, and never sends a request a second time that may have
-//! arrived.
+//! connections kept for the next. It reads nothing of what is said, and never sends a change a second time.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +10,7 @@ use bascule_net::tls::client::{Alpn, ClientTls, Roots, server_name};
 use bascule_telemetry::spawn;
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -62,8 +61,7 @@ pub(crate) enum WireError {
     TooLarge,
 }
 
-/// A whole answer.
-#[derive(Debug)]
+/// A whole answer. Not for debug output: there may be a token in it.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -123,32 +121,32 @@ impl Wire {
             .unwrap_or(Err(WireError::TimedOut(self.timeout)))
     }
 
-    async fn ask(
-        &self,
-        place: &Place,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Answer, WireError> {
-        let mut kept = self.take(&place.authority);
-        loop {
-            let reused = kept.take();
-            let is_reused = reused.is_some();
-            let mut sender = match reused {
-                Some(sender) => sender,
-                None => self.connect(place).await?,
-            };
-            match sender.try_send_request(request).await {
-                Ok(answer) => {
-                    let answer = read(answer).await?;
-                    self.keep(&place.authority, sender);
-                    return Ok(answer);
-                }
-                Err(mut error) => match error.take_message().filter(|_| is_reused) {
-                    // Nothing was sent: the host had closed a connection that was idle.
-                    Some(unsent) => request = unsent,
-                    None => return Err(WireError::Broken(error.into_error())),
-                },
+    /// Only what reads goes over a connection that was idle, as its end may not be known here yet; where it had ended the
+    /// request goes over a new one. What changes something has a connection of its own, so that an error means what it says.
+    async fn ask(&self, place: &Place, request: Request<Full<Bytes>>) -> Result<Answer, WireError> {
+        let kept = self.take(&place.authority);
+        if let Some(mut sender) = kept.filter(|_| *request.method() == Method::GET) {
+            match sender.send_request(request.clone()).await {
+                Ok(answer) => return self.finish(place, sender, answer).await,
+                Err(error) => tracing::trace!(%error, "a connection to OCI had ended"),
             }
         }
+        let mut sender = self.connect(place).await?;
+        let answer = sender.send_request(request).await;
+        self.finish(place, sender, answer.map_err(WireError::Broken)?)
+            .await
+    }
+
+    /// Reads the answer, and keeps the connection.
+    async fn finish(
+        &self,
+        place: &Place,
+        sender: SendRequest<Full<Bytes>>,
+        answer: http::Response<hyper::body::Incoming>,
+    ) -> Result<Answer, WireError> {
+        let answer = read(answer).await?;
+        self.keep(&place.authority, sender);
+        Ok(answer)
     }
 
     /// An idle connection that still stands.
@@ -254,3 +252,6 @@ fn place(base: &str) -> Result<Place, WireError> {
         is_tls,
     })
 }
+
+#[cfg(test)]
+mod tests;

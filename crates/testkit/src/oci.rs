@@ -26,7 +26,7 @@ mod serve;
 mod verify;
 
 use cloud::Cloud;
-pub use cloud::{Balancer, Called, Machine};
+pub use cloud::{Balancer, Called, Machine, Steered};
 pub use fault::Fault;
 use key::ApiKey;
 
@@ -175,11 +175,21 @@ impl Oci {
         self.cloud().put(path, body);
     }
 
-    /// The weight of each answer that a steering policy gives now: what DNS clients would see. Disabled answers have 0.
+    /// The answers that a steering policy gives now, with their weights: what DNS clients would see.
     #[must_use]
-    pub fn weights(&self, policy: &str) -> Vec<(String, u64)> {
+    pub fn answers(&self, policy: &str) -> Vec<Steered> {
         let policy = self.document(&format!("/20180115/steeringPolicies/{policy}"));
-        policy.map_or_else(Vec::new, |policy| change::weights(&policy))
+        policy.map_or_else(Vec::new, |policy| change::answers(&policy))
+    }
+
+    /// A token as resources are given one, and the key for it as PEM. It lasts for so many seconds.
+    ///
+    /// # Errors
+    /// When no key is to be had.
+    pub fn resource_token(&self, seconds: i64) -> Result<(String, String)> {
+        let key = ApiKey::generate()?;
+        let token = principal::issue(&mut self.cloud(), key.public, seconds);
+        Ok((token, key.pem))
     }
 
     /// What the backends of a set are said to be: `OK`, `WARNING`, `CRITICAL`, `UNKNOWN`. Those not named are `OK`.

@@ -270,3 +270,6 @@ fn bare(pem: &[u8]) -> String {
     let lines = text.lines().map(str::trim);
     lines.filter(|line| !line.starts_with("-----")).collect()
 }
+
+#[cfg(test)]
+mod tests;

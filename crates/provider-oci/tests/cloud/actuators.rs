@@ -87,12 +87,13 @@ async fn the_official_sdk_sees_what_was_written_and_that_the_rest_is_as_it_was()
         json!({ "answer.name == 'oci'": 200, "answer.name == 'aws'": 0, "answer.name == 'old'": 1 })
     );
     assert_eq!(seen["ttl"], 30);
-    let weights = world.oci.weights(POLICY);
-    let expected = [("oci", 200), ("aws", 0), ("old", 1)];
-    assert_eq!(
-        weights,
-        expected.map(|(name, weight)| (name.to_owned(), weight))
-    );
+    let answers = world.oci.answers(POLICY);
+    let weights: Vec<(&str, u64)> = answers
+        .iter()
+        .map(|each| (&*each.name, each.weight))
+        .collect();
+    assert_eq!(weights, [("oci", 200), ("aws", 0), ("old", 1)]);
+    assert_eq!(answers[0].rdata, "192.0.2.1");
 }
 
 /// Changes what is there, as a person would.

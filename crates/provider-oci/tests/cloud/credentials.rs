@@ -1,10 +1,15 @@
 //! Keys and tokens, and what is said when they are not accepted.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
 use bascule_provider::{Discover, Kind};
-use bascule_provider_oci::{Layer, SetSource, Way};
+use bascule_provider_oci::{Auth, Client, Layer, SetSource, Settings, Surroundings, System, Way};
 use bascule_testkit::oci::{Balancer, Fault};
 
-use crate::world::{BALANCER, World};
+use crate::world::{BALANCER, World, endpoints};
 
 fn source(world: &World, way: Option<Way>) -> SetSource {
     world
@@ -112,4 +117,110 @@ async fn what_is_no_instance_says_so() {
         error.contains("instance principals exist on instances of OCI only"),
         "{error}"
     );
+}
+
+/// The process's files, and variables of a test.
+#[derive(Debug)]
+struct Given(BTreeMap<&'static str, String>);
+
+impl Surroundings for Given {
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        System.read(path)
+    }
+
+    fn mode(&self, path: &Path) -> Option<u32> {
+        System.mode(path)
+    }
+}
+
+fn resource(world: &World, env: BTreeMap<&'static str, String>) -> SetSource {
+    world
+        .oci
+        .add_backend_set(Balancer::Load, BALANCER, "web", &[("10.0.0.1:80", 1)]);
+    let settings = Settings {
+        endpoints: endpoints(&world.oci.url()),
+        ..Settings::default()
+    };
+    let auth = Auth::new(Way::ResourcePrincipal, Arc::new(Given(env)));
+    let client = Client::new(settings, auth).unwrap();
+    SetSource::new(Arc::new(client), Layer::Seven, BALANCER, "web")
+}
+
+#[tokio::test]
+async fn a_resource_has_its_token_in_files_that_are_read_again_when_they_change() {
+    let world = World::new();
+    let path = |name: &str| world.directory.path().join(name);
+    let write = |seconds| {
+        let (token, key) = world.oci.resource_token(seconds).unwrap();
+        std::fs::write(path("rpst"), token + "\n").unwrap();
+        std::fs::write(path("key.pem"), key).unwrap();
+    };
+    write(-1);
+    let source = resource(
+        &world,
+        BTreeMap::from([
+            ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2".to_owned()),
+            (
+                "OCI_RESOURCE_PRINCIPAL_RPST",
+                path("rpst").display().to_string(),
+            ),
+            (
+                "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM",
+                path("key.pem").display().to_string(),
+            ),
+            ("OCI_RESOURCE_PRINCIPAL_REGION", "eu-frankfurt-1".to_owned()),
+        ]),
+    );
+    let error = source.discover().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    assert!(error.to_string().contains("the token has ended"), "{error}");
+    write(600);
+    source.discover().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_resource_may_have_its_token_in_variables_too_and_says_what_is_missing() {
+    let world = World::new();
+    let (token, key) = world.oci.resource_token(600).unwrap();
+    let mut env = BTreeMap::from([
+        ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2".to_owned()),
+        ("OCI_RESOURCE_PRINCIPAL_RPST", token),
+        ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", key),
+    ]);
+    resource(&world, env.clone()).discover().await.unwrap();
+    env.remove("OCI_RESOURCE_PRINCIPAL_RPST");
+    let error = resource(&world, env.clone()).discover().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("OCI_RESOURCE_PRINCIPAL_RPST: invalid: it is not set"),
+        "{error}"
+    );
+    env.remove("OCI_RESOURCE_PRINCIPAL_VERSION");
+    let error = resource(&world, env).discover().await.unwrap_err();
+    assert!(
+        error.to_string().contains("it is not set, not 2.2"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_region_it_is_said_where_to_write_one() {
+    let world = World::new();
+    let (token, key) = world.oci.resource_token(600).unwrap();
+    let env = BTreeMap::from([
+        ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2".to_owned()),
+        ("OCI_RESOURCE_PRINCIPAL_RPST", token),
+        ("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", key),
+    ]);
+    let auth = Auth::new(Way::ResourcePrincipal, Arc::new(Given(env)));
+    let client = Arc::new(Client::new(Settings::default(), auth).unwrap());
+    let source = SetSource::new(client, Layer::Seven, BALANCER, "web");
+    let error = source.discover().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.to_string().contains("no region is known"), "{error}");
 }

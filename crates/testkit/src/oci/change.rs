@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::cloud::{Balancer, Cloud, State, Work};
+use super::cloud::{Balancer, Cloud, State, Steered, Work};
 use super::read::decoded;
 use super::serve::Reply;
 
@@ -78,8 +78,8 @@ pub(super) fn backend(kind: Balancer, name: &str, weight: u32) -> Value {
     }
 }
 
-/// The weight of each answer of a policy, 0 where it is disabled.
-pub(super) fn weights(policy: &Value) -> Vec<(String, u64)> {
+/// The answers of a policy.
+pub(super) fn answers(policy: &Value) -> Vec<Steered> {
     let mut rules = policy["rules"].as_array().into_iter().flatten();
     let rule = rules.rfind(|rule| rule["ruleType"] == "WEIGHTED");
     let data = rule.and_then(|rule| rule["defaultAnswerData"].as_array());
@@ -92,7 +92,11 @@ pub(super) fn weights(policy: &Value) -> Vec<(String, u64)> {
             let weight = of.find(|each| each["answerCondition"] == condition.as_str());
             let weight = weight.and_then(|each| each["value"].as_u64()).unwrap_or(0);
             let is_disabled = answer["isDisabled"] == true;
-            (name, if is_disabled { 0 } else { weight })
+            Steered {
+                name,
+                rdata: answer["rdata"].as_str().unwrap_or_default().to_owned(),
+                weight: if is_disabled { 0 } else { weight },
+            }
         })
         .collect()
 }

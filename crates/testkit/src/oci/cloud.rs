@@ -61,6 +61,17 @@ impl Machine {
     }
 }
 
+/// An answer of a steering policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steered {
+    /// Its name.
+    pub name: String,
+    /// What is answered: an address.
+    pub rdata: String,
+    /// With which weight; 0 where it is disabled, and never answered.
+    pub weight: u64,
+}
+
 /// A call that was well signed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Called {

@@ -91,8 +91,14 @@ pub(super) fn token(cloud: &mut Cloud, body: &Value) -> Reply {
     let Some(Ok(public)) = public.filter(|_| body["certificate"] == bare.as_str()) else {
         return Reply::refused(400, "InvalidParameter");
     };
-    let claims = json!({ "exp": cloud.now() + LASTS, "jti": cloud.next() });
+    let token = issue(cloud, public, LASTS);
+    Reply::ok(json!({ "token": token }))
+}
+
+/// A token for the key with this public half.
+pub(super) fn issue(cloud: &mut Cloud, public: Vec<u8>, seconds: i64) -> String {
+    let claims = json!({ "exp": cloud.now() + seconds, "jti": cloud.next() });
     let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
     cloud.keys.insert(format!("ST${token}"), public);
-    Reply::ok(json!({ "token": token }))
+    token
 }

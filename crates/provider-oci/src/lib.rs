@@ -1,4 +1,4 @@
-//! Oracle Cloud Infrastructure as a provider, by its own signed REST calls: no SDK for Rust fits (decision 0021). [`sign`]
+//! Oracle Cloud Infrastructure as a provider, by its own signed REST calls: no SDK for Rust fits (decision 0023). [`sign`]
 //! signs requests as OCI documents it, [`auth`] has the keys and tokens, [`client`] makes one call and says in the port's
 //! words why it failed; the other modules are what bascule asks of a cloud. Nothing here decides about shares, keeps sets,
 //! paces calls or tries them again: that is done for every cloud alike in `bascule-provider`. A key, a token or a pass

@@ -2,7 +2,8 @@
 //! weight. An update replaces the whole list, so that the whole list is read, changed and written, the rest of it as it was.
 //!
 //! Off is weight 0 of an endpoint and never a traffic dial of 0: when no other group is healthy, Global Accelerator fails over
-//! to a group whatever its dial, and would send traffic to what is off. The dial is read by nothing here and stays as it is.
+//! to a group whatever its dial, and would send traffic to what is off. Nor is the dial a share: it is a part of what would come
+//! by nearness. It is never set here, and a group whose dial is 0 is refused, as weights in it say nothing.
 //! There is no compare-and-set in this API: what is there is read right before it is written.
 
 use std::collections::BTreeMap;
@@ -67,7 +68,14 @@ impl Endpoints {
     async fn look(&self) -> Result<Vec<Endpoint>, Error> {
         let body = json!({ "EndpointGroupArn": self.group });
         let answer = self.ask(READ, &body).await?;
-        endpoints(&answer)
+        let group = group(&answer)?;
+        let dial = group.get("TrafficDialPercentage").and_then(Value::as_f64);
+        if dial.is_some_and(|dial| dial <= 0.0) {
+            return Err(Error::new(Kind::Invalid, READ, &*self.group)
+                .detail("its traffic dial is 0: weights say nothing, and failover would ignore it")
+                .fix("set the dial above 0, and backends to off here"));
+        }
+        endpoints(&answer, &group)
     }
 
     async fn ask(&self, call: &'static str, body: &Value) -> Result<Answer, Error> {
@@ -104,7 +112,7 @@ impl Endpoints {
             "EndpointConfigurations": configurations,
         });
         let answer = self.ask(UPDATE, &body).await?;
-        endpoints(&answer).map(drop)
+        endpoints(&answer, &group(&answer)?).map(drop)
     }
 
     fn after(&self, there: &[Endpoint], wanted: &Numbers) -> Result<Vec<Endpoint>, Refusal> {
@@ -131,12 +139,14 @@ impl Endpoints {
     }
 }
 
-fn endpoints(answer: &Answer) -> Result<Vec<Endpoint>, Error> {
-    let json: Value = serde_json::from_str(&answer.body)
+fn group(answer: &Answer) -> Result<Value, Error> {
+    let mut json: Value = serde_json::from_str(&answer.body)
         .map_err(|error| answer.unfit("the answer is not JSON").because(error))?;
-    let Some(group) = json.get("EndpointGroup") else {
-        return Err(answer.unfit("the answer lacks EndpointGroup"));
-    };
+    let group = json.get_mut("EndpointGroup").map(Value::take);
+    group.ok_or_else(|| answer.unfit("the answer lacks EndpointGroup"))
+}
+
+fn endpoints(answer: &Answer, group: &Value) -> Result<Vec<Endpoint>, Error> {
     // A group without endpoints has no list.
     let list = group.get("EndpointDescriptions").and_then(Value::as_array);
     let mut out = Vec::new();

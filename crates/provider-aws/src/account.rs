@@ -11,6 +11,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
     reason = "its new name is in a crate that nothing else here needs"
 )]
 use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -77,6 +78,8 @@ pub struct Identity {
     pub account: String,
     /// The user or role.
     pub arn: String,
+    /// The id of the access key, which is no secret: it tells where in the chain the credentials were found.
+    pub key: String,
 }
 
 impl Account {
@@ -100,9 +103,9 @@ impl Account {
             return Err(error().detail(format!("{region:?} is no region")).fix(fix));
         }
         Ok(Self {
+            connector: send::connector(options.endpoint.as_deref()),
             options,
             region,
-            connector: send::connector(),
             kept: Mutex::new(None),
         })
     }
@@ -128,7 +131,11 @@ impl Account {
                 .map(str::to_owned)
         };
         match (field("Account"), field("Arn")) {
-            (Some(account), Some(arn)) => Ok(Identity { account, arn }),
+            (Some(account), Some(arn)) => {
+                let credentials = self.credentials(&request).await?;
+                let key = credentials.access_key_id().to_owned();
+                Ok(Identity { account, arn, key })
+            }
             _ => Err(answer.unfit("the answer lacks Account or Arn")),
         }
     }
@@ -178,7 +185,11 @@ impl Account {
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
         if let Some(profile) = &self.options.profile {
             // Through the chain, keys in the environment would win over the profile that was asked for.
-            let mut provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
+            let region = aws_config::Region::new(self.region.clone());
+            let config = ProviderConfig::without_region().with_region(Some(region));
+            let mut provider = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_name(profile);
             if let Some(files) = files(&self.options) {
                 provider = provider.profile_files(files);
             }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpConnector,
@@ -50,14 +51,18 @@ impl Answer {
 }
 
 /// What connections are made by: pooled, with rustls and aws-lc-rs, trusting what the system trusts, and through the proxy
-/// that the environment names, as AWS's own programs do.
-pub(crate) fn connector() -> SharedHttpConnector {
+/// that the environment names, as AWS's own programs do. An endpoint of one's own is asked directly.
+pub(crate) fn connector(endpoint: Option<&str>) -> SharedHttpConnector {
+    let proxy = match endpoint {
+        Some(_) => ProxyConfig::disabled(),
+        None => ProxyConfig::from_env(),
+    };
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_MAX)
         .build();
     let connector = Connector::builder()
         .connector_settings(settings)
-        .proxy_config(aws_smithy_http_client::proxy::ProxyConfig::from_env())
+        .proxy_config(proxy)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build();
     SharedHttpConnector::new(connector)

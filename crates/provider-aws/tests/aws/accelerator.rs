@@ -111,3 +111,12 @@ async fn what_changed_since_it_was_read_is_a_conflict_and_weights_end_at_255() {
     let error = endpoints.write(&over, &wanted).await.unwrap_err();
     assert!(error.to_string().contains("1 to 255"), "{error}");
 }
+
+#[tokio::test]
+async fn a_group_whose_dial_is_0_is_refused_as_weights_say_nothing_in_it() {
+    let rig = start_beside_old();
+    rig.cloud.set_dial(0.0);
+    let error = rig.endpoints(PATIENCE).read().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.to_string().contains("dial"), "{error}");
+}

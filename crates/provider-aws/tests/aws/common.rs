@@ -48,10 +48,15 @@ pub(crate) fn account(url: &str, patience: Duration) -> Arc<Account> {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     let keys = "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = hidden-hidden-hidden\n";
     let file = FILE.get_or_init(|| profiles("keys", keys));
+    account_of(file.clone(), url, patience)
+}
+
+/// An account of the first profile of this file.
+pub(crate) fn account_of(file: PathBuf, url: &str, patience: Duration) -> Arc<Account> {
     let options = Options {
         region: Some("us-east-1".to_owned()),
         profile: Some("default".to_owned()),
-        profile_file: Some(file.clone()),
+        profile_file: Some(file),
         endpoint: Some(url.to_owned()),
         patience: Some(patience),
     };

@@ -1,6 +1,8 @@
-//! The chain of credentials, by profiles: what a file says is used, a role is assumed, and what is wrong is told without a
-//! secret.
+//! The chain of credentials: each of its links in a process with an environment of its own, profiles, and what is wrong,
+//! which is told without a secret.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use bascule_provider::Kind;
@@ -85,4 +87,99 @@ async fn what_aws_refuses_is_told_with_the_fix_and_without_the_secret() {
         assert!(text.contains("11111111-2222"), "{text}");
         assert!(!text.contains("hidden"), "{text}");
     }
+}
+
+/// What a process with this environment, and nothing else, says it is.
+fn whoami(environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    let output = Command::new(target.join("examples/whoami"))
+        .arg(moto().url())
+        .args(arguments)
+        .env_clear()
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const NO_MACHINE: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
+
+fn path(file: &Path) -> &str {
+    file.to_str().unwrap()
+}
+
+#[test]
+fn the_environment_is_asked_first_and_a_profile_that_is_named_before_it() {
+    let file = profiles(
+        "named",
+        "[profile other]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = hidden\n",
+    );
+    let environment = [
+        NO_MACHINE,
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden"),
+        ("AWS_CONFIG_FILE", path(&file)),
+    ];
+    let said = whoami(&environment, &[]);
+    assert!(said.ends_with(" AKIDENVIRONMENT eu-west-1\n"), "{said}");
+    let said = whoami(&environment, &["other"]);
+    assert!(said.ends_with(" AKIDPROFILE eu-west-1\n"), "{said}");
+}
+
+#[test]
+fn a_role_is_assumed_with_a_web_identity() {
+    let token = profiles("web-identity", "a.web.token");
+    let said = whoami(
+        &[
+            NO_MACHINE,
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/of-the-pod"),
+            ("AWS_ROLE_SESSION_NAME", "bascule"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", path(&token)),
+            ("AWS_ENDPOINT_URL_STS", moto().url()),
+        ],
+        &[],
+    );
+    assert!(said.contains("assumed-role/of-the-pod/bascule"), "{said}");
+}
+
+#[test]
+fn a_role_is_assumed_from_another_profile_in_the_chain_and_by_name() {
+    let file = profiles(
+        "roles",
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/of-the-profile\nrole_session_name = bascule\n\
+         source_profile = keys\n\
+         [profile keys]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = hidden\n",
+    );
+    let environment = [
+        NO_MACHINE,
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", path(&file)),
+        ("AWS_ENDPOINT_URL_STS", moto().url()),
+    ];
+    for arguments in [&[][..], &["default"]] {
+        let said = whoami(&environment, arguments);
+        assert!(
+            said.contains("assumed-role/of-the-profile/bascule"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_role_and_the_region_of_the_machine_come_last() {
+    let said = whoami(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", moto().url())], &[]);
+    assert!(said.ends_with(" test-key us-east-1\n"), "{said}");
+}
+
+#[test]
+fn without_any_credentials_or_region_it_is_told_what_to_give() {
+    let said = whoami(&[NO_MACHINE], &[]);
+    assert!(said.contains("AWS_REGION"), "{said}");
+    let said = whoami(&[NO_MACHINE, ("AWS_REGION", "us-east-1")], &[]);
+    assert!(said.contains("sts:GetCallerIdentity: denied"), "{said}");
+    assert!(said.contains("AWS_ACCESS_KEY_ID"), "{said}");
 }

@@ -13,5 +13,6 @@ mod common;
 mod credentials;
 mod elb;
 mod groups;
+mod permissions;
 mod route53;
 mod targets;

@@ -88,7 +88,14 @@ impl Accelerator {
         set_weight(&self.group, endpoint, weight);
     }
 
-    /// The same as something that can be done later.
+    /// Another tool's doing: the traffic dial, in percent.
+    pub fn set_dial(&self, percent: f64) {
+        if let Some(fields) = lock(&self.group).as_object_mut() {
+            fields.insert("TrafficDialPercentage".to_owned(), percent.into());
+        }
+    }
+
+    /// What [`set_weight`](Self::set_weight) does, to be done later.
     #[must_use]
     pub fn weight_setter(&self, endpoint: &str, weight: u32) -> Box<dyn FnOnce() + Send> {
         let (group, endpoint) = (Arc::clone(&self.group), endpoint.to_owned());

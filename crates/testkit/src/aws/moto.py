@@ -1,13 +1,15 @@
 # moto's server on a free port of loopback. Prints the port; ends with its standard input.
 #
 # Its Route 53 is replaced in one call: it keeps no batch whole, takes a DELETE that names other values, and deletes by
-# SetIdentifier across names. Here a batch is done as AWS documents it, or refused whole. Its AccessDenied and the like are
-# moto's own: GET /moto-api/iam/0 makes it ask who may what.
+# SetIdentifier across names. Here a batch is done as AWS documents it, or refused whole. And its machine's metadata say how long
+# a token holds, without which AWS's clients do not take it. And where it verifies signatures (`Moto::be_strict`), it does not
+# take a query for a body.
 import os
 import sys
 import threading
 
-from moto.core.utils import utcnow  # noqa: F401  (loads moto's core before its server)
+from moto.iam.access_control import IAMRequestBase
+from moto.instance_metadata.responses import InstanceMetadataResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.route53 import models
 from moto.route53.exceptions import Route53ClientError
@@ -60,6 +62,30 @@ def changed(self, zone_id, changes):
 
 
 models.Route53Backend.change_resource_record_sets = changed
+
+
+answered = InstanceMetadataResponse.metadata_response
+
+
+def with_ttl(request, full_url, headers):
+    status, fields, body = answered(request, full_url, headers)
+    return status, {**fields, "x-aws-ec2-metadata-token-ttl-seconds": "21600"}, body
+
+
+InstanceMetadataResponse.metadata_response = staticmethod(with_ttl)
+
+
+created = IAMRequestBase._create_aws_request
+
+
+def without_body(self):
+    request = created(self)
+    if self._method == "GET":
+        request.data = b""
+    return request
+
+
+IAMRequestBase._create_aws_request = without_body
 
 
 def end_with_stdin():

@@ -1,7 +1,8 @@
 //! moto's server and boto3 as child processes of a test. Both end with the test, however that ends: their standard input
 //! closes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -50,6 +51,21 @@ impl Moto {
             _stdin: stdin,
             _process: process,
         })
+    }
+
+    /// From now on it verifies every signature and asks IAM who may what, as AWS does.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn be_strict(&self) -> Result<()> {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address)?;
+        let head = "POST /moto-api/reset-auth HTTP/1.1\r\nhost: moto\r\nconnection: close\r\ncontent-length: 1\r\n\r\n0";
+        stream.write_all(head.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        anyhow::ensure!(answer.contains(" 200 "), "{answer}");
+        Ok(())
     }
 
     /// Where it answers, for all services.

@@ -14,6 +14,7 @@ mod interop;
 mod life_of_a_request;
 mod life_of_a_shift;
 mod loss;
+mod names;
 mod overload;
 mod reload;
 mod retries;

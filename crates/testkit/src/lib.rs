@@ -2,7 +2,7 @@
 //! [`faulty`] one that falls ill when told, [`breaking`] ones that fail at every point of a request; [`nginx`] as a real
 //! peer; [`client`] calls, [`steady`] clients at a constant rate, long [`sessions`], [`frames`] for HTTP/2 that may be
 //! wrong; [`attack`]s, and the [`bystander`] that must not feel them; pretended clouds with a memory, [`oci`] and [`aws`]; a
-//! [`name_server`]; and the [`daemon`] itself as a child process. Never a production dependency. Everything
+//! [`name_server`] and a [`crowd`] that it names; and the [`daemon`] itself as a child process. Never a production dependency. Everything
 //! listens on loopback, on ports that were free, and stops what it started by its process id.
 
 pub mod attack;
@@ -18,6 +18,7 @@ pub mod client;
     reason = "its functions are the bodies of tests"
 )]
 pub mod contract;
+pub mod crowd;
 pub mod daemon;
 pub mod faulty;
 pub mod frames;
@@ -34,6 +35,7 @@ pub mod strict;
 mod thread;
 pub mod wait;
 
+pub use crowd::Crowd;
 pub use daemon::Daemon;
 pub use name_server::NameServer;
 pub use nginx::Nginx;

@@ -115,7 +115,7 @@ impl Drop for Origin {
 }
 
 /// Serves until dropped, with all its connections.
-async fn serve(listener: TcpListener, name: String, requests: Arc<AtomicU64>) {
+pub(crate) async fn serve(listener: TcpListener, name: String, requests: Arc<AtomicU64>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {

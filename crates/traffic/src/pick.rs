@@ -26,7 +26,7 @@ use bascule_model::Rng;
 use crate::hash::Key;
 use crate::schedule::Schedule;
 use crate::snapshot::{Backend, Mode, Service};
-use endpoints::{Endpoints, How};
+use endpoints::{Endpoints, How, Line};
 pub use look::{Gate, Look};
 pub use place::{Place, Way};
 use spill::Spills;
@@ -278,7 +278,11 @@ impl Picker {
         look: impl Fn(usize, usize) -> Look,
     ) -> Option<Choice> {
         let backends = &self.backends;
-        let gate = |at: usize| backends.get(at)?.gate(|_| true, |e| look(at, e));
+        let gate = |at: usize| {
+            backends
+                .get(at)?
+                .gate(Line::First, |_| true, |e| look(at, e))
+        };
         let share = |at: usize| match service.backends.get(at) {
             Some(b) if at != from && !b.off && gate(at).is_some_and(|gate| gate <= worst) => {
                 b.effective.get()
@@ -301,8 +305,9 @@ impl Picker {
         })
     }
 
-    /// Picks for a further try, after those in `tried`: open before suspected. `None` when nothing is left that was not
-    /// tried and is not full.
+    /// Picks for a further try, after those in `tried`: open before suspected, and what stands in reserve where nothing else
+    /// is left: the first who find a whole priority of an SRV name dead find it before the checks do. `None` when nothing is
+    /// left that was not tried and is not full.
     pub fn other(
         &mut self,
         service: &Service,
@@ -312,6 +317,17 @@ impl Picker {
         if matches!(service.mode, Mode::Refuse(_)) {
             return None;
         }
+        let first = self.other_of(Line::First, service, tried, &look);
+        first.or_else(|| self.other_of(Line::Reserve, service, tried, look))
+    }
+
+    fn other_of(
+        &mut self,
+        line: Line,
+        service: &Service,
+        tried: &[Choice],
+        look: impl Fn(usize, usize) -> Look,
+    ) -> Option<Choice> {
         let was_tried = |backend: usize, endpoint: usize| {
             let same = |c: &Choice| c.backend == backend && c.endpoint == endpoint;
             tried.iter().any(same)
@@ -319,13 +335,14 @@ impl Picker {
         let backends = &self.backends;
         let gate = |at: usize, _: &Backend| {
             let endpoints = backends.get(at)?;
-            endpoints.gate(|e| !was_tried(at, e), |e| look(at, e))
+            endpoints.gate(line, |e| !was_tried(at, e), |e| look(at, e))
         };
         let (backend, worst) = elsewhere::backend(service, tried, &mut self.rng, gate)?;
         let endpoints = self.backends.get_mut(backend)?;
         let was_tried = |endpoint| was_tried(backend, endpoint);
         let balance = &service.spec.balance;
-        let endpoint = endpoints.pick_untried(balance, worst, was_tried, |e| look(backend, e))?;
+        let look = |e| look(backend, e);
+        let endpoint = endpoints.pick_untried(line, balance, worst, was_tried, look)?;
         Some(Choice {
             backend,
             endpoint,

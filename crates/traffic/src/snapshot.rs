@@ -182,6 +182,14 @@ pub struct Endpoint {
     pub is_near: bool,
 }
 
+impl Endpoint {
+    /// Whether it stands in reserve and could serve: for who has found all others of its backend failing.
+    #[must_use]
+    pub fn may_step_in(&self) -> bool {
+        self.is_reserve && !self.usable && self.admin.takes_new() && self.observed.is_usable()
+    }
+}
+
 impl Snapshot {
     /// The service with this name.
     #[must_use]

@@ -25,10 +25,21 @@ pub(super) struct Endpoints {
     backend: BackendName,
     near: Group,
     far: Group,
+    /// Those that stand in reserve: for a further try, where nobody else is left.
+    reserve: Group,
     /// The part of the picks that the near side gets, and what it is owed of the picks so far.
     near_part: u64,
     near_owed: u64,
     table: Option<Arc<Table>>,
+}
+
+/// Which of a backend's endpoints are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Those that are usable.
+    First,
+    /// Those that stand in reserve.
+    Reserve,
 }
 
 /// How a request is placed.
@@ -43,14 +54,17 @@ impl Endpoints {
     pub(super) fn new(backend: &Backend, known: Option<&Self>, rng: &mut Rng) -> Self {
         let side = |is_near: bool| {
             let endpoints = backend.endpoints.iter().enumerate();
-            endpoints.filter(move |(_, endpoint)| endpoint.is_near == is_near)
+            endpoints.filter(move |(_, e)| e.usable && e.is_near == is_near)
         };
+        let reserve = backend.endpoints.iter().enumerate();
+        let reserve = reserve.filter(|(_, endpoint)| endpoint.may_step_in());
         let near = Group::new(side(true), known.map(|old| &old.near), rng);
         let far = Group::new(side(false), known.map(|old| &old.far), rng);
         Self {
             backend: backend.name.clone(),
             near,
             far,
+            reserve: Group::new(reserve, known.map(|old| &old.reserve), rng),
             near_part: u64::from(backend.near.get()),
             near_owed: known.map_or(0, |old| old.near_owed),
             table: backend.table.clone(),
@@ -67,18 +81,27 @@ impl Endpoints {
     }
 
     fn all(&self) -> impl Iterator<Item = usize> {
-        let candidates = self.near.candidates.iter().chain(&self.far.candidates);
+        self.of(Line::First)
+    }
+
+    fn of(&self, line: Line) -> impl Iterator<Item = usize> {
+        let (first, second) = match line {
+            Line::First => (&self.near.candidates, self.far.candidates.as_slice()),
+            Line::Reserve => (&self.reserve.candidates, [].as_slice()),
+        };
+        let candidates = first.iter().chain(second);
         candidates.map(|candidate| candidate.endpoint)
     }
 
     /// The best gate of those that `may` go there; `None` when there are none.
     pub(super) fn gate(
         &self,
+        line: Line,
         may: impl Fn(usize) -> bool,
         look: impl Fn(usize) -> Look,
     ) -> Option<Gate> {
         let mut best = None;
-        for endpoint in self.all().filter(|endpoint| may(*endpoint)) {
+        for endpoint in self.of(line).filter(|endpoint| may(*endpoint)) {
             let gate = look(endpoint).gate;
             best = Some(best.map_or(gate, |best: Gate| best.min(gate)));
             if gate == Gate::Open {
@@ -129,12 +152,16 @@ impl Endpoints {
     /// The one with the least to do that was not tried, of those whose gate is `worst` or better; near before far.
     pub(super) fn pick_untried(
         &mut self,
+        line: Line,
         balance: &Balance,
         worst: Gate,
         was_tried: impl Fn(usize) -> bool,
         look: impl Fn(usize) -> Look,
     ) -> Option<usize> {
         let algorithm = balance.algorithm;
+        if line == Line::Reserve {
+            return self.reserve.pick_untried(algorithm, worst, was_tried, look);
+        }
         let near = self.near.pick_untried(algorithm, worst, &was_tried, &look);
         near.or_else(|| self.far.pick_untried(algorithm, worst, was_tried, look))
     }

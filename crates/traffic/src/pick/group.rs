@@ -109,17 +109,17 @@ fn part_of(weight: BasisPoints, most: BasisPoints) -> BasisPoints {
 }
 
 impl Group {
-    /// The usable ones of `endpoints`, going on where `known` stood, or anywhere: workers must not march in step.
+    /// These endpoints, going on where `known` stood, or anywhere: workers must not march in step.
     pub(super) fn new<'a>(
         endpoints: impl Iterator<Item = (usize, &'a Endpoint)>,
         known: Option<&Self>,
         rng: &mut Rng,
     ) -> Self {
         let mut weight_sum = 0;
-        let usable: Vec<_> = endpoints.filter(|(_, e)| e.usable).collect();
-        let most = usable.iter().map(|(_, e)| e.weight).max();
+        let endpoints: Vec<_> = endpoints.collect();
+        let most = endpoints.iter().map(|(_, e)| e.weight).max();
         let most = most.unwrap_or(BasisPoints::FULL);
-        let candidates: Vec<Candidate> = usable
+        let candidates: Vec<Candidate> = endpoints
             .into_iter()
             .map(|(index, endpoint)| {
                 let declared = u64::from(endpoint.declared).max(1);

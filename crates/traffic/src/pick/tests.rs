@@ -346,3 +346,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_stands_in_reserve_gets_a_further_try_where_nobody_else_is_left_and_nothing_before() {
+    let mut service = service(Algorithm::LeastRequest, &[member("aws", 10_000, 4)]);
+    let endpoints = &mut service.backends[0].endpoints;
+    for endpoint in &mut endpoints[2..] {
+        (endpoint.usable, endpoint.is_reserve) = (false, true);
+    }
+    endpoints[3].observed = bascule_model::ObservedState::Down;
+    let mut picker = Picker::new(1, &service);
+    for _ in 0..100 {
+        let first = picker.first(&service, idle).unwrap();
+        assert!(first.endpoint < 2);
+        let second = picker.other(&service, &[first], idle).unwrap();
+        assert_eq!(second.endpoint, 1 - first.endpoint);
+        let third = picker.other(&service, &[first, second], idle).unwrap();
+        assert_eq!(third.endpoint, 2);
+        assert_eq!(picker.other(&service, &[first, second, third], idle), None);
+    }
+    service.backends[0].off = true;
+    let first = Choice {
+        backend: 0,
+        endpoint: 0,
+        why: PickReason::Retry,
+    };
+    let second = Choice {
+        endpoint: 1,
+        ..first
+    };
+    assert_eq!(
+        Picker::new(1, &service).other(&service, &[first, second], idle),
+        None
+    );
+}

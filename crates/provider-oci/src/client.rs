@@ -1,6 +1,6 @@
 //! One account in one region: makes a call, signed and within a time, and gives back what the answer says, or an error in
-//! the port's words. It tries nothing a second time and decides nothing; who may call how often is kept by the caller. The
-//! calls are in [`operation`], what becomes of a refusal in [`refusal`].
+//! the port's words, at the account's pace. It never makes a change a second time, and decides nothing. The calls are in
+//! [`operation`], what becomes of a refusal in [`refusal`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bascule_model::Timestamp;
 use bascule_net::tls::client::Roots;
+use bascule_provider::pace::{Limit, Pace, Repeat};
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
 use bytes::Bytes;
@@ -42,6 +43,13 @@ const PAGES_MAX: usize = 100;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("bascule/", env!("CARGO_PKG_VERSION")));
 
+/// How often one service is called unless somebody says otherwise. OCI publishes no rates and answers 429 where it has had
+/// enough; this is far below what its own console does, and reads 2 000 machines in an instant.
+pub const LIMIT: Limit = Limit {
+    per_second: 20,
+    burst: 40,
+};
+
 /// What a client is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -56,6 +64,9 @@ pub struct Settings {
     /// The first pause between two looks at a change that is under way; later ones are longer. Default 500 ms: a load
     /// balancer takes some seconds.
     pub pause: Duration,
+    /// The pace of the account, to be shared by all clients of it; what reads is repeated by it where that may help. Default:
+    /// one of this client alone, at [`LIMIT`] for each service. `None`: every call is made at once, and once.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Default for Settings {
@@ -66,6 +77,7 @@ impl Default for Settings {
             roots: Roots::Web,
             timeout: Duration::from_secs(10),
             pause: Duration::from_millis(500),
+            pace: Some(Arc::new(Pace::new(LIMIT, &[], fastrand::u64(..)))),
         }
     }
 }
@@ -212,6 +224,19 @@ impl Client {
     }
 
     async fn send(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {
+        let Some(pace) = &self.settings.pace else {
+            return self.send_once(ask, page).await;
+        };
+        let repeat = if ask.operation.changes() {
+            Repeat::No
+        } else {
+            Repeat::Yes
+        };
+        let api = ask.operation.service.as_str();
+        pace.call(api, repeat, || self.send_once(ask, page)).await
+    }
+
+    async fn send_once(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {
         let identity = self.auth.identity(&self.wire).await?;
         let base = self.base(ask, &identity)?;
         let now = clock::wall();

@@ -26,6 +26,11 @@ enum Verb {
 }
 
 impl Operation {
+    /// Whether it changes something; the question for metrics is a `POST` and does not.
+    pub(crate) const fn changes(&self) -> bool {
+        matches!(self.verb, Verb::Put)
+    }
+
     pub(crate) const fn method(&self) -> Method {
         match self.verb {
             Verb::Get => Method::GET,

@@ -118,6 +118,7 @@ impl Rig {
             endpoints: endpoints(&format!("http://{}", self.meddler.address())),
             pause: Duration::from_millis(1),
             timeout,
+            pace: None,
             ..Settings::default()
         };
         Arc::new(Client::new(settings, Auth::new(way, Arc::new(System))).unwrap())

@@ -143,6 +143,7 @@ fn resource(world: &World, env: BTreeMap<&'static str, String>) -> SetSource {
         .add_backend_set(Balancer::Load, BALANCER, "web", &[("10.0.0.1:80", 1)]);
     let settings = Settings {
         endpoints: endpoints(&world.oci.url()),
+        pace: None,
         ..Settings::default()
     };
     let auth = Auth::new(Way::ResourcePrincipal, Arc::new(Given(env)));

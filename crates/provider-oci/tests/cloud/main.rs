@@ -14,6 +14,7 @@ mod discovery;
 mod golden;
 mod observation;
 mod outsider;
+mod pace;
 mod python;
 mod signatures;
 mod world;

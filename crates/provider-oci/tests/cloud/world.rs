@@ -47,6 +47,7 @@ impl World {
         let settings = Settings {
             endpoints: endpoints(&self.oci.url()),
             pause: Duration::from_millis(1),
+            pace: None,
             ..Settings::default()
         };
         Arc::new(Client::new(settings, Auth::new(way, Arc::new(System))).unwrap())

@@ -96,3 +96,37 @@ impl fmt::Debug for EndpointId {
         write!(f, "{}+{self}", self.scheme.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_asked_by_its_host_name_or_by_the_domain_of_its_srv_name() {
+        let named = |host: Option<&str>| {
+            let id = EndpointId {
+                service: "meet".parse().unwrap(),
+                backend: "aws".parse().unwrap(),
+                scheme: Scheme::Https,
+                host: host.map(Arc::from),
+                address: SocketAddr::from(([10, 0, 0, 1], 443)),
+            };
+            (id.server_name().map(str::to_owned), id.label())
+        };
+        for (host, name, label) in [
+            (None, None, "10.0.0.1:443"),
+            (
+                Some("a.example"),
+                Some("a.example"),
+                "a.example@10.0.0.1:443",
+            ),
+            (
+                Some("_https._tcp.a.example"),
+                Some("a.example"),
+                "_https._tcp.a.example@10.0.0.1:443",
+            ),
+        ] {
+            assert_eq!(named(host), (name.map(str::to_owned), label.to_owned()));
+        }
+    }
+}

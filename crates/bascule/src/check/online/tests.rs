@@ -3,6 +3,7 @@
 use bascule_net::tls::{CertificateMaterial, Protocols, ServerTls};
 use bascule_telemetry::spawn::{self, AbortOnDrop};
 use bascule_testkit::certificate::{Signed, signed};
+use bascule_testkit::name_server::{NameServer, SrvEntry};
 use bascule_testkit::origin::Origin;
 use tokio::net::TcpListener;
 
@@ -27,6 +28,48 @@ async fn found(url: &str, backend: &str, service: &str) -> Vec<Finding> {
         .into_iter()
         .flat_map(|group| group.findings)
         .collect()
+}
+
+/// What is found where this name server is asked.
+async fn found_by(server: &NameServer, url: &str, backend: &str) -> Vec<Finding> {
+    let text = format!(
+        "dns: {{ servers: [\"{}\"], timeout: 500ms }}\nlisten: {{ web: {{ address: \":8080\" }} }}\nservices: {{ meet: {{ \
+         backends: {{ aws: {{ weight: 1, {backend} endpoints: [\"{url}\"] }} }} }} }}\n",
+        server.address()
+    );
+    let config = bascule_config::load("meet.yaml", &text, &Files::default());
+    let config = config.unwrap().config;
+    let groups = look(&config, bascule_telemetry::clock::wall()).await;
+    groups
+        .into_iter()
+        .flat_map(|group| group.findings)
+        .collect()
+}
+
+#[test]
+fn an_srv_name_is_asked_at_all_its_targets_and_what_does_not_resolve_is_told() {
+    const NAME: &str = "_http._tcp.media.test";
+    let server = NameServer::start().unwrap();
+    let found = || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(found_by(&server, &format!("http+srv://{NAME}"), ""))
+    };
+    assert_eq!(codes(&found()), [Some("E0701")]);
+    let origin = Origin::start("aws").unwrap();
+    let entry = |priority, target: &str| SrvEntry {
+        priority,
+        weight: 1,
+        port: origin.address().port(),
+        target: target.to_owned(),
+    };
+    server.set_host("a.test", &[origin.address().ip()]);
+    server.set_service(NAME, &[entry(1, "a.test")]);
+    assert_eq!(codes(&found()), [None]);
+    server.set_service(NAME, &[entry(1, "a.test"), entry(2, "gone.test")]);
+    let found = found();
+    assert_eq!(codes(&found), [None, Some("W0701")]);
+    assert!(found[1].text.contains("gone.test"), "{found:?}");
 }
 
 /// The same from outside of a runtime, as an origin of tests has one of its own.
@@ -137,6 +180,33 @@ async fn certificates_are_verified_by_name_and_authority() {
             assert!(codes(&other).contains(&Some("E0706")), "{other:?}");
         })
         .await;
+}
+
+#[tokio::test]
+async fn of_an_srv_name_the_domain_is_verified_and_not_the_target() {
+    let tasks = tokio::task::LocalSet::new();
+    let run = async {
+        for (certified, told) in [("media.test", None), ("a.media.test", Some("E0706"))] {
+            let (address, signed, _server) = secure_endpoint(&[certified]).await;
+            let dir = tempfile::tempdir().unwrap();
+            let ca = dir.path().join("ca.pem");
+            std::fs::write(&ca, &signed.ca_pem).unwrap();
+            let server = NameServer::start().unwrap();
+            server.set_host("a.media.test", &[address.ip()]);
+            let entry = SrvEntry {
+                priority: 1,
+                weight: 1,
+                port: address.port(),
+                target: "a.media.test".to_owned(),
+            };
+            server.set_service("_https._tcp.media.test", &[entry]);
+            let trusting = format!("ca_file: \"{}\",", ca.display());
+            let url = "https+srv://_https._tcp.media.test";
+            let found = found_by(&server, url, &trusting).await;
+            assert_eq!(codes(&found), [told], "{found:?}");
+        }
+    };
+    tasks.run_until(run).await;
 }
 
 #[test]

@@ -195,17 +195,23 @@ fn fix(code: &str, kind: Kind, request: &Request, head: &Head, now: Timestamp) -
         });
     }
     if kind == Kind::Denied {
-        let on = if request.resource.is_empty() {
-            "*"
-        } else {
-            &request.resource
-        };
         return Some(format!(
-            "allow {} on {on} in the IAM policy of this identity",
-            request.call
+            "allow {} on {} in the IAM policy of this identity",
+            request.call,
+            policy_resource(request)
         ));
     }
     None
+}
+
+/// What a policy names for this call: its resource, where IAM knows that of the call; most that only look know none.
+fn policy_resource(request: &Request) -> &str {
+    let looks = request.call.starts_with("elasticloadbalancing:Describe");
+    if request.resource.starts_with("arn:") && !looks {
+        &request.resource
+    } else {
+        "*"
+    }
 }
 
 /// How far our clock is from AWS's, where that is more than AWS bears.

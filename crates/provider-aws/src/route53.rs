@@ -214,7 +214,7 @@ impl WeightedRecords {
         if changes.is_empty() {
             return Ok(());
         }
-        let path = format!("/2013-04-01/hostedzone/{}/rrset", self.spec.zone);
+        let path = format!("/2013-04-01/hostedzone/{}/rrset/", self.spec.zone);
         let body = batch::document(&changes);
         let request = Request::post_xml(Service::Route53, CHANGE, &self.resource(), path, body);
         match self.account.send(&request).await {

@@ -177,3 +177,6 @@ pub(super) fn document(changes: &[Change]) -> String {
     out.push_str("</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>");
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,13 +48,14 @@ pub(super) enum Routing {
 }
 
 /// Elements that say another policy, and its name.
-const POLICIES: [(&str, &str); 7] = [
+const POLICIES: [(&str, &str); 8] = [
     ("Region", "latency"),
     ("GeoLocation", "geolocation"),
     ("GeoProximityLocation", "geoproximity"),
     ("Failover", "failover"),
     ("MultiValueAnswer", "multivalue answer"),
     ("CidrRoutingConfig", "IP-based"),
+    ("AZAffinity", "AZ-affinity"),
     ("TrafficPolicyInstanceId", "traffic policy"),
 ];
 

@@ -53,7 +53,7 @@ fn every_kind_of_call_has_the_signature_that_botocore_gives_it() {
             Service::Route53,
             "route53:Y",
             "",
-            "/2013-04-01/hostedzone/Z1/rrset".to_owned(),
+            "/2013-04-01/hostedzone/Z1/rrset/".to_owned(),
             "<ü/>".to_owned(),
         ),
         Request::json(

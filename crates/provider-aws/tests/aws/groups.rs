@@ -191,9 +191,9 @@ async fn a_machine_that_ec2_does_not_tell_of_or_that_runs_without_an_address_fai
 }
 
 #[tokio::test]
-async fn five_hundred_machines_are_found_by_three_calls_to_ec2() {
+async fn two_thousand_machines_are_found_by_ten_calls_to_ec2() {
     let rig = start_with(0);
-    let ids: Vec<String> = (0..500).map(|number| format!("i-{number:03}")).collect();
+    let ids: Vec<String> = (0..2000).map(|number| format!("i-{number:04}")).collect();
     let members: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "InService")).collect();
     let pages = ids.chunks(200).map(|ids| {
         let addresses = ids.iter().map(|id| id.replace("i-", "fd00::"));
@@ -208,6 +208,6 @@ async fn five_hundred_machines_are_found_by_three_calls_to_ec2() {
     rig.meddler.next(answers);
     let account = account(&rig.meddler.url(), PATIENCE);
     let group = Group::new(account, "g", Address::Private);
-    assert_eq!(group.discover().await.unwrap().instances.len(), 500);
-    assert_eq!(rig.meddler.take_asked().len(), 4);
+    assert_eq!(group.discover().await.unwrap().instances.len(), 2000);
+    assert_eq!(rig.meddler.take_asked().len(), 11);
 }

@@ -91,7 +91,7 @@ async fn every_signature_holds_and_the_exact_permission_that_is_missing_is_named
     assert!(
         error
             .to_string()
-            .contains("allow autoscaling:DescribeAutoScalingGroups"),
+            .contains("allow autoscaling:DescribeAutoScalingGroups on * in"),
         "{error}"
     );
     let load = cloudwatch::GroupLoad::new(can_some, "none");

@@ -229,6 +229,33 @@ async fn a_health_check_and_changed_values_are_written_with_the_weight() {
 }
 
 #[tokio::test]
+async fn names_and_ipv6_addresses_are_set_too_and_a_last_dot_or_case_is_no_change() {
+    for (kind, one, other) in [
+        (RecordType::Cname, "LB.example.net.", "lb2.example.net"),
+        (RecordType::Aaaa, "2001:db8::1", "2001:db8::2"),
+    ] {
+        let rig = start().await;
+        let mut spec = rig.spec();
+        spec.kind = kind;
+        spec.members = [(backend("aws"), one), (backend("oci"), other)]
+            .map(|(name, value)| (name, vec![value.to_owned()]))
+            .into();
+        let bare = one.to_lowercase();
+        let bare = bare.trim_end_matches('.');
+        let simple = json!({ "Name": NAME, "Type": kind.as_str(), "TTL": 60, "ResourceRecords": [{ "Value": bare }] });
+        rig.change("CREATE", &simple);
+        let records = rig.records_of(spec, PATIENCE);
+        let wanted = numbers(Setting::Weight(3), Setting::Weight(1));
+        set(&records, &wanted).await.unwrap();
+        assert_eq!(rig.seen()[0]["Weight"], 3);
+        drop(rig.meddler.take_asked());
+        set(&records, &wanted).await.unwrap();
+        let asked = rig.meddler.take_asked();
+        assert!(asked.iter().all(|asked| asked.method == http::Method::GET));
+    }
+}
+
+#[tokio::test]
 async fn shares_outside_the_unit_and_backends_without_a_record_are_refused_before_any_change() {
     let rig = start().await;
     let records = rig.records();
@@ -369,7 +396,7 @@ async fn requests_are_the_golden_ones_and_pages_are_read_to_the_end() {
         [
             "GET /2013-04-01/hostedzone/Z1/rrset?maxitems=300&name=meet.example.org",
             "GET /2013-04-01/hostedzone/Z1/rrset?maxitems=300&name=meet.example.org&type=A&identifier=oci",
-            "POST /2013-04-01/hostedzone/Z1/rrset",
+            "POST /2013-04-01/hostedzone/Z1/rrset/",
         ]
     );
     let body = String::from_utf8(asked[4].body.to_vec()).unwrap();

@@ -1,6 +1,6 @@
 //! The official SDK works against the fake, and sees in it what is there.
 
-use bascule_testkit::oci::{Balancer, COMPARTMENT};
+use bascule_testkit::oci::{Balancer, COMPARTMENT, REGION};
 use serde_json::{Value, json};
 
 use crate::python;
@@ -52,4 +52,22 @@ fn the_official_sdk_is_a_client_of_the_fake() {
     assert_eq!(seen["tcp"]["10.9.0.1:80"], json!([5, false]));
     assert_eq!(seen["answers"]["answer.name == 'aws'"], json!(100));
     assert_eq!(seen["ttl"], json!(30));
+}
+
+#[test]
+fn the_official_sdk_gets_and_uses_the_tokens_of_the_fake() {
+    let world = World::new();
+    furnish(&world);
+    let (token, key) = world.oci.resource_token(600).unwrap();
+    let input = json!({
+        "endpoint": world.oci.url(), "balancer": BALANCER, "set": "web",
+        "env": {
+            "OCI_METADATA_BASE_URL": world.oci.metadata_url(),
+            "OCI_RESOURCE_PRINCIPAL_VERSION": "2.2", "OCI_RESOURCE_PRINCIPAL_REGION": REGION,
+            "OCI_RESOURCE_PRINCIPAL_RPST": token, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM": key,
+        },
+    });
+    let seen = python::run("principals.py", &input);
+    let expected = json!({ "region": REGION, "backends": 3 });
+    assert_eq!(seen, [expected.clone(), expected]);
 }

@@ -44,8 +44,13 @@ const REQUESTS: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "POST",
-        "https://auth.us-ashburn-1.oraclecloud.com/v1/x",
+        "https://auth.us-ashburn-1.oraclecloud.com/v1/empty",
         Some(""),
+    ),
+    (
+        "POST",
+        "https://auth.us-ashburn-1.oraclecloud.com/v1/x509",
+        Some("{\"certificate\":\"x\"}"),
     ),
     (
         "PATCH",
@@ -65,8 +70,8 @@ fn every_request_is_signed_as_the_official_sdk_signs_it() {
         .output()
         .unwrap();
     assert!(made.status.success());
-    let key = Key::from_pem(&std::fs::read(&key_file).unwrap()).unwrap();
-    let fingerprint = key.fingerprint().unwrap();
+    let key = || Key::from_pem(&std::fs::read(&key_file).unwrap()).unwrap();
+    let fingerprint = key().fingerprint().unwrap();
     let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(AT.as_millis()));
     let requests: Vec<Value> = REQUESTS
         .iter()
@@ -78,12 +83,18 @@ fn every_request_is_signed_as_the_official_sdk_signs_it() {
     });
     let theirs = python::run("sign.py", &table);
     assert_eq!(theirs.len(), REQUESTS.len());
-    let signer = Signer::new(format!("{TENANCY}/{USER}/{fingerprint}"), key);
+    let user = Signer::new(format!("{TENANCY}/{USER}/{fingerprint}"), key());
+    let instance = Signer::new(format!("{TENANCY}/fed-x509/{fingerprint}"), key());
     for ((method, url, body), theirs) in REQUESTS.iter().zip(theirs) {
         let request = Request::builder().method(*method).uri(*url);
         let request = request.body(body.unwrap_or_default()).unwrap();
         let host = request.uri().authority().unwrap().as_str().to_owned();
-        let ours = signer.sign(&request, &host, AT, Covers::Host).unwrap();
+        let (signer, covers) = if url.ends_with("/v1/x509") {
+            (&instance, Covers::NoHost)
+        } else {
+            (&user, Covers::Host)
+        };
+        let ours = signer.sign(&request, &host, AT, covers).unwrap();
         for name in ["authorization", "date", "host", "x-content-sha256"] {
             let ours = ours.get(name).map(|value| value.to_str().unwrap());
             assert_eq!(ours, theirs[name].as_str(), "{name} of {method} {url}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::cloud::Cloud;
 use super::serve::Reply;
-use super::{REGION, TENANCY};
+use super::{COMPARTMENT, REGION, TENANCY};
 
 /// How long a token lasts, in seconds: as OCI's do.
 const LASTS: i64 = 20 * 60;
@@ -97,8 +97,14 @@ pub(super) fn token(cloud: &mut Cloud, body: &Value) -> Reply {
 
 /// A token for the key with this public half.
 pub(super) fn issue(cloud: &mut Cloud, public: Vec<u8>, seconds: i64) -> String {
-    let claims = json!({ "exp": cloud.now() + seconds, "jti": cloud.next() });
-    let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let claims = json!({
+        "exp": cloud.now() + seconds, "iat": cloud.now(), "jti": cloud.next().to_string(),
+        "res_tenant": TENANCY, "res_compartment": COMPARTMENT,
+    });
+    let parts = [json!({ "alg": "RS256" }), claims].map(|part| part.to_string());
+    let [head, claims] = parts.map(|part| URL_SAFE_NO_PAD.encode(part));
+    // Nobody but the cloud itself verifies its signature.
+    let token = format!("{head}.{claims}.c2ln");
     cloud.keys.insert(format!("ST${token}"), public);
     token
 }

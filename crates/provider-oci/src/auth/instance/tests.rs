@@ -87,5 +87,8 @@ async fn an_instance_that_is_given_no_token_is_denied_and_shown_no_secret() {
         "{error}"
     );
     let granted = world.grant(None, 0).await.unwrap();
-    assert!(!format!("{granted:?}").contains("e30."), "a token is shown");
+    assert!(
+        !format!("{granted:?}").contains("eyJhbGci"),
+        "a token is shown"
+    );
 }

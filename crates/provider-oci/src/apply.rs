@@ -7,8 +7,6 @@ use bascule_provider::port::{Numbers, Setting};
 use bascule_provider::{Error, Kind};
 use serde_json::Value;
 
-use crate::client::Reply;
-
 pub mod machines;
 pub mod set;
 pub mod steering;
@@ -18,13 +16,10 @@ pub use machines::{Machines, MachinesError};
 pub use set::SetActuator;
 pub use steering::SteeringPolicy;
 
-/// What changes with every change of what was read: its tag, or else its hash.
-fn version(reply: &Reply<Value>) -> String {
-    if let Some(tag) = &reply.tag {
-        return tag.clone();
-    }
+/// What changes with every change of a thing: the hash of it.
+fn hash(thing: &Value) -> String {
     // Maps are sorted, so equal things have equal texts.
-    let hash = digest::digest(&digest::SHA256, reply.data.to_string().as_bytes());
+    let hash = digest::digest(&digest::SHA256, thing.to_string().as_bytes());
     let pairs = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
     pairs.collect()
 }

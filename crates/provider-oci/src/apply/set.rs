@@ -11,7 +11,7 @@ use bascule_provider::port::{Member, Numbers, Setting, Settings, Unit};
 use bascule_provider::{Apply, Call, Error, Kind};
 use serde_json::Value;
 
-use super::{Machines, changed, in_unit, put, version, without_nulls, work};
+use super::{Machines, changed, hash, in_unit, put, without_nulls, work};
 use crate::balancer::{Backend, BackendSet, Layer};
 use crate::client::Client;
 
@@ -124,7 +124,9 @@ impl SetActuator {
         in_unit(wanted, WEIGHT_MAX, |kind| self.failed(kind))?;
         let _alone = self.set.client.exclusive(&self.set.id).await;
         let there = self.set.read().await?;
-        let seen = version(&there);
+        // A load balancer has one tag for all that is in it: what changes besides this set is no conflict. It is written over
+        // the tag that was read just now, so that nobody else writes in between.
+        let seen = hash(&there.data);
         if seen != over.version {
             return Err(changed(|kind| self.failed(kind), &seen));
         }
@@ -254,7 +256,7 @@ impl Apply for SetActuator {
     fn read(&self) -> Call<'_, Settings> {
         Box::pin(async {
             let there = self.set.read().await?;
-            self.settings(&there.data, version(&there))
+            self.settings(&there.data, hash(&there.data))
         })
     }
 

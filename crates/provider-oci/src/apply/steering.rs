@@ -12,7 +12,7 @@ use bascule_provider::port::{Member, Numbers, Setting, Settings, Unit};
 use bascule_provider::{Apply, Call, Error, Kind};
 use serde_json::{Value, json};
 
-use super::{changed, in_unit, version, without_nulls};
+use super::{changed, hash, in_unit, without_nulls};
 use crate::client::operation::{GET_STEERING_POLICY, UPDATE_STEERING_POLICY};
 use crate::client::{Ask, Client, Operation, Reply, segment};
 
@@ -170,6 +170,12 @@ impl SteeringPolicy {
         }
         Ok(())
     }
+}
+
+/// Its tag, or the hash of it.
+fn version(there: &Reply<Value>) -> String {
+    let tag = there.tag.clone();
+    tag.unwrap_or_else(|| hash(&there.data))
 }
 
 impl Apply for SteeringPolicy {

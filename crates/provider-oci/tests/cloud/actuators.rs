@@ -269,6 +269,24 @@ async fn changes_of_one_balancer_go_one_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_elsewhere_in_the_balancer_is_no_conflict_and_one_in_the_set_is() {
+    let world = World::new();
+    furnish(&world);
+    let actuator = balancer(&world, Layer::Seven, &[OCI]);
+    let over = actuator.read().await.unwrap();
+    let wanted = |weight| Numbers::from([(name("oci"), Setting::Weight(weight))]);
+    world
+        .oci
+        .add_backend_set(Balancer::Load, BALANCER, "api", &[("10.0.0.1:80", 1)]);
+    actuator.write(&over, &wanted(9)).await.unwrap();
+    let over = actuator.read().await.unwrap();
+    let path = Balancer::Load.path(BALANCER, "web");
+    edit(&world, &path, |set| set["policy"] = "IP_HASH".into());
+    let error = actuator.write(&over, &wanted(8)).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn another_change_under_way_is_a_conflict_and_work_that_fails_is_told() {
     let world = World::new();
     furnish(&world);

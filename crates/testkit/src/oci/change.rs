@@ -113,7 +113,7 @@ pub(super) fn put(
     let Some(there) = cloud.documents.get(&path).cloned() else {
         return Reply::refused(404, "NotAuthorizedOrNotFound");
     };
-    if tag.is_some_and(|tag| tag != there.tag()) {
+    if tag.is_some_and(|tag| tag != cloud.tag(&path)) {
         return Reply::refused(412, "NoEtagMatch");
     }
     let refused = if path.contains("steeringPolicies") {
@@ -130,8 +130,7 @@ pub(super) fn put(
         let mut after = there.body;
         extend(&mut after, body);
         cloud.put(&path, after.clone());
-        let tag = cloud.documents.get(&path).map(|there| there.tag());
-        return Reply::ok(after).header("etag", tag.unwrap_or_default());
+        return Reply::ok(after).header("etag", cloud.tag(&path));
     }
     // What is not written is gone: the whole set is replaced.
     let mut after = json!({ "name": there.body.get("name") });

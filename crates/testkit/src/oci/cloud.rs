@@ -94,12 +94,6 @@ pub(super) struct Document {
     pub(super) version: u64,
 }
 
-impl Document {
-    pub(super) fn tag(&self) -> String {
-        format!("tag-{}", self.version)
-    }
-}
-
 /// A change of a load balancer that is not done yet, or is.
 #[derive(Debug, Clone)]
 pub(super) struct Work {
@@ -169,6 +163,21 @@ impl Cloud {
         let version = self.next();
         self.documents
             .insert(path.to_owned(), Document { body, version });
+    }
+
+    /// The tag of what is at this path. A load balancer of layer 7 has one for all that is in it.
+    pub(super) fn tag(&self, path: &str) -> String {
+        let whole = match path.strip_prefix("/20170115/loadBalancers/") {
+            Some(rest) => path.len() - rest.len() + rest.find('/').unwrap_or(rest.len()),
+            None => path.len(),
+        };
+        let whole = path.get(..whole).unwrap_or(path);
+        let versions = self
+            .documents
+            .iter()
+            .filter(|(path, _)| path.starts_with(whole))
+            .map(|(_, document)| document.version);
+        format!("tag-{}", versions.max().unwrap_or(0))
     }
 
     /// The time by its clock, in seconds since 1970.

@@ -98,7 +98,7 @@ fn other(cloud: &Cloud, path: &str) -> Option<Reply> {
     let reply = Reply::ok(document.body.clone());
     let tagged = cloud.has_tags || path.contains("steeringPolicies");
     Some(if tagged {
-        reply.header("etag", document.tag())
+        reply.header("etag", cloud.tag(&path))
     } else {
         reply
     })

@@ -20,7 +20,7 @@ use crate::client::{Ask, Client, PAGE_MAX, segment};
 /// Cards that are asked one by one, at once: well below what OCI allows a tenancy.
 const ASKED_AT_ONCE: usize = 16;
 
-/// In a subnet with no more machines of the pool than these, each card is asked: a list would have the whole subnet.
+/// No more machines than these are asked one by one: a list would have the whole compartment, or the whole subnet.
 const FEW: usize = 8;
 
 /// Which address of a machine is taken.
@@ -81,7 +81,7 @@ struct Vnic {
     public_ip: Option<IpAddr>,
 }
 
-/// A card of a machine, by the machine's place in the list.
+/// A card of a machine.
 #[derive(Debug, Clone)]
 struct Card {
     instance: String,
@@ -119,18 +119,24 @@ impl InstancePool {
         self.set(summaries, &addresses)
     }
 
-    /// All attached cards of these machines.
+    /// All attached cards of these machines: asked for each of a few, else found among all of their compartments.
     async fn cards(&self, summaries: &[Summary]) -> Result<Vec<Card>, Error> {
         let ours: BTreeSet<&str> = summaries.iter().map(|s| s.id.as_str()).collect();
-        let compartments: BTreeSet<&str> = summaries
+        let asked: BTreeSet<(&str, Option<&str>)> = summaries
             .iter()
-            .map(|s| s.compartment_id.as_str())
+            .map(|summary| {
+                let of_instance = (summaries.len() <= FEW).then_some(summary.id.as_str());
+                (summary.compartment_id.as_str(), of_instance)
+            })
             .collect();
         let mut cards = Vec::new();
-        for compartment in compartments {
-            let ask = Ask::new(&LIST_VNIC_ATTACHMENTS, &self.id, "/vnicAttachments")
+        for (compartment, instance) in asked {
+            let mut ask = Ask::new(&LIST_VNIC_ATTACHMENTS, &self.id, "/vnicAttachments")
                 .query("compartmentId", compartment)
                 .query("limit", &PAGE_MAX.to_string());
+            if let Some(instance) = instance {
+                ask = ask.query("instanceId", instance);
+            }
             let attachments: Vec<Attachment> = self.client.list(&ask).await?;
             let of_pool = attachments.into_iter().filter(|attachment| {
                 attachment.lifecycle_state == "ATTACHED"

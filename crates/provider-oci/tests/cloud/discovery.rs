@@ -13,6 +13,15 @@ fn pool(world: &World, addresses: Addresses) -> InstancePool {
     InstancePool::new(world.client(), POOL, addresses)
 }
 
+/// Machines of another pool, in the same compartment.
+fn others(world: &World, count: u16) {
+    let mut others = machines(count);
+    for machine in &mut others {
+        machine.id.push_str("-other");
+    }
+    world.oci.set_pool("ocid1.instancepool.oc1..other", others);
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -21,7 +30,6 @@ fn ip(text: &str) -> IpAddr {
 async fn two_thousand_machines_are_read_with_seven_calls() {
     let world = World::new();
     world.oci.set_pool(POOL, machines(2000));
-    world.oci.set_pool("ocid1.instancepool.oc1..other", vec![]);
     let set = pool(&world, Addresses::Private).discover().await.unwrap();
     assert_eq!(set.instances.len(), 2000);
     assert_eq!(
@@ -37,9 +45,7 @@ async fn of_two_cards_the_primary_one_gives_the_address() {
     let mut few = machines(3);
     few[1].second = Some(ip("172.16.0.1"));
     world.oci.set_pool(POOL, few);
-    world
-        .oci
-        .set_pool("ocid1.instancepool.oc1..other", machines(2));
+    others(&world, 2);
     let set = pool(&world, Addresses::Private).discover().await.unwrap();
     let addresses: Vec<IpAddr> = set.instances.values().map(|each| each.address).collect();
     assert_eq!(addresses, ["10.0.0.0", "10.0.0.1", "10.0.0.2"].map(ip));
@@ -51,6 +57,16 @@ async fn of_two_cards_the_primary_one_gives_the_address() {
         set.instances["ocid1.instance.oc1..00001"].address,
         ip("10.0.0.1")
     );
+}
+
+#[tokio::test]
+async fn a_few_machines_in_a_large_compartment_are_asked_one_by_one() {
+    let world = World::new();
+    world.oci.set_pool(POOL, machines(3));
+    others(&world, 5000);
+    let set = pool(&world, Addresses::Private).discover().await.unwrap();
+    assert_eq!(set.instances.len(), 3);
+    assert_eq!(world.oci.calls().len(), 2 + 3 + 3);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ impl Batch<'_> {
     /// The changes; none when all is as wanted.
     pub(super) fn changes(&self, wanted: &Numbers) -> Result<Vec<Change>, Refusal> {
         self.refuse_all_zero(wanted)?;
+        self.refuse_loss(wanted)?;
         let mut changes = Vec::new();
         for (backend, setting) in wanted {
             self.change(backend, weight(*setting, WEIGHT_MAX)?, &mut changes)?;
@@ -107,6 +108,24 @@ impl Batch<'_> {
             self.ttl_seconds,
             written(values)
         )
+    }
+
+    /// The values of a simple record that is replaced must all live on in the records that replace it.
+    fn refuse_loss(&self, wanted: &Numbers) -> Result<(), Refusal> {
+        let is_simple = |record: &&Record| record.routing == Routing::Simple;
+        let Some(simple) = self.records.iter().find(is_simple) else {
+            return Ok(());
+        };
+        let kept = wanted.keys().filter_map(|name| self.spec.members.get(name));
+        let kept: Vec<&String> = kept.flatten().collect();
+        let is_lost = |value: &&String| !kept.iter().any(|kept| same(kept, value));
+        match simple.values.iter().find(is_lost) {
+            None => Ok(()),
+            Some(value) => Err(Refusal::new(
+                format!("the simple record holds {value}, whose backend is not set"),
+                "set all backends whose values it holds",
+            )),
+        }
     }
 
     /// Route 53 takes weights that are all 0 as equal ones: the opposite of off.

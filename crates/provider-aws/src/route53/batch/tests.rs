@@ -142,6 +142,16 @@ proptest! {
     }
 
     #[test]
+    fn a_simple_record_is_not_replaced_by_less_than_it_holds(setting in setting()) {
+        let spec = spec();
+        let records = [simple()];
+        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records };
+        let wanted = [(backend("gcp"), setting), (backend("oci"), Setting::Weight(1))].into();
+        let refusal = batch.changes(&wanted).unwrap_err();
+        prop_assert!(refusal.detail.contains("192.0.2.1"), "{refusal:?}");
+    }
+
+    #[test]
     fn what_is_as_wanted_is_not_changed(wanted in numbers()) {
         let spec = spec();
         let records = wanted.iter().map(|(name, setting)| {

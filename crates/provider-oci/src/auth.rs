@@ -67,6 +67,8 @@ impl Who {
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) signer: Signer,
+    /// As people name it; nothing secret.
+    pub(crate) name: String,
     /// Where the credentials say they are at home.
     pub(crate) region: Option<Region>,
     pub(crate) who: Who,
@@ -191,7 +193,7 @@ impl Material {
         let key = Key::from_pem(&self.key_pem)
             .map_err(|error| failed(Kind::Invalid).detail(error.to_string()))?;
         let region = self.region.as_deref().map(Region::named).transpose()?;
-        let (key_id, who) = match self.name {
+        let (key_id, name, who) = match self.name {
             KeyName::Api {
                 tenancy,
                 user,
@@ -207,7 +209,8 @@ impl Material {
                         ))
                         .fix("write the fingerprint that OCI's console shows for this key, or name its key file"));
                 }
-                (format!("{tenancy}/{user}/{fingerprint}"), Who::Group)
+                let name = format!("{user} by the key {fingerprint}");
+                (format!("{tenancy}/{user}/{fingerprint}"), name, Who::Group)
             }
             KeyName::Token(token) => {
                 if token::ends(&token).is_some_and(|ends| ends <= now) {
@@ -215,11 +218,13 @@ impl Material {
                         .detail("the token has ended")
                         .fix("see why it is not renewed where this runs"));
                 }
-                (format!("ST${token}"), Who::DynamicGroup)
+                let name = "the resource that this runs in".to_owned();
+                (format!("ST${token}"), name, Who::DynamicGroup)
             }
         };
         Ok(Identity {
             signer: Signer::new(key_id, key),
+            name,
             region,
             who,
         })

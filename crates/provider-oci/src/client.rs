@@ -114,6 +114,18 @@ impl Client {
         })
     }
 
+    /// Who asks, as people name it, and in which region: for whoever looks over the credentials before they are needed. An
+    /// API key is only read for this, a token is asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the credentials, with what a person can do.
+    pub async fn who(&self) -> Result<String, Error> {
+        let identity = self.auth.identity(&self.wire).await?;
+        let region = self.region.as_ref().or(identity.region.as_ref());
+        let region = region.map_or("no region", |region| region.name.as_str());
+        Ok(format!("{}, in {region}", identity.name))
+    }
+
     /// The first pause between two looks at a change.
     pub(crate) const fn pause(&self) -> Duration {
         self.settings.pause

@@ -176,6 +176,7 @@ async fn ask(
         ends: token::ends(&token).unwrap_or(now + ASSUMED),
         identity: Arc::new(Identity {
             signer: Signer::new(format!("ST${token}"), session),
+            name: format!("this instance of {}", leaf.tenancy),
             region: Some(region),
             who: Who::DynamicGroup,
         }),

@@ -228,3 +228,30 @@ async fn without_a_region_it_is_said_where_to_write_one() {
     assert_eq!(error.kind, Kind::Invalid);
     assert!(error.to_string().contains("no region is known"), "{error}");
 }
+
+#[tokio::test]
+async fn who_asks_is_said_or_why_nobody_can() {
+    let world = World::new();
+    let who = world.client().who().await.unwrap();
+    assert!(who.starts_with("ocid1.user.oc1..user by the key "), "{who}");
+    assert!(who.ends_with(", in eu-frankfurt-1"), "{who}");
+    let instance = world.client_by(Way::InstancePrincipal {
+        metadata: Some(world.oci.metadata_url()),
+        auth: Some(world.oci.url()),
+    });
+    let who = instance.who().await.unwrap();
+    assert_eq!(
+        who,
+        "this instance of ocid1.tenancy.oc1..tenancy, in eu-frankfurt-1"
+    );
+    std::fs::remove_file(world.directory.path().join("oci_api_key.pem")).unwrap();
+    let way = Way::ConfigFile {
+        path: Some(world.directory.path().join("config").display().to_string()),
+        profile: None,
+    };
+    let error = world.client_by(way).who().await.unwrap_err();
+    assert!(
+        error.to_string().contains("oci_api_key.pem cannot be read"),
+        "{error}"
+    );
+}

@@ -208,8 +208,8 @@ fn records(result: Result<Lookup, NetError>) -> SrvAnswer {
         Err(error) => return SrvAnswer::Failed(error.to_string()),
     };
     let record = |record: &DnsRecord| match &record.data {
-        // The root as target says that the service is not to be had (RFC 2782).
-        RData::SRV(srv) if !srv.target.is_root() => Some(Record {
+        // The root as target says that the service is not to be had (RFC 2782); port 0 cannot be connected to.
+        RData::SRV(srv) if !srv.target.is_root() && srv.port != 0 => Some(Record {
             priority: srv.priority,
             target: text(&srv.target),
             port: srv.port,

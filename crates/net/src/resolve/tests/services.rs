@@ -165,6 +165,26 @@ async fn other_settings_hold_at_once_and_what_is_known_stays() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_not_to_be_had_keeps_what_is_known() {
+    let run = async {
+        let server = NameServer::start().unwrap();
+        server.set_host("a.test", &[ip("10.0.0.1")]);
+        server.set_service(NAME, &[entry(10, 1, 80, "a.test")]);
+        let (mut resolver, mut receiver) = Resolver::start(settings(&server));
+        resolver.watch(&service());
+        until_told(&mut receiver, &[record(10, 1, 80, &["10.0.0.1"])]).await;
+        // A target of the root says so (RFC 2782); a port of 0 is no port.
+        for entries in [[entry(0, 0, 80, "")], [entry(0, 0, 0, "a.test")]] {
+            server.set_service(NAME, &entries);
+            let asked = server.asked();
+            until(|| server.asked().udp > asked.udp + 20).await;
+            assert!(receiver.try_recv().is_err(), "{entries:?}");
+        }
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
 async fn one_look_up_gives_records_and_says_which_target_is_not_known() {
     let server = NameServer::start().unwrap();
     server.set_host("a.test", &[ip("10.0.0.1")]);

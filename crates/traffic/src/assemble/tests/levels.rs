@@ -195,6 +195,27 @@ fn what_nobody_has_seen_takes_nothing_over_from_what_works() {
 }
 
 #[test]
+fn a_level_that_people_drain_gives_way_and_keeps_what_it_has() {
+    let mut edge = edge(&[(10, &[1]), (20, &[2])]);
+    edge.pass(at(1_000));
+    edge.tell(seen(&[1, 2].map(|n| (n, Up, None))));
+    let mut wanted = targets(1, &[("aws", 1), ("oci", 1)], &[]);
+    let text = format!("endpoint/meet/aws/{}", endpoint(1).label());
+    wanted.admin = [(text.parse().unwrap(), AdminState::Drain)].into();
+    edge.tell(Input::Targets(wanted));
+    edge.pass(at(2_000));
+    assert_eq!(usable(&edge), [2]);
+    let drained = endpoints(&edge).iter().find(|e| number(e) == 1).unwrap();
+    assert!(drained.keeps && drained.is_reserve && !drained.may_step_in());
+    assert_eq!(edge.shares(), [5_000, 5_000]);
+    edge.tell(Input::Targets(targets(2, &[("aws", 1), ("oci", 1)], &[])));
+    edge.pass(at(2_060));
+    assert_eq!(usable(&edge), [1, 2], "it takes over by a ramp");
+    edge.pass(at(10_000));
+    assert_eq!(usable(&edge), [1]);
+}
+
+#[test]
 fn records_may_change_places_and_their_endpoints_stay_what_they_are() {
     let mut edge = edge(&[(10, &[1, 2]), (20, &[3])]);
     edge.pass(at(1_000));

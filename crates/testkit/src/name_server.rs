@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::SRV;
+use hickory_resolver::proto::rr::rdata::{CNAME, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -49,6 +49,7 @@ pub struct Asked {
 struct Zone {
     hosts: BTreeMap<String, Vec<IpAddr>>,
     services: BTreeMap<String, Vec<SrvEntry>>,
+    aliases: BTreeMap<String, String>,
     with_addresses: bool,
     refusal: Option<ResponseCode>,
     asked: Asked,
@@ -108,6 +109,12 @@ impl NameServer {
     pub fn set_service(&self, name: &str, entries: &[SrvEntry]) {
         let mut zone = lock(&self.zone);
         zone.services.insert(name.to_owned(), entries.to_vec());
+    }
+
+    /// A name is an alias of another, whose records come with that.
+    pub fn set_alias(&self, name: &str, of: &str) {
+        let mut zone = lock(&self.zone);
+        zone.aliases.insert(name.to_owned(), of.to_owned());
     }
 
     /// Whether the addresses of targets come with the records of an SRV name.
@@ -218,16 +225,23 @@ impl Zone {
         let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
         answer.metadata.recursion_available = true;
         let name = query.name().to_string().to_lowercase();
-        let name = name.trim_end_matches('.');
+        let mut name = name.trim_end_matches('.').to_owned();
+        let mut owner = query.name().clone();
+        if let Some(of) = self.aliases.get(&name) {
+            let target = Name::from_ascii(format!("{of}."))?;
+            let alias = RData::CNAME(CNAME(target.clone()));
+            answer.answers.push(Record::from_rdata(owner, 0, alias));
+            (name, owner) = (of.clone(), target);
+        }
         let kind = query.query_type();
         self.asked.addresses += usize::from(matches!(kind, RecordType::A | RecordType::AAAA));
-        let exists = self.hosts.get(name).is_some_and(|all| !all.is_empty())
-            || self.services.get(name).is_some_and(|all| !all.is_empty());
+        let exists = self.hosts.get(&name).is_some_and(|all| !all.is_empty())
+            || self.services.get(&name).is_some_and(|all| !all.is_empty());
         match self.refusal {
             Some(code) => answer.metadata.response_code = code,
             None if !exists => answer.metadata.response_code = ResponseCode::NXDomain,
-            None if kind == RecordType::SRV => self.service(name, query.name(), &mut answer)?,
-            None => answer.answers = self.addresses(name, query.name(), kind),
+            None if kind == RecordType::SRV => self.service(&name, &owner, &mut answer)?,
+            None => answer.answers.extend(self.addresses(&name, &owner, kind)),
         }
         answer.queries = vec![query];
         Ok(answer)

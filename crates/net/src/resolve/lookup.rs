@@ -22,6 +22,8 @@ use super::srv::{Record, SrvAnswer};
 
 /// How often one question is asked before it counts as failed.
 const ATTEMPTS: usize = 2;
+/// How many aliases lead from an SRV name to its records at most: one is usual, and a circle must end.
+const ALIASES_MAX: usize = 8;
 /// The life of what the hosts file says: it has none of its own.
 const HOSTS_FILE_LIFE: Duration = Duration::from_secs(30);
 
@@ -192,13 +194,39 @@ impl Dns {
     /// The first of the full names that has records; as with hosts, one that fails ends the search.
     async fn ask_srv(&self, name: &str) -> Result<SrvAnswer, NetError> {
         for name in full_names(name, &self.search, self.dots)? {
-            let answer = records(self.resolver.lookup(name, RecordType::SRV).await);
+            let answer = self.ask_srv_of(name).await;
             if answer != SrvAnswer::None {
                 return Ok(answer);
             }
         }
         Ok(SrvAnswer::None)
     }
+
+    /// The records of one full name. The library takes the target of a record for an alias and so loses the records of a name
+    /// that is one itself: these are asked for one by one.
+    async fn ask_srv_of(&self, mut name: Name) -> SrvAnswer {
+        for _ in 0..ALIASES_MAX {
+            let answer = records(self.resolver.lookup(name.clone(), RecordType::SRV).await);
+            if answer != SrvAnswer::None {
+                return answer;
+            }
+            let found = self.resolver.lookup(name, RecordType::CNAME).await;
+            match found.ok().as_ref().and_then(alias) {
+                Some(alias) => name = alias,
+                None => break,
+            }
+        }
+        SrvAnswer::None
+    }
+}
+
+/// What a name is an alias of.
+fn alias(lookup: &Lookup) -> Option<Name> {
+    let mut aliases = lookup.answers().iter().filter_map(|r| match &r.data {
+        RData::CNAME(alias) => Some(alias.0.clone()),
+        _ => None,
+    });
+    aliases.next()
 }
 
 fn records(result: Result<Lookup, NetError>) -> SrvAnswer {

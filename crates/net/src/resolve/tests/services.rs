@@ -165,6 +165,21 @@ async fn other_settings_hold_at_once_and_what_is_known_stays() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_an_alias_has_the_records_of_what_it_stands_for() {
+    let server = NameServer::start().unwrap();
+    server.set_host("a.test", &[ip("10.0.0.1")]);
+    server.set_service("_http._tcp.other.test", &[entry(10, 1, 80, "a.test")]);
+    server.set_alias(NAME, "_http._tcp.other.test");
+    let looked = once_srv(NAME, settings(&server)).await;
+    assert_eq!(looked.records, [record(10, 1, 80, &["10.0.0.1"])]);
+    server.set_alias("_http._tcp.other.test", NAME);
+    server.set_service("_http._tcp.other.test", &[]);
+    let circle = once_srv(NAME, settings(&server)).await;
+    assert_eq!(circle.records, []);
+    assert!(!circle.failures.is_empty());
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_to_be_had_keeps_what_is_known() {
     let run = async {
         let server = NameServer::start().unwrap();

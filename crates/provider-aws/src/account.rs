@@ -3,7 +3,7 @@
 //! do not, so that a rotated key is taken without a restart. They are held here alone and are never printed.
 
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 #[expect(
@@ -166,18 +166,9 @@ impl Account {
         let credentials = asked
             .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_MAX)))
             .map_err(|error| lacking(request, error))?;
-        let reread = now.as_millis() + millis(REREAD);
-        let until = match credentials.expiry() {
-            Some(end) => {
-                let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
-                // Such as end sooner than that are asked for with each call.
-                millis(end.saturating_sub(RENEW_BEFORE))
-            }
-            None => reread,
-        };
         *kept = Some(Kept {
             credentials: credentials.clone(),
-            until: Timestamp::from_millis(until),
+            until: kept_until(now, credentials.expiry()),
         });
         Ok(credentials)
     }
@@ -203,6 +194,18 @@ impl Account {
             None => Err(CredentialsError::not_loaded("the chain has no provider")),
         }
     }
+}
+
+/// Until when credentials with this end are used. Those that end within [`RENEW_BEFORE`] are asked for with each call.
+fn kept_until(now: Timestamp, end: Option<SystemTime>) -> Timestamp {
+    let until = match end {
+        None => now.as_millis() + millis(REREAD),
+        Some(end) => {
+            let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
+            millis(end.saturating_sub(RENEW_BEFORE))
+        }
+    };
+    Timestamp::from_millis(until)
 }
 
 /// AWS's chain, built anew so that it reads environment and files again.
@@ -264,4 +267,24 @@ fn lacking(request: &Request, error: CredentialsError) -> Error {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_without_an_end_are_read_again_in_a_minute_and_others_five_minutes_before_theirs() {
+        let now = Timestamp::from_millis(1_000_000);
+        assert_eq!(kept_until(now, None), Timestamp::from_millis(1_060_000));
+        let end = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(
+            kept_until(now, end(4600)),
+            Timestamp::from_millis(4_300_000)
+        );
+        assert!(
+            kept_until(now, end(1200)) < now,
+            "asked for with the next call"
+        );
+    }
 }

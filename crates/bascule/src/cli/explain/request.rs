@@ -194,6 +194,21 @@ services:
     }
 
     #[test]
+    fn an_srv_name_stands_for_one_endpoint_of_its_schemes_port() {
+        let yaml = MEET.replace(
+            "https://media.oci.example.org",
+            "https+srv://_https._tcp.media.oci.example.org",
+        );
+        let query = RequestQuery {
+            url: "http://meet.example.org:8080/room".to_owned(),
+            ..RequestQuery::default()
+        };
+        let said = offline(&query, &text(&yaml)).unwrap().text.join("\n");
+        let endpoint = "_https._tcp.media.oci.example.org@0.0.0.0:443";
+        assert!(said.contains(endpoint), "{said}");
+    }
+
+    #[test]
     fn what_no_service_takes_is_said() {
         insta::assert_snapshot!(explained("http://meet.example.org:8080/rooms", "GET"), @r"
         GET meet.example.org:8080/rooms  on listener web

@@ -62,6 +62,9 @@ pub struct Steer {
     asking: Option<String>,
     /// The declared rows that everybody was told of.
     declared: BTreeMap<ServiceName, Shares>,
+    /// The configuration that what is stored was made for. Edges are given nothing that mixes it with a newer one: what is
+    /// off by the one may have a share by the other.
+    agreed: Facts,
     confirmed: Revision,
     workers: usize,
     published: Option<(Revision, Instant)>,
@@ -82,6 +85,7 @@ struct Pending {
     state: Persisted,
     change: Change,
     declared: BTreeMap<ServiceName, Shares>,
+    facts: Facts,
     /// How many refusals its record writes to history.
     refusals: usize,
     request: Option<(Request, Accepted)>,
@@ -116,6 +120,7 @@ impl Steer {
             proofs: Proofs::new(),
             asking: None,
             declared: declared(&facts),
+            agreed: facts.clone(),
             facts,
             confirmed: Revision(0),
             workers: 0,
@@ -199,7 +204,7 @@ impl Steer {
     /// What edges should have.
     #[must_use]
     pub fn targets(&self) -> Targets {
-        show::targets(&self.persisted, &self.facts)
+        show::targets(&self.persisted, &self.agreed)
     }
 
     /// Whether a shift or an evacuation is under way: signals are then needed often.

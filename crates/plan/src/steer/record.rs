@@ -34,6 +34,10 @@ impl Steer {
                 let Draft { state, change, .. } = draft;
                 return self.store(now, state, change, None);
             }
+            // What is stored is as right by the newest configuration.
+            if self.agreed != self.facts {
+                self.agreed.clone_from(&self.facts);
+            }
             if !self.backlog.is_empty() {
                 let (state, change) = (self.persisted.clone(), Change::default());
                 return self.store(now, state, change, None);
@@ -115,6 +119,7 @@ impl Steer {
             state,
             change,
             declared: declared(&self.facts),
+            facts: self.facts.clone(),
             refusals: self.backlog.len(),
             request,
         });
@@ -127,6 +132,7 @@ impl Steer {
         debug_assert!(pending.state.revision >= self.persisted.revision);
         self.persisted = pending.state;
         self.declared = pending.declared;
+        self.agreed = pending.facts;
         let written = pending.refusals.min(self.backlog.len());
         self.backlog.drain(..written);
         self.store_again = None;

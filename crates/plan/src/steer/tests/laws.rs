@@ -504,6 +504,34 @@ impl Chaos {
     }
 }
 
+/// Without gcp both evacuations would leave nobody, so they do not hold; with it they do. It comes back while the record of
+/// its leaving is on its way.
+#[test]
+fn a_configuration_that_changes_while_its_record_is_on_its_way_leaves_no_share_to_what_is_off() {
+    let mut chaos = Chaos::new();
+    for provider in [0, 2] {
+        let fast = false;
+        chaos.happen(&Op::Ask(Ask::Evacuate { provider, fast }));
+    }
+    chaos.serve(Duration::from_secs(41), 0, 0);
+    chaos.happen(&Op::Facts(2));
+    chaos.happen(&Op::Ask(Ask::Shift {
+        service: 0,
+        backend: 0,
+        percent: 0,
+        now: false,
+        hours: 1,
+    }));
+    chaos.happen(&Op::Facts(0));
+    chaos.happen(&Op::Proved);
+    chaos.run_well(Duration::from_secs(1200));
+    let targets = chaos.steer.targets();
+    assert_eq!(
+        targets.services["meet"].shares.to_string(),
+        "aws=0 gcp=100 oci=0"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -18,6 +18,7 @@ use crate::source::Source;
 
 mod affinity;
 pub(crate) mod check;
+mod cloud;
 mod listener;
 mod pem;
 mod policy;
@@ -63,7 +64,8 @@ impl Builder<'_> {
             .iter()
             .map(|field| self.service(field, defaults, &listeners, zone.as_ref()))
             .collect();
-        let mut services = Vec::new();
+        let accounts = root.get("accounts").map(Item::fields).unwrap_or_default();
+        let (mut services, mut discover) = (Vec::new(), BTreeMap::new());
         let (mut checks, mut outliers, mut facts) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for service in built {
@@ -71,7 +73,9 @@ impl Builder<'_> {
             let name = service.spec.name.clone();
             checks.insert(name.clone(), Arc::new(service.check));
             outliers.insert(name.clone(), Arc::new(service.outlier));
-            facts.insert(name, service.facts);
+            facts.insert(name.clone(), service.facts);
+            let found = service.discover.into_iter();
+            discover.extend(found.map(|(backend, found)| ((name.clone(), backend), found)));
             services.push(Arc::new(service.spec));
         }
         services.sort_by(|a, b| a.name.cmp(&b.name));
@@ -81,7 +85,9 @@ impl Builder<'_> {
             zone,
             dns: dns(top.inside("dns")),
             listeners: listeners.into_iter().map(by_name).collect(),
+            accounts: accounts.iter().filter_map(cloud::account).collect(),
             services,
+            discover,
             checks,
             outliers,
             facts,

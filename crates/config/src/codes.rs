@@ -295,9 +295,29 @@ pub const CODES: &[Code] = &[
         "`outlier.hold` is how long an endpoint that traffic took out for the first time gets nothing, and `outlier.hold_max` the longest of these times, so it cannot be shorter.",
     ),
     entry(
+        "E0322",
+        "an account that is not defined",
+        "`discover.account` names an entry of `accounts` at the top of the file. There is none of that name.",
+    ),
+    entry(
+        "E0323",
+        "what the account's cloud does not have",
+        "`discover.from` is a kind of source, `/`, and which one: each cloud has its own kinds, and a backend set needs the balancer's id and its own name. `auth` is for accounts in OCI, as AWS has its standard chain. `endpoint_url` is a scheme, a host and a port, without a path.",
+    ),
+    entry(
+        "E0324",
+        "a backend without endpoints",
+        "A backend sends requests to `endpoints` that are written, to those that `discover` finds in a cloud, or to both. With neither it could only fail.",
+    ),
+    entry(
         "E0325",
         "a retry budget of nothing",
         "`retry.attempts` asks for more than one try, and `retry.budget` grants none: neither a part of the requests nor a number a second. A budget keeps retries from becoming the load that kills what is left; without any there are no retries.",
+    ),
+    entry(
+        "E0326",
+        "a source that says no port",
+        "Machines of a pool or a group have addresses; at which port they serve the cloud does not know. Target groups, backend sets and Cloud Map say it of each.",
     ),
     entry(
         "E0330",

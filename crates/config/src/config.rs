@@ -2,6 +2,7 @@
 //! (`bascule::run`, `net`, `proxy`, `admin`) read; the policies of services are the types of their own crates. Made only
 //! by [`load`](crate::load); nothing here is checked a second time.
 
+mod cloud;
 mod dns;
 mod secret;
 mod tls;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_health::{CheckPolicy, OutlierPolicy};
-use bascule_model::{ListenerName, ServiceName};
+use bascule_model::{BackendName, ListenerName, ServiceName};
 use bascule_plan::ServiceFacts;
 use bascule_traffic::spec::ServiceSpec;
 use ipnet::IpNet;
 
 use crate::origin::Origins;
 
+pub use cloud::{Account, Auth, Cloud, Discover, SourceKind, SourceName};
 pub use dns::Dns;
 pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};
 pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};
@@ -35,8 +37,12 @@ pub struct Config {
     pub dns: Dns,
     /// Where clients connect; at least one.
     pub listeners: BTreeMap<ListenerName, Listener>,
-    /// What clients ask for, ordered by name; at least one.
+    /// Accounts in clouds, by name.
+    pub accounts: BTreeMap<String, Account>,
+    /// What clients ask for, ordered by name; at least one. Their endpoints are those that are written.
     pub services: Vec<Arc<ServiceSpec>>,
+    /// What becomes endpoints of a backend beside those.
+    pub discover: BTreeMap<(ServiceName, BackendName), Discover>,
     /// How the endpoints of each service are checked; one for every service.
     pub checks: BTreeMap<ServiceName, Arc<CheckPolicy>>,
     /// How the endpoints of each service are judged by traffic; one for every service.
@@ -69,7 +75,9 @@ impl PartialEq for Config {
             && self.zone == other.zone
             && self.dns == other.dns
             && self.listeners == other.listeners
+            && self.accounts == other.accounts
             && self.services == other.services
+            && self.discover == other.discover
             && self.checks == other.checks
             && self.outliers == other.outliers
             && self.facts == other.facts

@@ -15,6 +15,7 @@ mod backends;
 mod balance;
 mod capacity;
 mod checks;
+mod clouds;
 mod dns;
 mod limits;
 mod listeners;
@@ -36,6 +37,7 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
     balance::zones(root, &mut problems);
     dns::check(root, &mut problems);
     checks::defaults(root, &mut problems);
+    clouds::check(root, &mut problems);
     problems
 }
 

@@ -10,7 +10,7 @@ pub use tries::retry_when;
 
 use std::time::Duration;
 
-use bascule_health::{CheckPolicy, OutlierPolicy};
+use bascule_health::OutlierPolicy;
 use bascule_model::BackendName;
 use bascule_plan::{Bounds, ServicePolicy};
 use bascule_traffic::spec::{FailOpen, MatchSpec, PathPattern, ServiceLimits, ServiceSpec};
@@ -24,6 +24,7 @@ use crate::write::literal;
 
 mod affinity;
 mod balance;
+mod cloud;
 
 /// The configuration as YAML. Reading it gives an equal configuration, given the same files.
 #[must_use]
@@ -65,13 +66,17 @@ pub fn render(config: &Config) -> String {
         .map(|l| l.timeouts)
         .unwrap_or_default();
     out.map("defaults", |out| defaults(out, config.limits, timeouts));
+    if !config.accounts.is_empty() {
+        out.map("accounts", |out| {
+            for (name, account) in &config.accounts {
+                out.map(&literal(name), |out| cloud::account(out, account));
+            }
+        });
+    }
     out.map("services", |out| {
         for spec in &config.services {
-            let check = config.checks.get(&spec.name).map(|check| &**check);
-            let outlier = config.outliers.get(&spec.name).map(|outlier| &**outlier);
-            let policy = config.facts.get(&spec.name).map(|facts| &facts.policy);
             out.map(&literal(spec.name.as_str()), |out| {
-                service(out, spec, (check, outlier), policy)
+                service(out, config, spec)
             });
         }
     });
@@ -244,12 +249,10 @@ fn limits(out: &mut Lines, connections: Option<usize>, limits: Limits) {
     out.key("control_frames", format!("{}/s", limits.control_frames));
 }
 
-fn service(
-    out: &mut Lines,
-    spec: &ServiceSpec,
-    (checks, traffic): (Option<&CheckPolicy>, Option<&OutlierPolicy>),
-    policy: Option<&ServicePolicy>,
-) {
+fn service(out: &mut Lines, config: &Config, spec: &ServiceSpec) {
+    let checks = config.checks.get(&spec.name).map(|check| &**check);
+    let traffic = config.outliers.get(&spec.name).map(|outlier| &**outlier);
+    let policy = config.facts.get(&spec.name).map(|facts| &facts.policy);
     out.list(
         "listen",
         spec.listeners.iter().map(|name| literal(name.as_str())),
@@ -279,9 +282,13 @@ fn service(
             out.time("drain_deadline", policy.drain_deadline)
         });
     }
+    let service = &spec.name;
     out.map("backends", |out| {
         for (name, spec) in &spec.backends {
-            out.map(&literal(name.as_str()), |out| backend::render(out, spec));
+            let found = config.discover.get(&(service.clone(), name.clone()));
+            out.map(&literal(name.as_str()), |out| {
+                backend::render(out, spec, found)
+            });
         }
     });
     if let Some(policy) = policy {

@@ -12,6 +12,7 @@ use bascule_model::BasisPoints;
 use crate::form::{Form, Later};
 
 mod affinity;
+mod cloud;
 mod limits;
 pub(crate) mod service;
 mod tls;
@@ -198,6 +199,13 @@ pub(crate) static ROOT: Shape = Shape {
                 "",
                 Live,
                 "What services have that do not say otherwise, key by key; and what counts before a service is known.",
+            ),
+            optional(
+                "accounts",
+                Type::Names("account", &Type::Map(&cloud::ACCOUNT), 0),
+                "",
+                Live,
+                "Accounts in clouds, by name. Nothing secret stands here: keys and tokens stay where the cloud's own tools have them.",
             ),
             required(
                 "services",

@@ -12,8 +12,8 @@ use bascule_traffic::spec::{
     ServiceSpec,
 };
 
-use super::{Builder, check, policy};
-use crate::config::Listener;
+use super::{Builder, check, cloud, policy};
+use crate::config::{Discover, Listener};
 use crate::form::Value;
 use crate::lower::{Field, Item};
 use crate::read::Layers;
@@ -24,6 +24,7 @@ pub(super) struct Service {
     pub(super) check: CheckPolicy,
     pub(super) outlier: OutlierPolicy,
     pub(super) facts: ServiceFacts,
+    pub(super) discover: BTreeMap<BackendName, Discover>,
 }
 
 impl Builder<'_> {
@@ -38,11 +39,15 @@ impl Builder<'_> {
         let layers = Layers::new(Some(&field.item), defaults);
         let own = Layers::only(Some(&field.item));
         let fields = own.get("backends").map(Item::fields).unwrap_or_default();
-        let mut backends = BTreeMap::new();
+        let (mut backends, mut discover) = (BTreeMap::new(), BTreeMap::new());
         for field in fields {
-            if let Some(backend) = self.backend(field) {
-                backends.insert(BackendName::parse(&field.name).ok()?, backend);
-            }
+            let Some(backend) = self.backend(field) else {
+                continue;
+            };
+            let name = BackendName::parse(&field.name).ok()?;
+            let found = Layers::only(Some(&field.item)).inside("discover");
+            discover.extend(cloud::discover(found).map(|found| (name.clone(), found)));
+            backends.insert(name, backend);
         }
         if backends.len() < fields.len() {
             return None;
@@ -92,6 +97,7 @@ impl Builder<'_> {
             check,
             outlier,
             facts,
+            discover,
         })
     }
 
@@ -107,7 +113,7 @@ impl Builder<'_> {
             Some(name) => ProviderName::parse(name).ok()?,
             None => ProviderName::from(&BackendName::parse(&field.name).ok()?),
         };
-        let endpoints = endpoints(map.get("endpoints")?);
+        let endpoints = map.get("endpoints").map(endpoints).unwrap_or_default();
         let host = match map.word("host") {
             Some("endpoint") => HostPolicy::Endpoint,
             _ => HostPolicy::Preserve,

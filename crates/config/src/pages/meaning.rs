@@ -112,10 +112,34 @@ pub(super) const PAGES: &[Page] = &[
         &["E0315"],
     ),
     file(
+        "E0322",
+        "listen: { web: { address: \":8080\" } }\naccounts: { oci: { cloud: oci } }\nservices:\n  meet:\n    backends:\n      oci: { weight: 70, discover: { account: oracle, from: \"instance-pool/ocid1.instancepool.oc1.iad.x\", port: 8080 } }\n",
+        "Name an account of the file, or add one under `accounts`.",
+        &["E0307"],
+    ),
+    file(
+        "E0323",
+        "listen: { web: { address: \":8080\" } }\naccounts: { oci: { cloud: oci } }\nservices:\n  meet:\n    backends:\n      oci: { weight: 70, discover: { account: oci, from: \"auto-scaling-group/media\", port: 8080 } }\n",
+        "Name a source that the account's cloud has, or another account.",
+        &["E0322"],
+    ),
+    file(
+        "E0324",
+        "listen: { web: { address: \":8080\" } }\naccounts: { oci: { cloud: oci } }\nservices:\n  meet:\n    backends:\n      oci: { weight: 70 }\n",
+        "Write `endpoints`, or `discover`.",
+        &["E0105"],
+    ),
+    file(
         "E0325",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    retry: { attempts: 3, budget: { ratio: 0%, min: 0/s } }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Give a budget, or write `attempts: 1`.",
         &["E0203"],
+    ),
+    file(
+        "E0326",
+        "listen: { web: { address: \":8080\" } }\naccounts: { oci: { cloud: oci } }\nservices:\n  meet:\n    backends:\n      oci: { weight: 70, discover: { account: oci, from: \"instance-pool/ocid1.instancepool.oc1.iad.x\" } }\n",
+        "Add `port`.",
+        &["E0323"],
     ),
     file(
         "E0330",

@@ -2,12 +2,13 @@
 
 use bascule_traffic::spec::{BackendSpec, Capacity, HostPolicy, Role};
 
-use super::{Lines, balance};
+use super::{Lines, balance, cloud};
+use crate::config::Discover;
 use crate::form::bits::show_bit_rate;
 use crate::write::literal;
 
 /// What it says, as keys.
-pub(super) fn render(out: &mut Lines, spec: &BackendSpec) {
+pub(super) fn render(out: &mut Lines, spec: &BackendSpec, found: Option<&Discover>) {
     match spec.role {
         Role::Weighted(weight) => out.key("weight", weight.to_string()),
         Role::Standby => out.key("role", "standby"),
@@ -24,7 +25,12 @@ pub(super) fn render(out: &mut Lines, spec: &BackendSpec) {
     if spec.capacity.is_declared() {
         out.map("capacity", |out| capacity(out, spec.capacity));
     }
-    out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));
+    if !spec.endpoints.is_empty() {
+        out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));
+    }
+    if let Some(found) = found {
+        out.map("discover", |out| cloud::discover(out, found));
+    }
     if let Some(file) = &spec.ca_file {
         out.key("ca_file", literal(file));
     }

@@ -62,7 +62,7 @@ impl Maker {
 
     fn key(&mut self, shape: &Shape, key: &'static Key) -> Option<String> {
         let value = match (shape.id, key.name) {
-            ("configuration", "services" | "listen") | ("services.NAME", "listen" | "match") => {
+            ("configuration", "services" | "listen" | "accounts") | ("services.NAME", "listen" | "match") => {
                 return None;
             }
             // What only makes sense beside another key.
@@ -83,6 +83,8 @@ impl Maker {
             }
             // For all backends of a service, or for none.
             ("services.NAME.backends.NAME", "role" | "weight" | "capacity") => return None,
+            // One of the two, at least.
+            ("services.NAME.backends.NAME", "endpoints" | "discover") => return None,
             // A hold is no longer than the longest.
             ("defaults.outlier, services.NAME.outlier", "hold") => self.one_of(&["1ms", "29s"]),
             ("defaults.outlier, services.NAME.outlier", "hold_max") => self.one_of(&["30s", "1h"]),
@@ -129,9 +131,37 @@ impl Maker {
                 1 if name != "aws" => "weight: 0".to_owned(),
                 _ => format!("weight: {}", 1 + self.below(1_000_000)),
             };
-            parts.push(rest.replacen('{', &format!("{name}: {{ {part}, {capacity}"), 1));
+            let found = self.found(shape);
+            parts.push(rest.replacen('{', &format!("{name}: {{ {part}, {capacity} {found},"), 1));
         }
         format!("{{ {} }}", parts.join(", "))
+    }
+
+    /// Endpoints that are written, or found in one of the accounts, or both.
+    fn found(&mut self, shape: &'static Shape) -> String {
+        let written = shape.keys.iter().find(|key| key.name == "endpoints");
+        let written = format!("endpoints: {}", self.holds(&written.unwrap().holds));
+        let found = self.one_of(&[
+            "account: o, from: instance-pool/ocid1.x, port: 65535",
+            "account: o, from: load-balancer/ocid1.x/a b, scheme: https",
+            "account: \"7\", from: \"target-group/arn:aws:x:1:targetgroup/a/b\", port: 1, refresh: 1h",
+            "account: \"7\", from: cloud-map/media/join, scheme: h2c, refresh: 1500ms",
+        ]);
+        match self.below(4) {
+            0 => format!("discover: {{ {found} }}"),
+            1 => format!("{written}, discover: {{ {found} }}"),
+            _ => written,
+        }
+    }
+
+    fn accounts(&mut self) -> String {
+        let oci = self.one_of(&[
+            "",
+            ", region: a b, auth: instance_principal",
+            ", config_file: /x, profile: \"null\"",
+        ]);
+        let aws = self.one_of(&["", ", endpoint_url: \"http://[::1]:80\""]);
+        format!("{{ o: {{ cloud: oci{oci} }}, \"7\": {{ cloud: aws{aws} }} }}")
     }
 
     fn capacity(&mut self) -> String {
@@ -292,9 +322,12 @@ impl Maker {
             services.push(service.replacen('{', &format!("s{n}: {{ listen: [{name}], {takes}"), 1));
         }
         let (listeners, services) = (listeners.join(", "), services.join(", "));
+        let accounts = self.accounts();
         root.replacen(
             '{',
-            &format!("{{ listen: {{ {listeners} }}, services: {{ {services} }},"),
+            &format!(
+                "{{ listen: {{ {listeners} }}, accounts: {accounts}, services: {{ {services} }},"
+            ),
             1,
         )
         .replace(", }", " }")

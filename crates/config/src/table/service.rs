@@ -636,10 +636,19 @@ static BACKEND: Shape = Shape {
                 Live,
                 "What it can take with all of its endpoints, from this process. More is never sent: it goes to the others, then to standby backends; what fits nowhere is refused with 503 and `Retry-After`. Services that name the same endpoint share it.",
             ),
-            required(
+            optional(
                 "endpoints",
                 Type::List(&Type::Either(Form::Url, &ENDPOINT), 1),
+                "those that `discover` finds",
+                Live,
                 "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints, up to 1000. `http+srv://_http._tcp.NAME` takes them from SRV records, with port, weight and priority: the lowest priority that is not all down serves.",
+            ),
+            optional(
+                "discover",
+                Type::Map(&super::cloud::DISCOVER),
+                "none",
+                Live,
+                "Where in a cloud its endpoints are found, beside those that are written. What runs there is an endpoint, in its own zone. What stops or is gone gets nothing new; what it has in hand goes on.",
             ),
             optional(
                 "ca_file",

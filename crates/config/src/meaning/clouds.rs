@@ -1,0 +1,146 @@
+//! Accounts, and the backends whose endpoints are found in them.
+
+use crate::config::{Cloud, SourceName};
+use crate::diagnostic::Diagnostic;
+use crate::form::Value;
+use crate::lower::{Field, Item, Lowered};
+use crate::similar;
+
+/// All of them.
+pub(super) fn check(root: &Item, problems: &mut Vec<Diagnostic>) {
+    let accounts = root.get("accounts").map(Item::fields).unwrap_or_default();
+    for account in accounts {
+        proof(account, problems);
+        address(account, problems);
+    }
+    for service in super::services(root) {
+        let backends = service.item.get("backends").map(Item::fields);
+        for backend in backends.unwrap_or_default() {
+            endpoints(backend, problems);
+            if let Some(discover) = backend.item.get("discover") {
+                found(discover, accounts, problems);
+            }
+        }
+    }
+}
+
+fn text(item: &Item) -> Option<&str> {
+    match item.value() {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn cloud(account: &Field) -> Option<Cloud> {
+    match account.item.get("cloud")?.value()? {
+        Value::Word("aws") => Some(Cloud::Aws),
+        Value::Word("oci") => Some(Cloud::Oci),
+        _ => None,
+    }
+}
+
+fn proof(account: &Field, problems: &mut Vec<Diagnostic>) {
+    let Some(auth) = account.item.field("auth") else {
+        return;
+    };
+    if cloud(account) == Some(Cloud::Aws) {
+        let message = "`auth` has no use for an account in AWS";
+        let problem = Diagnostic::error("E0323", auth.key_span, &auth.item.pointer, message)
+            .label("AWS has its standard chain: environment, profile, web identity, the machine's role")
+            .help("leave it out; `profile` chooses a profile");
+        problems.push(problem);
+    }
+}
+
+fn address(account: &Field, problems: &mut Vec<Diagnostic>) {
+    let Some(item) = account.item.get("endpoint_url") else {
+        return;
+    };
+    let Some(url) = text(item) else {
+        return;
+    };
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let is_plain = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']);
+    if !rest.is_some_and(is_plain) {
+        let message = format!("`{url}` is not where an API is");
+        let problem = Diagnostic::error("E0323", item.span, &item.pointer, message)
+            .label("scheme, host and port, and nothing behind")
+            .help("such as `https://10.0.0.5:8443`");
+        problems.push(problem);
+    }
+}
+
+fn endpoints(backend: &Field, problems: &mut Vec<Diagnostic>) {
+    let is_map = matches!(backend.item.lowered, Lowered::Map(_));
+    if is_map && !backend.item.has("endpoints") && !backend.item.has("discover") {
+        let message = format!("backend `{}` has no endpoints", backend.name);
+        let problem = Diagnostic::error("E0324", backend.key_span, &backend.item.pointer, message)
+            .label("nobody to send requests to")
+            .help("`endpoints: [\"http://10.0.0.1:8080\"]`, or `discover` to find them in a cloud");
+        problems.push(problem);
+    }
+}
+
+fn found(discover: &Item, accounts: &[Field], problems: &mut Vec<Diagnostic>) {
+    let account = discover.get("account").and_then(|item| {
+        let name = text(item)?;
+        let account = accounts.iter().find(|account| account.name == name);
+        if account.is_none() {
+            problems.push(unknown(item, name, accounts));
+        }
+        account
+    });
+    let Some(item) = discover.get("from") else {
+        return;
+    };
+    let Some(from) = text(item) else {
+        return;
+    };
+    let cloud = account.and_then(cloud);
+    let source = SourceName::parse(from);
+    let fits = |source: &SourceName| cloud.is_none_or(|cloud| source.kind.cloud() == cloud);
+    let Some(source) = source.filter(fits) else {
+        problems.push(no_source(item, from, cloud));
+        return;
+    };
+    if !source.kind.has_ports() && !discover.has("port") {
+        let message = format!("`{}` says no port", source.kind.as_str());
+        let problem = Diagnostic::error("E0326", item.span, &item.pointer, message)
+            .label("its machines have addresses, and no port")
+            .help("add `port`, such as `port: 8080`");
+        problems.push(problem);
+    }
+}
+
+fn unknown(item: &Item, name: &str, accounts: &[Field]) -> Diagnostic {
+    let message = format!("there is no account `{name}`");
+    let problem = Diagnostic::error("E0322", item.span, &item.pointer, message)
+        .label("not a name under `accounts`");
+    let names = accounts.iter().map(|account| account.name.as_str());
+    match similar::nearest(name, names) {
+        Some(meant) => problem
+            .help(format!("did you mean `{meant}`?"))
+            .fix(item.span, meant),
+        None => problem.help(format!("accounts: {{ {name}: {{ cloud: oci }} }}")),
+    }
+}
+
+fn no_source(item: &Item, from: &str, cloud: Option<Cloud>) -> Diagnostic {
+    let clouds = cloud.map_or(vec![Cloud::Oci, Cloud::Aws], |cloud| vec![cloud]);
+    let kinds = clouds.into_iter().flat_map(Cloud::kinds);
+    let kinds: Vec<String> = kinds.map(|kind| format!("`{}/…`", kind.as_str())).collect();
+    let whose = match cloud {
+        Some(Cloud::Aws) => "in AWS",
+        Some(Cloud::Oci) => "in OCI",
+        None => "in a cloud",
+    };
+    let message = format!("`{from}` is no source {whose}");
+    Diagnostic::error("E0323", item.span, &item.pointer, message)
+        .label("neither what there is, nor with all of its id")
+        .help(format!(
+            "one of {}; a backend set with the balancer's id, `/` and its name",
+            kinds.join(", ")
+        ))
+}

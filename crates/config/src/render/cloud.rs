@@ -1,0 +1,30 @@
+//! Accounts, and what of theirs becomes endpoints, as text.
+
+use super::Lines;
+use crate::config::{Account, Discover};
+use crate::write::literal;
+
+pub(super) fn account(out: &mut Lines, account: &Account) {
+    out.key("cloud", account.cloud.as_str());
+    let mut text = |key: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            out.key(key, literal(value));
+        }
+    };
+    text("region", &account.region);
+    let auth = account.auth.map(|auth| auth.as_str().to_owned());
+    text("auth", &auth);
+    text("config_file", &account.config_file);
+    text("profile", &account.profile);
+    text("endpoint_url", &account.endpoint_url);
+}
+
+pub(super) fn discover(out: &mut Lines, found: &Discover) {
+    out.key("account", literal(&found.account));
+    out.key("from", literal(&found.from.to_string()));
+    out.key("scheme", found.scheme.as_str());
+    if let Some(port) = found.port {
+        out.key("port", port.to_string());
+    }
+    out.time("refresh", found.refresh);
+}

@@ -1,0 +1,98 @@
+//! The keys of accounts in clouds, and of backends whose endpoints are found there.
+
+use std::time::Duration;
+
+use super::Reload::Live;
+use super::{FILE, Shape, Type, optional, required, shape};
+use crate::config::{Auth, Cloud};
+use crate::form::Form;
+
+const REFRESH: Type = Type::Value(Form::Duration(
+    Duration::from_secs(1),
+    Duration::from_secs(3_600),
+));
+
+pub(super) static ACCOUNT: Shape = shape(
+    "an account",
+    "accounts.NAME",
+    &[
+        required(
+            "cloud",
+            Type::Value(Form::Choice(Cloud::ALL, &[])),
+            "Which cloud it is in.",
+        ),
+        optional(
+            "region",
+            Type::Value(Form::Text),
+            "that of the profile, the environment or the machine",
+            Live,
+            "Its region, as the cloud names it.",
+        ),
+        optional(
+            "auth",
+            Type::Value(Form::Choice(Auth::WORDS, &[])),
+            "`api_key` for OCI",
+            Live,
+            "How an account in OCI proves who it is: by the key of the profile, as the machine it runs on, or as the resource it runs in. AWS has its standard chain: environment, profile, web identity, the machine's role.",
+        ),
+        optional(
+            "config_file",
+            FILE,
+            "where the cloud's own tools look",
+            Live,
+            "The file with the profile. It, and what it names, is read again when it changes.",
+        ),
+        optional(
+            "profile",
+            Type::Value(Form::Text),
+            "the cloud's own default",
+            Live,
+            "The profile in it.",
+        ),
+        optional(
+            "endpoint_url",
+            Type::Value(Form::Text),
+            "the public endpoints",
+            Live,
+            "Where its API is: a private endpoint, or a fake for trying things out. `http` or `https`, host and port.",
+        ),
+    ],
+);
+
+pub(super) static DISCOVER: Shape = shape(
+    "`discover`",
+    "services.NAME.backends.NAME.discover",
+    &[
+        required(
+            "account",
+            Type::Value(Form::Name),
+            "The account, by its name under `accounts`.",
+        ),
+        required(
+            "from",
+            Type::Value(Form::Text),
+            "In OCI `instance-pool/OCID`, `load-balancer/OCID/SET` or `network-load-balancer/OCID/SET`; in AWS `auto-scaling-group/NAME`, `target-group/ARN` or `cloud-map/NAMESPACE/SERVICE`.",
+        ),
+        optional(
+            "scheme",
+            Type::Value(Form::Choice(&["http", "https", "h2c"], &[])),
+            "http",
+            Live,
+            "How its endpoints are spoken to.",
+        ),
+        optional(
+            "port",
+            Type::Value(Form::Integer(1, 65_535)),
+            "that of the source",
+            Live,
+            "Their port. Needed for pools and groups of machines, which have none.",
+        ),
+        optional(
+            "refresh",
+            REFRESH,
+            "15s",
+            Live,
+            "How often it is asked. The last good answer stays while it fails, and one in which more than half is gone counts only when two more say the same.",
+        ),
+    ],
+);

@@ -21,6 +21,16 @@ pub enum Service {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Core,
+        Self::LoadBalancer,
+        Self::NetworkLoadBalancer,
+        Self::Dns,
+        Self::Monitoring,
+        Self::Auth,
+    ];
+
     /// Its name in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -72,6 +72,13 @@ pub fn wall() -> Timestamp {
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// What wall time it was at an instant that has passed.
+#[must_use]
+pub fn wall_of(at: Instant) -> Timestamp {
+    let age = u64::try_from(now().since(at).as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(wall().as_millis().saturating_sub(age))
+}
+
 /// A wall-clock time as RFC 3339 in UTC with milliseconds: `2026-11-20T09:30:00.125Z`.
 #[must_use]
 pub fn rfc3339(at: Timestamp) -> String {

@@ -252,6 +252,16 @@ metrics! {
         "Failed look-ups of a host name or SRV name, those of its targets included; the last addresses stay in use.";
     RESOLVE_SUCCESS_TIME, Gauge, "bascule_resolve_last_success_timestamp_seconds", "seconds", &[open("host")], &[],
         "When the host name or SRV name was last looked up with success.";
+    DISCOVERY_INSTANCES, Gauge, "bascule_discovery_instances", "", &[open("account"), open("source")], &[],
+        "Instances that run in a source of a cloud, by its last good answer.";
+    DISCOVERY_FAILURES, Counter, "bascule_discovery_failures_total", "",
+        &[open("account"), open("source"), closed("kind", &["transient", "throttled", "denied", "conflict", "invalid"])], &[],
+        "Failed answers of a source; its last good answer stays in use.";
+    DISCOVERY_DOUBTED, Gauge, "bascule_discovery_doubted", "", &[open("account"), open("source")], &[],
+        "1 while an answer in which more than half is gone is held back until it is confirmed.";
+    DISCOVERY_SUCCESS_TIME, Gauge, "bascule_discovery_last_success_timestamp_seconds", "seconds",
+        &[open("account"), open("source")], &[],
+        "When the source last gave a good answer.";
     PANICS, Counter, "bascule_panics_total", "", &[open("task")], &[],
         "Panics caught; each ended one task. Any is a bug.";
     ACCESS_LOG_DROPPED, Counter, "bascule_access_log_dropped_total", "", &[], &[],

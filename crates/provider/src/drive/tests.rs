@@ -1,3 +1,5 @@
+//! An actuator in memory that is overtaken, loses answers, and is changed by others.
+
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Sets that are held: what is believed at once, and what only when it was said three times.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

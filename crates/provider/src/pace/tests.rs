@@ -1,3 +1,5 @@
+//! The pace of an account: the bucket against a naive model, and what is tried again.
+
 use std::cell::Cell;
 
 use proptest::prelude::*;

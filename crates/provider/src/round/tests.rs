@@ -1,3 +1,5 @@
+//! Rows in an actuator's numbers, and the error that is told.
+
 use bascule_model::Shares;
 use proptest::prelude::*;
 

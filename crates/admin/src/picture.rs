@@ -5,6 +5,7 @@
 mod backend;
 mod leaving;
 pub(crate) mod losses;
+mod sources;
 pub(crate) mod words;
 
 use std::sync::Arc;
@@ -148,6 +149,7 @@ impl<'a> Picture<'a> {
                 ended.is_none_or(|ended| self.now.since(ended) < ENDED_SHOWN)
             }),
             evacuations: self.evacuations(|e| e.phase != EvacuationPhase::Restored),
+            sources: self.sources(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bascule_config::{Config, Diagnostics};
+use bascule_control::discover::Board;
 use bascule_control::{Confirmed, Recorded, StoreError};
 use bascule_model::{BackendSignal, ListenerName, Timestamp};
 use bascule_plan::view::Accepted;
@@ -43,6 +44,8 @@ pub struct Ports {
     pub registry: Registry,
     /// The configuration.
     pub config: Arc<dyn ConfigPort>,
+    /// How the sources of endpoints in clouds stand.
+    pub sources: Board,
     /// Whether the process takes traffic; `Err` says why not.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
 }

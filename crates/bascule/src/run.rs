@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::cli::args::RunArgs;
 use crate::files::Files;
 
+mod clouds;
 mod edge;
 mod links;
 mod listeners;
@@ -106,8 +107,10 @@ async fn serve(
 
     let targets = control.targets().as_ref().clone();
     let mut names = Resolver::start(crate::names::settings(&config.dns));
-    let (state, snapshot) =
-        edge::EdgeState::begin(&config, targets, trust.clone(), &mut names).await;
+    let mut asking = clouds::Asking::start(source.clone(), &bus, &registry);
+    let sources = asking.board();
+    let outside = (&mut names, &mut asking);
+    let (state, snapshot) = edge::EdgeState::begin(&config, targets, trust.clone(), outside).await;
     let snapshot = snapshot.context("a configuration gives a snapshot")?;
     let (failures, failures_receiver) = mpsc::channel(FAILURES_MAX);
     let mut listeners = listeners::Listeners::default();
@@ -133,7 +136,7 @@ async fn serve(
     let task = state.run(
         edge.clone(),
         judge.clone(),
-        names,
+        (names, asking),
         changes_receiver,
         bus.clone(),
     );
@@ -171,6 +174,7 @@ async fn serve(
         bus: bus.clone(),
         registry,
         config: Arc::clone(&reloader) as Arc<dyn admin::ConfigPort>,
+        sources,
         ready: Arc::new(move || says.get()),
     };
     let settings = admin::Settings {

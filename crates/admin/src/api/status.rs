@@ -31,6 +31,45 @@ pub struct Status {
     pub shifts: Vec<Shift>,
     /// Those in force, the latest first.
     pub evacuations: Vec<Evacuation>,
+    /// Where in clouds endpoints are found, by account and source.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+}
+
+/// A source of endpoints in a cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// The account, by its name in the configuration.
+    pub account: String,
+    /// The source as it is written there.
+    pub source: String,
+    /// The backends whose endpoints it gives, as `service/backend`.
+    pub backends: Vec<String>,
+    /// Counts changes of what is believed of it; 0: it has never answered well.
+    pub revision: u64,
+    /// Instances of it that run.
+    pub running: usize,
+    /// Instances that it has in all.
+    pub known: usize,
+    /// When it last answered well.
+    pub good_at: Option<Timestamp>,
+    /// Since when answers are held back in which more than half is gone.
+    pub doubted_since: Option<Timestamp>,
+    /// Why it fails, where it does.
+    pub failing: Option<Failing>,
+}
+
+/// A source that fails; its last good answer stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failing {
+    /// `transient`, `throttled`, `denied`, `conflict` or `invalid`.
+    pub kind: String,
+    /// The call, what it was about, what was seen, and what to do.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How often in a row.
+    pub count: u32,
 }
 
 /// About the process.

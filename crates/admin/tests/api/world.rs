@@ -13,6 +13,7 @@ use bascule_admin::{
     RefusedConfig, RunningConfig, Supposed,
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Dns, Severity, Span};
+use bascule_control::discover::Board;
 use bascule_control::{Confirmed, Recorded, StoreError};
 use bascule_health::{AgentState, CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
@@ -98,6 +99,7 @@ impl World {
             bus: self.bus.clone(),
             registry: self.registry.clone(),
             config: Arc::clone(&self.config) as Arc<dyn ConfigPort>,
+            sources: Board::default(),
             ready: Arc::new(move || not_ready.lock().unwrap().clone().map_or(Ok(()), Err)),
         }
     }
@@ -548,6 +550,8 @@ impl FakeConfig {
             .map(|s| (s.name.clone(), Arc::default()))
             .collect();
         let config = Config {
+            accounts: BTreeMap::new(),
+            discover: BTreeMap::new(),
             state_dir: None,
             zone: None,
             dns: Dns::default(),

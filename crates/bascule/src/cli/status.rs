@@ -326,6 +326,7 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
             clock.left(evacuation.expires_at)
         ));
     }
+    lines.extend(sources(status, clock));
     if let Some(failure) = &status.config.last_error {
         let errors = text::plural(failure.diagnostics.len(), "problem");
         let at = clock.short(failure.at);
@@ -338,6 +339,38 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
         lines.push(format!("Not ready: {}\n", status.instance.not_ready));
     }
     lines
+}
+
+/// Where in clouds endpoints are found: a line each, and another for what is wrong with it.
+fn sources(status: &Status, clock: &Clock) -> Option<String> {
+    let mut lines = String::new();
+    for source in &status.sources {
+        let (account, name) = (&source.account, &source.source);
+        let running = text::plural(source.running, "instance");
+        let age = match source.good_at {
+            Some(at) => format!("as of {} ago", text::coarse(clock.ago(at))),
+            None => "no answer yet".to_owned(),
+        };
+        let backends = source.backends.join(", ");
+        lines.push_str(&format!(
+            "Source {account} {name}: {running}, {age}   for {backends}\n"
+        ));
+        if let Some(since) = source.doubted_since {
+            let since = text::coarse(clock.ago(since));
+            lines.push_str(&format!(
+                "  ! more than half of it would be gone for {since}: held back until confirmed\n"
+            ));
+        }
+        if let Some(failing) = &source.failing {
+            let since = text::coarse(clock.ago(failing.since));
+            let times = text::plural(usize::try_from(failing.count).unwrap_or(usize::MAX), "time");
+            lines.push_str(&format!(
+                "  ! failing for {since} ({times}): {}\n",
+                failing.message
+            ));
+        }
+    }
+    (!lines.is_empty()).then_some(lines)
 }
 
 #[cfg(test)]
@@ -356,6 +389,36 @@ mod tests {
     fn the_wide_screen_has_endpoints_and_more_latencies() {
         let (status, history) = (samples::status(), samples::history());
         insta::assert_snapshot!(screen(&status, &history.entries, true, &samples::clock()));
+    }
+
+    #[test]
+    fn sources_in_clouds_say_what_they_have_and_what_is_wrong() {
+        let mut status = samples::status();
+        let source = |name: &str, more: serde_json::Value| {
+            let mut json = serde_json::json!({
+                "account": "oci", "source": name, "backends": ["meet/oci"], "revision": 3, "running": 12, "known": 13,
+                "good_at": "2026-11-20T19:39:48Z", "doubted_since": null, "failing": null,
+            });
+            let more = more.as_object().unwrap().clone();
+            json.as_object_mut().unwrap().extend(more);
+            serde_json::from_value(json).unwrap()
+        };
+        let failing = serde_json::json!({
+            "kind": "denied", "message": "ListInstances of ocid1.x: denied: 404 NotAuthorizedOrNotFound; Allow group …",
+            "since": "2026-11-20T19:36:00Z", "count": 14,
+        });
+        status.sources = vec![
+            source("instance-pool/ocid1.a", serde_json::json!({})),
+            source(
+                "instance-pool/ocid1.b",
+                serde_json::json!({ "good_at": null, "running": 0, "failing": failing }),
+            ),
+            source(
+                "load-balancer/ocid1.c/media",
+                serde_json::json!({ "doubted_since": "2026-11-20T19:39:56Z" }),
+            ),
+        ];
+        insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
     }
 
     #[test]

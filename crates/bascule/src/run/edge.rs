@@ -1,5 +1,5 @@
 //! What keeps the edge's snapshot true: a task on the control thread that gives `traffic::assemble` every change (of the
-//! configuration, the targets, the verdicts, the resolved names, the measured demand) and publishes what comes out. It
+//! configuration, the targets, the verdicts, the resolved names, what clouds have, the measured demand) and publishes what comes out. It
 //! decides nothing: which share follows from what is the assembler's.
 
 mod news;
@@ -21,6 +21,7 @@ use bascule_traffic::assemble::{Assembler, CheckTarget, EndpointHealth, Input};
 use bascule_traffic::demand::Meter;
 use tokio::sync::mpsc;
 
+use super::clouds::Asking;
 use super::trust::Trust;
 use crate::names;
 
@@ -55,12 +56,12 @@ pub(super) struct EdgeState {
 impl EdgeState {
     /// The state before anything runs, and the snapshot to start with. Host names are resolved first, so that a backend
     /// written by name has endpoints before the first request; a name server that does not answer holds up the start for
-    /// [`RESOLVE_PATIENCE`] and no longer.
+    /// [`RESOLVE_PATIENCE`] and no longer, and so does a cloud.
     pub(super) async fn begin(
         config: &Arc<Config>,
         targets: Targets,
         trust: Trust,
-        resolving: &mut Names,
+        (resolving, asking): (&mut Names, &mut Asking),
     ) -> (Self, Option<Arc<Snapshot>>) {
         let assembler = Assembler::new();
         let mut state = Self {
@@ -72,16 +73,21 @@ impl EdgeState {
         };
         state.feed(Input::Services(config.services.clone()));
         state.feed(Input::Targets(targets));
+        asking.aim(config);
         let mut missing = names::watched(config);
         resolving.0.watch(&missing);
         let deadline = clock::now() + RESOLVE_PATIENCE;
-        while !missing.is_empty() {
+        while !missing.is_empty() || asking.is_awaited() {
             // Cancellation: the receiver keeps what was not taken.
             tokio::select! {
                 found = resolving.1.recv() => {
                     let Some(resolved) = found else { break };
                     missing.remove(&resolved.watched());
                     state.feed(names::input(resolved));
+                }
+                Some(found) = asking.recv() => {
+                    asking.take(found);
+                    state.feed(Input::Services(asking.services(config)));
                 }
                 () = clock::sleep_until(deadline) => {
                     let hosts: Vec<&str> = missing.iter().map(Watched::name).collect();
@@ -106,7 +112,7 @@ impl EdgeState {
         mut self,
         edge: Edge,
         prober: ProberHandle,
-        (mut resolver, mut resolved): Names,
+        ((mut resolver, mut resolved), mut asking): (Names, Asking),
         mut changes: mpsc::UnboundedReceiver<Change>,
         bus: Bus,
     ) {
@@ -117,9 +123,14 @@ impl EdgeState {
             // Cancellation: a receiver that is not chosen keeps its message, a watch its mark, a sleep nothing.
             let aims = tokio::select! {
                 change = changes.recv() => match change {
-                    Some(change) => { self.take(change); true }
+                    Some(change) => { self.take(change, &mut asking); true }
                     None => return,
                 },
+                Some(found) = asking.recv() => {
+                    asking.take(found);
+                    self.feed(Input::Services(asking.services(&self.config)));
+                    true
+                }
                 changed = verdicts.changed() => match changed {
                     Ok(()) => { self.feed(Input::Health(health(&prober.report.load()))); false }
                     Err(_) => return,
@@ -167,10 +178,11 @@ impl EdgeState {
         }
     }
 
-    fn take(&mut self, change: Change) {
+    fn take(&mut self, change: Change, asking: &mut Asking) {
         match change {
             Change::Config(config, trust) => {
-                self.feed(Input::Services(config.services.clone()));
+                asking.aim(&config);
+                self.feed(Input::Services(asking.services(&config)));
                 (self.config, self.trust) = (config, trust);
             }
             Change::Targets(targets) => self.feed(Input::Targets(targets)),

@@ -1,0 +1,152 @@
+//! The accounts of a configuration as the providers know them, opened with the first question to each. One that cannot be
+//! opened is tried again with the next question. It asks nothing by itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bascule_config::{Account, Auth, Cloud, SourceKind, SourceName};
+use bascule_provider::port::{Call, Set};
+use bascule_provider::{Discover, Error};
+use bascule_provider_aws as aws;
+use bascule_provider_oci as oci;
+use tokio::sync::OnceCell;
+
+use crate::files::Files;
+
+/// An account, opened when it is first needed.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) account: Account,
+    files: Files,
+    aws: OnceCell<Arc<aws::Account>>,
+    oci: OnceCell<Arc<oci::Client>>,
+}
+
+impl Open {
+    pub(super) fn new(account: &Account, files: Files) -> Arc<Self> {
+        Arc::new(Self {
+            account: account.clone(),
+            files,
+            aws: OnceCell::new(),
+            oci: OnceCell::new(),
+        })
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let file = self.account.config_file.as_ref()?;
+        Some(self.files.path(file))
+    }
+
+    async fn aws(&self) -> Result<Arc<aws::Account>, Error> {
+        let open = || async {
+            let options = aws::Options {
+                region: self.account.region.clone(),
+                profile: self.account.profile.clone(),
+                profile_file: self.file(),
+                endpoint: self.account.endpoint_url.clone(),
+                patience: None,
+            };
+            aws::Account::open(options).await.map(Arc::new)
+        };
+        self.aws.get_or_try_init(open).await.map(Arc::clone)
+    }
+
+    async fn oci(&self) -> Result<Arc<oci::Client>, Error> {
+        let open = || async {
+            let Account {
+                region,
+                auth,
+                profile,
+                endpoint_url,
+                ..
+            } = &self.account;
+            let way = match auth {
+                None | Some(Auth::ApiKey) => oci::Way::ConfigFile {
+                    path: self.file().map(|file| file.display().to_string()),
+                    profile: profile.clone(),
+                },
+                Some(Auth::InstancePrincipal) => oci::Way::InstancePrincipal {
+                    metadata: None,
+                    auth: endpoint_url.clone(),
+                },
+                Some(Auth::ResourcePrincipal) => oci::Way::ResourcePrincipal,
+            };
+            let endpoints = endpoint_url.iter().flat_map(|url| {
+                let each = oci::Service::ALL.iter();
+                each.map(move |service| (*service, url.clone()))
+            });
+            let settings = oci::Settings {
+                region: region.clone(),
+                endpoints: endpoints.collect(),
+                ..oci::Settings::default()
+            };
+            let auth = oci::auth::Auth::new(way, Arc::new(oci::System));
+            oci::Client::new(settings, auth).map(Arc::new)
+        };
+        self.oci.get_or_try_init(open).await.map(Arc::clone)
+    }
+}
+
+/// A source in an account.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) account: Arc<Open>,
+    from: SourceName,
+    name: String,
+    made: OnceCell<Arc<dyn Discover>>,
+}
+
+impl Source {
+    pub(super) fn new(account: &Arc<Open>, from: &SourceName) -> Arc<Self> {
+        Arc::new(Self {
+            account: Arc::clone(account),
+            from: from.clone(),
+            name: from.to_string(),
+            made: OnceCell::new(),
+        })
+    }
+
+    async fn make(&self) -> Result<Arc<dyn Discover>, Error> {
+        let id = self.from.id.as_str();
+        // Those of two parts have both: the configuration was read so.
+        let (outer, inner) = id.split_once('/').unwrap_or((id, ""));
+        Ok(match self.from.kind.cloud() {
+            Cloud::Aws => {
+                let account = self.account.aws().await?;
+                let address = aws::machines::Address::default();
+                match self.from.kind {
+                    SourceKind::AutoScalingGroup => {
+                        Arc::new(aws::autoscaling::Group::new(account, id, address))
+                    }
+                    SourceKind::TargetGroup => {
+                        Arc::new(aws::targets::TargetGroup::new(account, id, address))
+                    }
+                    _ => Arc::new(aws::cloud_map::CloudMap::new(account, outer, inner)),
+                }
+            }
+            Cloud::Oci => {
+                let client = self.account.oci().await?;
+                let set =
+                    |client, layer| Arc::new(oci::SetSource::new(client, layer, outer, inner));
+                match self.from.kind {
+                    SourceKind::LoadBalancer => set(client, oci::Layer::Seven),
+                    SourceKind::NetworkLoadBalancer => set(client, oci::Layer::Four),
+                    _ => Arc::new(oci::InstancePool::new(client, id, oci::Addresses::Private)),
+                }
+            }
+        })
+    }
+}
+
+impl Discover for Source {
+    fn source(&self) -> &str {
+        &self.name
+    }
+
+    fn discover(&self) -> Call<'_, Set> {
+        Box::pin(async {
+            let made = self.made.get_or_try_init(|| self.make()).await?;
+            made.discover().await
+        })
+    }
+}

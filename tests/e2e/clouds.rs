@@ -1,0 +1,238 @@
+//! Endpoints that are found in clouds: a provider that is added while traffic runs, pools that grow and shrink under it, a
+//! cloud that fails or says what cannot be. What clients see is counted by clients; what a cloud has is set in a pretended one.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use bascule_testkit::aws::{Moto, Outsider};
+use bascule_testkit::crowd::Crowd;
+use bascule_testkit::oci::{Machine, Oci};
+use bascule_testkit::steady::{Clients, Outcome, Sample};
+use bascule_testkit::{Daemon, Origin, wait};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{cli, make_private, reload, start, until_row};
+
+const POOL: &str = "ocid1.instancepool.oc1.eu-frankfurt-1.media";
+/// Requests a second.
+const RATE: u32 = 200;
+
+fn machines(addresses: &[IpAddr]) -> Vec<Machine> {
+    let numbered = addresses.iter().enumerate();
+    numbered
+        .map(|(n, address)| Machine::running(&format!("ocid1.instance.{n}"), *address))
+        .collect()
+}
+
+/// Two providers: aws, which is written, and what `oci` says.
+fn config(aws: &str, accounts: &str, oci: &str) -> String {
+    format!(
+        "runtime: {{ workers: 2 }}
+log: {{ access: {{ sample: 0.0 }} }}
+listen:
+  web: {{ address: \"127.0.0.1:0\" }}
+defaults:
+  check: {{ interval: 500ms, timeout: 400ms, fall: 2, rise: 2 }}
+  ramp: {{ duration: 1s }}
+{accounts}
+services:
+  meet:
+    backends:
+      aws: {{ weight: 80, endpoints: [\"{aws}\"] }}
+{oci}"
+    )
+}
+
+fn account(oci: &Oci, folder: &Path) -> String {
+    let file = oci.write_config(folder).unwrap();
+    let (url, file) = (oci.url(), file.display());
+    format!(
+        "accounts: {{ main: {{ cloud: oci, endpoint_url: \"{url}\", config_file: \"{file}\" }} }}"
+    )
+}
+
+fn pool(port: u16) -> String {
+    format!(
+        "      oci: {{ weight: 20, discover: {{ account: main, from: instance-pool/{POOL}, port: {port}, refresh: 1s }} }}\n"
+    )
+}
+
+fn source(daemon: &Daemon) -> Value {
+    let status = daemon.get("/v1/status").unwrap();
+    status.pointer("/sources/0").cloned().unwrap_or_default()
+}
+
+fn until_source(daemon: &Daemon, what: &str, is: impl Fn(&Value) -> bool) {
+    let reached = wait::until_long(what, || is(&source(daemon)).then_some(()));
+    if let Err(error) = reached {
+        panic!("{error}: {}\n{}", source(daemon), daemon.log());
+    }
+}
+
+/// Lets so many more requests end.
+fn let_pass(clients: &Clients, more: usize) {
+    let ended = clients.ended();
+    wait::until("more requests", || {
+        (clients.ended() > ended + more).then_some(())
+    })
+    .unwrap();
+}
+
+fn until_all_asked(crowd: &Crowd, count: usize) {
+    wait::until_long("a request at each", || {
+        let requests = crowd.requests();
+        requests.iter().take(count).all(|n| *n > 0).then_some(())
+    })
+    .unwrap();
+}
+
+fn assert_nothing_failed(samples: &[Sample], daemon: &Daemon) {
+    let failed: Vec<&Sample> = samples
+        .iter()
+        .filter(|sample| sample.outcome != Outcome::Status(200))
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}\n{}", daemon.log());
+}
+
+#[test]
+fn a_provider_is_added_live_and_its_pool_grows_and_shrinks_under_load() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 6).unwrap();
+    let all = crowd.addresses();
+    let oci = Oci::start().unwrap();
+    oci.set_pool(POOL, machines(&all[..3]));
+    let folder = tempfile::tempdir().unwrap();
+    let account = account(&oci, folder.path());
+    let daemon = start(&config(&aws.url(), "", ""));
+    let clients = Clients::start(daemon.listener("web").unwrap(), Method::GET, RATE).unwrap();
+    let_pass(&clients, 100);
+
+    reload(&daemon, &config(&aws.url(), &account, &pool(crowd.port())));
+    until_row(&daemon, "effective", 80.0, 20.0);
+    until_all_asked(&crowd, 3);
+    until_source(&daemon, "three", |source| {
+        source["running"] == 3 && source["backends"] == json!(["meet/oci"])
+    });
+
+    oci.set_pool(POOL, machines(&all));
+    until_source(&daemon, "six", |source| source["running"] == 6);
+    until_all_asked(&crowd, 6);
+
+    // Half of it may go at once; what has left gets nothing more, as soon as all workers know.
+    oci.set_pool(POOL, machines(&all[..3]));
+    until_source(&daemon, "three again", |source| source["running"] == 3);
+    let_pass(&clients, 100);
+    let left: Vec<u64> = crowd.requests().split_off(3);
+    let_pass(&clients, 200);
+    // Checks are requests too: those end with the endpoint.
+    assert_eq!(crowd.requests().split_off(3), left);
+
+    // Nobody believes at once that all are gone; in the end it is so, and the others serve.
+    oci.set_pool(POOL, vec![]);
+    until_source(&daemon, "a doubt", |source| {
+        !source["doubted_since"].is_null() && source["running"] == 3
+    });
+    until_row(&daemon, "effective", 100.0, 0.0);
+    let events = cli(&daemon, &["events"]);
+    assert!(
+        events.contains("held back until 2 more answers say so"),
+        "{events}"
+    );
+    let_pass(&clients, 100);
+    assert_nothing_failed(&clients.finish(), &daemon);
+}
+
+#[test]
+fn what_was_found_stays_while_the_cloud_refuses_and_the_reason_and_the_way_out_are_told() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 2).unwrap();
+    let mut oci = Oci::start().unwrap();
+    oci.set_pool(POOL, machines(&crowd.addresses()));
+    let folder = tempfile::tempdir().unwrap();
+    let account = account(&oci, folder.path());
+    let daemon = start(&config(&aws.url(), &account, &pool(crowd.port())));
+    until_row(&daemon, "effective", 80.0, 20.0);
+
+    // Somebody revokes the key: nothing that is signed with it counts any more.
+    oci.rotate_key().unwrap();
+    until_source(&daemon, "a refusal", |source| {
+        source["failing"]["kind"] == "denied"
+    });
+    let told = cli(&daemon, &["status"]);
+    assert!(
+        told.contains("! failing for") && told.contains("NotAuthenticated"),
+        "{told}"
+    );
+    until_row(&daemon, "effective", 80.0, 20.0);
+    assert_eq!(source(&daemon)["running"], 2);
+
+    // The new key is taken without a reload.
+    oci.write_config(folder.path()).unwrap();
+    until_source(&daemon, "an answer", |source| source["failing"].is_null());
+}
+
+#[test]
+fn an_account_that_cannot_be_used_holds_nobody_else_up() {
+    let aws = Origin::start("aws").unwrap();
+    let accounts = "accounts: { main: { cloud: oci, config_file: /nowhere/config } }";
+    let daemon = start(&config(&aws.url(), accounts, &pool(8080)));
+    until_row(&daemon, "effective", 100.0, 0.0);
+    until_source(&daemon, "a refusal", |source| {
+        source["failing"]["kind"] == "invalid"
+    });
+    let message = source(&daemon)["failing"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(message.contains("/nowhere/config"), "{message}");
+}
+
+#[test]
+fn a_service_of_cloud_map_is_found_with_its_ports() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 2).unwrap();
+    let moto = Moto::start().unwrap();
+    let mut outsider = Outsider::start(moto.url()).unwrap();
+    let mut call = |method: &str, arguments: Value| {
+        outsider
+            .call("servicediscovery", method, &arguments)
+            .unwrap()
+    };
+    let made = call("create_http_namespace", json!({ "Name": "media" }));
+    let made = call(
+        "get_operation",
+        json!({ "OperationId": made["OperationId"] }),
+    );
+    let id = &made["Operation"]["Targets"]["NAMESPACE"];
+    let service = call(
+        "create_service",
+        json!({ "Name": "join", "NamespaceId": id }),
+    );
+    let service = &service["Service"]["Id"];
+    for address in crowd.addresses() {
+        let port = crowd.port().to_string();
+        let attributes = json!({ "AWS_INSTANCE_IPV4": address, "AWS_INSTANCE_PORT": port });
+        let name = format!("i-{address}");
+        let instance =
+            json!({ "ServiceId": service, "InstanceId": name, "Attributes": attributes });
+        call("register_instance", instance);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profiles");
+    let keys = "[profile media]\naws_access_key_id = testing\naws_secret_access_key = testing\n";
+    std::fs::write(&file, keys).unwrap();
+    make_private(&file);
+    let accounts = format!(
+        "accounts: {{ main: {{ cloud: aws, region: us-east-1, profile: media, config_file: \"{}\", endpoint_url: \"{}\" }} }}",
+        file.display(),
+        moto.url()
+    );
+    let found = "      oci: { weight: 20, discover: { account: main, from: cloud-map/media/join, refresh: 1s } }\n";
+    let daemon = start(&config(&aws.url(), &accounts, found));
+    until_row(&daemon, "effective", 80.0, 20.0);
+    until_source(&daemon, "two", |source| source["running"] == 2);
+    let clients = Clients::start(daemon.listener("web").unwrap(), Method::GET, RATE).unwrap();
+    until_all_asked(&crowd, 2);
+    assert_nothing_failed(&clients.finish(), &daemon);
+}

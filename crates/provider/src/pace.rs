@@ -55,9 +55,10 @@ impl Bucket {
     /// Takes a token, and says when the call may be made: now, or later; those who ask in turn get their turns. `None`: it
     /// would be later than `WAIT_MAX`, and none is taken.
     pub fn take(&mut self, now: Instant) -> Option<Instant> {
-        let full_at = self.full_at.max(now);
-        let ahead = full_at.since(now).saturating_sub(self.depth);
-        let turn = (now + ahead).max(self.paused_until);
+        // Who ask during a pause get their turns from its end on, by the rate: not all of them at that moment.
+        let from = now.max(self.paused_until);
+        let full_at = self.full_at.max(from);
+        let turn = from + full_at.since(from).saturating_sub(self.depth);
         if turn.since(now) > WAIT_MAX {
             return None;
         }

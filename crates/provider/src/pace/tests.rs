@@ -40,6 +40,16 @@ fn a_pause_is_for_everybody() {
 }
 
 #[test]
+fn who_waited_for_the_end_of_a_pause_go_on_by_the_rate() {
+    let mut bucket = Bucket::new(TEN);
+    bucket.pause(at(2_000));
+    let turns: Vec<_> = (0..5)
+        .map(|n| turn(&mut bucket, n * 300).unwrap())
+        .collect();
+    assert_eq!(turns, [2_000, 2_000, 2_000, 2_100, 2_200]);
+}
+
+#[test]
 fn who_would_wait_for_more_than_a_minute_takes_no_token() {
     let mut bucket = Bucket::new(TEN);
     let taken = (0..10_000)

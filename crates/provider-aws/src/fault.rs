@@ -15,6 +15,9 @@ use crate::send::Answer;
 pub(crate) const FIX_ENDPOINT: &str =
     "see that `endpoint` and `region` name AWS and no proxy answers in its place";
 
+/// Of a message of AWS's, this many characters are shown.
+const MESSAGE_MAX: usize = 500;
+
 /// What an answer says before its body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Head {
@@ -72,7 +75,12 @@ pub(crate) fn judged(
         return Err(error.detail(detail).request_id(head.request_id.clone()));
     };
     let code = refusal.code.as_str();
-    let detail = format!("{} {code}: {}", head.status, refusal.message);
+    let detail = format!(
+        "{} {}: {}",
+        head.status,
+        shown(code),
+        shown(&refusal.message)
+    );
     let kind = kind_of(code, head);
     let out = error(kind).detail(detail);
     let id = refusal.request_id.or_else(|| head.request_id.clone());
@@ -81,6 +89,16 @@ pub(crate) fn judged(
         Some(fix) => out.fix(fix),
         None => out,
     })
+}
+
+/// The first line of what AWS says, cut. Where a signature does not match it repeats on further lines what was to be signed,
+/// the session token among it.
+fn shown(text: &str) -> String {
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    let said = line.split("The Canonical String").next();
+    let clean = said.unwrap_or_default().trim_end().chars();
+    let clean = clean.map(|c| if c.is_control() { ' ' } else { c });
+    clean.take(MESSAGE_MAX).collect()
 }
 
 /// The kind by AWS's code; by the status where the code says nothing.

@@ -89,6 +89,24 @@ fn a_signature_that_does_not_match_is_a_wrong_clock_only_when_the_clock_is_wrong
 }
 
 #[test]
+fn what_aws_repeats_of_a_signed_request_is_not_shown() {
+    for between in ["\n\n", " "] {
+        let body = format!(
+            "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>It does not match.{between}The Canonical String \
+             for this request should have been\n'POST\n/\n\nx-amz-security-token:the-token\n'</Message></Error></ErrorResponse>"
+        );
+        let error = judge(&head(403), &body);
+        assert_eq!(
+            error.about.detail,
+            "403 SignatureDoesNotMatch: It does not match."
+        );
+        assert!(!format!("{error:?}").contains("the-token"), "{error:?}");
+    }
+    let long = coded("AccessDenied").replace(">m<", &format!(">{}<", "é".repeat(100_000)));
+    assert!(judge(&head(403), &long).to_string().chars().count() < 1_000);
+}
+
+#[test]
 fn the_ways_of_ec2_route_53_and_json_to_say_an_error_are_all_read() {
     let ec2 = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>m</Message></Error></Errors><RequestID>r-2</RequestID></Response>";
     let error = judge(&head(403), ec2);

@@ -71,6 +71,15 @@ struct Kept {
     until: Timestamp,
 }
 
+impl Kept {
+    /// The credentials, where they have an end that is not reached: they are good for AWS even when no others can be had.
+    fn still_good(&self, now: Timestamp) -> Option<Credentials> {
+        let ends = self.credentials.expiry()?.duration_since(UNIX_EPOCH);
+        let ends = millis(ends.unwrap_or_default());
+        (now.as_millis() < ends).then(|| self.credentials.clone())
+    }
+}
+
 /// Who AWS takes the caller for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -163,9 +172,14 @@ impl Account {
             return Ok(kept.credentials.clone());
         }
         let asked = tokio::time::timeout(CHAIN_MAX, self.ask()).await;
-        let credentials = asked
-            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_MAX)))
-            .map_err(|error| lacking(request, error))?;
+        let asked = asked.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_MAX)));
+        let credentials = match asked {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                let before = kept.as_ref().and_then(|kept| kept.still_good(now));
+                return before.ok_or_else(|| lacking(request, error));
+            }
+        };
         *kept = Some(Kept {
             credentials: credentials.clone(),
             until: kept_until(now, credentials.expiry()),
@@ -286,5 +300,26 @@ mod tests {
             kept_until(now, end(1200)) < now,
             "asked for with the next call"
         );
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_renewed_are_good_until_their_end() {
+        let kept = |end| Kept {
+            credentials: Credentials::new("key", "secret", None, end, "test"),
+            until: Timestamp::from_millis(0),
+        };
+        let ending = kept(Some(UNIX_EPOCH + Duration::from_secs(1200)));
+        assert!(
+            ending
+                .still_good(Timestamp::from_millis(1_199_999))
+                .is_some()
+        );
+        assert!(
+            ending
+                .still_good(Timestamp::from_millis(1_200_000))
+                .is_none()
+        );
+        let endless = kept(None);
+        assert!(endless.still_good(Timestamp::from_millis(1)).is_none());
     }
 }

@@ -1,11 +1,12 @@
 //! Is it fit? What `bascule check` and `config validate --online` look at: the machine (`host`), the files of a
-//! configuration (`files`), its endpoints from here (`online`) and the running process (`running`). Everything found is a
+//! configuration (`files`), its endpoints (`online`) and its accounts in clouds (`clouds`) from here, and the running process (`running`). Everything found is a
 //! [`Finding`] with a code that `bascule help` explains. It must never change anything: what it binds or connects to is let
 //! go at once, and a question that cannot be answered is said to be open.
 
 use bascule_config::Config;
 use bascule_model::Timestamp;
 
+pub(crate) mod clouds;
 pub(crate) mod files;
 pub(crate) mod finding;
 pub(crate) mod host;

@@ -4,6 +4,7 @@
 
 mod check;
 mod cli;
+mod clouds;
 mod demo;
 mod dump;
 mod files;

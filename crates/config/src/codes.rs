@@ -475,6 +475,16 @@ pub const CODES: &[Code] = &[
         "The endpoint can be connected to, and the HTTP check of its service fails there. With this configuration it would get no traffic.",
     ),
     entry(
+        "E0709",
+        "an account that cannot be used",
+        "The credentials of an account are not found, or cannot be read; or the cloud does not take them: they were revoked, have ended, or this machine's clock is wrong. None of its sources can be asked. A key of OCI's is only proven by the first question to a source: E0710.",
+    ),
+    entry(
+        "E0710",
+        "a source that does not answer",
+        "The cloud refuses to say what a source has (a permission that is missing, a key that was revoked, an id that is wrong), cannot be reached, or takes more than 30 s. A running process keeps what it knew; one that starts has only the endpoints that are written.",
+    ),
+    entry(
         "E0730",
         "no process answers",
         "`bascule check` looks at the running process too, and none answers at the admin socket.",
@@ -553,6 +563,11 @@ pub const CODES: &[Code] = &[
         "W0702",
         "a certificate that ends soon",
         "It ends within 14 days. What renews it normally does so earlier.",
+    ),
+    entry(
+        "W0703",
+        "a source with nothing that runs",
+        "The source answers, and no machine of it runs. The backend has only the endpoints that are written, and is lost where it has none.",
     ),
     entry(
         "W0710",

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::text::plural;
 use crate::check::host::Whose;
 use crate::check::{
-    Finding, Group, Level, Report, Subject, files, host, online, peer, ports, running,
+    Finding, Group, Level, Report, Subject, clouds, files, host, online, peer, ports, running,
 };
 
 /// Does it.
@@ -100,6 +100,7 @@ async fn report(
         Group::new("config", files::look(&subject, &loaded.warnings)),
     ];
     groups.extend(online::look(&loaded.config, subject.now).await);
+    groups.extend(clouds::look(&loaded.config, &source).await);
     match look {
         None => groups.push(Group::new(
             "safety",
@@ -127,7 +128,7 @@ async fn report(
     Report { groups }
 }
 
-/// What `config validate --online` adds: ports and endpoints, of files that are valid.
+/// What `config validate --online` adds: ports, endpoints and clouds, of files that are valid.
 pub(crate) async fn ask_network(texts: &[Text], global: &Global) -> Vec<(Report, Diagnostics)> {
     let status = process(global).await.ok().map(|process| process.status);
     let mut all = Vec::new();
@@ -138,6 +139,7 @@ pub(crate) async fn ask_network(texts: &[Text], global: &Global) -> Vec<(Report,
             ports::look(&loaded.config, status.as_ref()),
         )];
         groups.extend(online::look(&loaded.config, bascule_telemetry::clock::wall()).await);
+        groups.extend(clouds::look(&loaded.config, &text.files()).await);
         let report = Report { groups };
         let found = diagnostics(&report, text, &loaded);
         all.push((report, found));

@@ -1,9 +1,7 @@
 //! Between the accounts and sources of a configuration, the providers that know how they are asked, and the services whose
 //! endpoints come of it. It decides nothing: what is believed of a source is decided in `provider::held`, how often it is
 //! asked in `control::discover`. An account is opened with the first question to it, and one that cannot be is told as every
-//! other failure of its sources is; the others go on. [`open`] knows the providers.
-
-mod open;
+//! other failure of its sources is; the others go on. [`clouds`](crate::clouds) knows the providers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -18,8 +16,8 @@ use bascule_telemetry::events::Bus;
 use bascule_traffic::spec::{EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
 use tokio::sync::mpsc;
 
+use crate::clouds::{Open, Source};
 use crate::files::Files;
-use open::{Open, Source};
 
 /// The sources that a configuration wants to be asked, and what is believed of each.
 #[derive(Debug)]

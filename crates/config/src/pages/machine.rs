@@ -89,6 +89,18 @@ pub(super) const PAGES: &[Page] = &[
         &["E0317", "E0733"],
     ),
     situation(
+        "E0709",
+        "an access key that was deleted in AWS, or a profile whose `key_file` is gone.",
+        "The message says what was looked for and where. Run the check as the user that bascule runs as, with its environment.",
+        &["E0710", "W0713"],
+    ),
+    situation(
+        "E0710",
+        "a policy that lets the account see instances and not their pool.",
+        "The message names the permission that is missing. OCI says the same of what is not there, so look at the id and the region too.",
+        &["E0709", "W0703"],
+    ),
+    situation(
         "E0730",
         "`bascule check --config FILE` before the first start.",
         "Start it, name its socket with `--context`, or add `--pre`.",
@@ -111,6 +123,12 @@ pub(super) const PAGES: &[Page] = &[
         "a certificate with nine days left.",
         "Renew it, and look why what renews it did not.",
         &["E0707"],
+    ),
+    situation(
+        "W0703",
+        "an instance pool of size 0.",
+        "Let the cloud start machines there, or correct `discover.from`.",
+        &["E0710", "W0740"],
     ),
     situation(
         "W0710",

@@ -15,21 +15,34 @@ use crate::files::Files;
 
 /// An account, opened when it is first needed.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) account: Account,
+pub(crate) struct Open {
+    pub(crate) account: Account,
     files: Files,
     aws: OnceCell<Arc<aws::Account>>,
     oci: OnceCell<Arc<oci::Client>>,
 }
 
 impl Open {
-    pub(super) fn new(account: &Account, files: Files) -> Arc<Self> {
+    pub(crate) fn new(account: &Account, files: Files) -> Arc<Self> {
         Arc::new(Self {
             account: account.clone(),
             files,
             aws: OnceCell::new(),
             oci: OnceCell::new(),
         })
+    }
+
+    /// Who asks, as people name it, and in which region. A token is asked for, and AWS is asked whether it takes the
+    /// credentials; a key of OCI's is only read, and shows with the first question to a source whether it is taken.
+    pub(crate) async fn who(&self) -> Result<String, Error> {
+        match self.account.cloud {
+            Cloud::Aws => {
+                let account = self.aws().await?;
+                let identity = account.identity().await?;
+                Ok(format!("{}, in {}", identity.arn, account.region()))
+            }
+            Cloud::Oci => self.oci().await?.who().await,
+        }
     }
 
     fn file(&self) -> Option<PathBuf> {
@@ -89,15 +102,15 @@ impl Open {
 
 /// A source in an account.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) account: Arc<Open>,
+pub(crate) struct Source {
+    pub(crate) account: Arc<Open>,
     from: SourceName,
     name: String,
     made: OnceCell<Arc<dyn Discover>>,
 }
 
 impl Source {
-    pub(super) fn new(account: &Arc<Open>, from: &SourceName) -> Arc<Self> {
+    pub(crate) fn new(account: &Arc<Open>, from: &SourceName) -> Arc<Self> {
         Arc::new(Self {
             account: Arc::clone(account),
             from: from.clone(),

@@ -1,0 +1,176 @@
+//! The accounts and sources of a configuration, from here: are the credentials found and taken, whose are they, and what does
+//! each source have. Each is asked once, at most [`AT_ONCE`] at a time and each within [`LIMIT`]. Nothing is changed in a
+//! cloud, and nothing that is found here reaches a running process. How accounts are opened is known in
+//! [`clouds`](crate::clouds).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bascule_config::Config;
+use bascule_provider::port::{Lifecycle, Set};
+use bascule_provider::{Discover as _, Error};
+use futures_util::StreamExt as _;
+
+use super::{Finding, Group};
+use crate::clouds::{Open, Source};
+use crate::files::Files;
+
+/// Accounts or sources that are asked at a time: a cloud counts calls, and a source takes several.
+const AT_ONCE: usize = 8;
+/// One account, or one source with all its pages: a pool of thousands needs some seconds.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// One group an account, by name; relative paths are meant as `files` says.
+pub(crate) async fn look(config: &Config, files: &Files) -> Vec<Group> {
+    let open = |(name, account)| (name, Open::new(account, files.clone()));
+    let accounts: BTreeMap<&String, Arc<Open>> = config.accounts.iter().map(open).collect();
+    let asked = accounts.iter().map(|(name, account)| async move {
+        let (finding, is_usable) = of_account(within(account.who()).await);
+        (*name, finding.at(format!("/accounts/{name}")), is_usable)
+    });
+    let asked: Vec<_> = at_once(asked).await;
+    let usable = asked.iter().filter(|(.., is_usable)| *is_usable);
+    let usable: BTreeSet<&String> = usable.map(|(name, ..)| *name).collect();
+    let mut found: BTreeMap<&String, Vec<Finding>> = asked
+        .iter()
+        .map(|(name, finding, _)| (*name, vec![finding.clone()]))
+        .collect();
+
+    let targets = targets(config);
+    let sources = targets.iter().filter_map(|target| {
+        let account = accounts.get(target.account)?;
+        Some((target, account, usable.contains(target.account)))
+    });
+    let asked = sources.map(|(target, account, is_usable)| async move {
+        let finding = if is_usable {
+            let source = Source::new(account, target.from);
+            of_source(within(source.discover()).await, target)
+        } else {
+            let backends = target.backends();
+            Finding::unknown(format!(
+                "{backends}: not asked, as its account cannot be used"
+            ))
+        };
+        (target.account, finding.at(&target.pointer))
+    });
+    for (account, finding) in at_once(asked).await {
+        found.entry(account).or_default().push(finding);
+    }
+    let group = |(account, findings): (&String, Vec<Finding>)| Group {
+        name: "clouds",
+        part: account.clone(),
+        findings,
+    };
+    found.into_iter().map(group).collect()
+}
+
+/// A source, with all who want it.
+struct Target<'a> {
+    account: &'a String,
+    from: &'a bascule_config::SourceName,
+    wanted_by: Vec<String>,
+    /// Where the first of them says so.
+    pointer: String,
+}
+
+impl Target<'_> {
+    /// `meet/oci, docs/oci`.
+    fn backends(&self) -> String {
+        self.wanted_by.join(", ")
+    }
+}
+
+/// Each source once, however many backends want it.
+fn targets(config: &Config) -> Vec<Target<'_>> {
+    let mut targets: BTreeMap<(&String, &bascule_config::SourceName), Target<'_>> = BTreeMap::new();
+    for ((service, backend), wish) in &config.discover {
+        let new = || Target {
+            account: &wish.account,
+            from: &wish.from,
+            wanted_by: Vec::new(),
+            pointer: format!("/services/{service}/backends/{backend}/discover"),
+        };
+        let target = targets.entry((&wish.account, &wish.from));
+        let wanted_by = &mut target.or_insert_with(new).wanted_by;
+        wanted_by.push(format!("{service}/{backend}"));
+    }
+    targets.into_values().collect()
+}
+
+/// What came of them, in their order.
+async fn at_once<T>(asked: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let asked = futures_util::stream::iter(asked).buffered(AT_ONCE);
+    asked.collect().await
+}
+
+/// What came of a question; `None`: nothing came in time.
+async fn within<T>(question: impl Future<Output = Result<T, Error>>) -> Option<Result<T, Error>> {
+    tokio::time::timeout(LIMIT, question).await.ok()
+}
+
+/// Whose the credentials are, and whether it is worth while to ask its sources. An account that cannot be asked for a moment
+/// is not known to be bad: a network that lets nobody ask who they are may let them ask the rest.
+fn of_account(answer: Option<Result<String, Error>>) -> (Finding, bool) {
+    match answer {
+        Some(Ok(who)) => (Finding::ok(who), true),
+        Some(Err(error)) if error.kind.passes() => {
+            let text = format!("who asks is not known: {error}");
+            (Finding::unknown(text), true)
+        }
+        Some(Err(error)) => (failed("E0709", "cannot be used", error), false),
+        None => {
+            let text = format!(
+                "who asks is not known: no answer within {} s",
+                LIMIT.as_secs()
+            );
+            (Finding::unknown(text), true)
+        }
+    }
+}
+
+fn of_source(answer: Option<Result<Set, Error>>, target: &Target<'_>) -> Finding {
+    let backends = target.backends();
+    match answer {
+        Some(Ok(set)) => of_set(&set, target),
+        Some(Err(error)) => failed("E0710", &backends, error),
+        None => {
+            let text = format!(
+                "{backends}: {} does not answer within {} s",
+                target.from,
+                LIMIT.as_secs()
+            );
+            Finding::wrong("E0710", text)
+                .help("is there a way from here to the cloud, and is it well?")
+        }
+    }
+}
+
+fn of_set(set: &Set, target: &Target<'_>) -> Finding {
+    let (backends, known) = (target.backends(), set.instances.len());
+    let runs = |lifecycle: Lifecycle| lifecycle == Lifecycle::Running;
+    let instances = set.instances.values();
+    let running = instances.filter(|one| runs(one.lifecycle)).count();
+    if running > 0 {
+        return Finding::ok(format!("{backends}: {running} of {known} run"));
+    }
+    let what = match known {
+        0 => "is empty".to_owned(),
+        known => format!("has {known}, and none runs"),
+    };
+    Finding::wrong("W0703", format!("{backends}: {} {what}", target.from))
+        .help("is it the right one? What is not written in `endpoints` comes from there")
+}
+
+/// In the provider's own words, with its fix as what to do.
+fn failed(code: &'static str, what: &str, mut error: Error) -> Finding {
+    let fix = error.about.fix.take();
+    let finding = Finding::wrong(code, format!("{what}: {error}"));
+    match fix {
+        Some(fix) => finding.help(fix),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -188,12 +188,8 @@ fn an_account_that_cannot_be_used_holds_nobody_else_up() {
     assert!(message.contains("/nowhere/config"), "{message}");
 }
 
-#[test]
-fn a_service_of_cloud_map_is_found_with_its_ports() {
-    let aws = Origin::start("aws").unwrap();
-    let crowd = Crowd::start("oci", 2).unwrap();
-    let moto = Moto::start().unwrap();
-    let mut outsider = Outsider::start(moto.url()).unwrap();
+/// Makes the service `media/join` of Cloud Map, with all of these.
+pub(crate) fn register(outsider: &mut Outsider, crowd: &Crowd) {
     let mut call = |method: &str, arguments: Value| {
         outsider
             .call("servicediscovery", method, &arguments)
@@ -218,6 +214,15 @@ fn a_service_of_cloud_map_is_found_with_its_ports() {
             json!({ "ServiceId": service, "InstanceId": name, "Attributes": attributes });
         call("register_instance", instance);
     }
+}
+
+#[test]
+fn a_service_of_cloud_map_is_found_with_its_ports() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 2).unwrap();
+    let moto = Moto::start().unwrap();
+    let mut outsider = Outsider::start(moto.url()).unwrap();
+    register(&mut outsider, &crowd);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("profiles");
     let keys = "[profile media]\naws_access_key_id = testing\naws_secret_access_key = testing\n";

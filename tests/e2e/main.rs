@@ -10,6 +10,7 @@
 mod affinity;
 mod bad_input;
 mod bytes;
+mod check;
 mod clouds;
 mod interop;
 mod life_of_a_request;

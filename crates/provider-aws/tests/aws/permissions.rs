@@ -11,23 +11,9 @@ use bascule_provider_aws::route53::{RecordType, Spec, WeightedRecords};
 use bascule_provider_aws::{Account, cloudwatch};
 use bascule_testkit::aws::{Moto, Outsider};
 use bascule_testkit::contract::PATIENCE;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::common::{account_of, backend, profiles};
-
-/// A user who may do this, and its keys.
-fn user(outsider: &mut Outsider, name: &str, actions: &Value) -> (String, String) {
-    let mut iam = |method: &str, asked: &Value| outsider.call("iam", method, asked).unwrap();
-    iam("create_user", &json!({ "UserName": name }));
-    let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
-    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
-    let asked =
-        json!({ "UserName": name, "PolicyName": "p", "PolicyDocument": policy.to_string() });
-    iam("put_user_policy", &asked);
-    let key = iam("create_access_key", &json!({ "UserName": name }));
-    let of = |field: &str| key["AccessKey"][field].as_str().unwrap().to_owned();
-    (of("AccessKeyId"), of("SecretAccessKey"))
-}
 
 fn account(moto: &Moto, name: &str, key: &str, secret: &str) -> Arc<Account> {
     let text = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
@@ -54,10 +40,10 @@ async fn every_signature_holds_and_the_exact_permission_that_is_missing_is_named
         .call("route53", "create_hosted_zone", &zone)
         .unwrap();
     let zone = zone["HostedZone"]["Id"].as_str().unwrap();
-    let all = json!(["route53:*", "autoscaling:*", "ec2:*", "cloudwatch:*"]);
-    let (key, secret) = user(&mut outsider, "all", &all);
-    let some = json!(["route53:ListResourceRecordSets"]);
-    let (reader, reader_secret) = user(&mut outsider, "some", &some);
+    let all = ["route53:*", "autoscaling:*", "ec2:*", "cloudwatch:*"];
+    let (key, secret) = outsider.user("all", &all).unwrap();
+    let some = ["route53:ListResourceRecordSets"];
+    let (reader, reader_secret) = outsider.user("some", &some).unwrap();
     moto.be_strict().unwrap();
 
     let wanted = [(backend("aws"), Setting::Weight(1))].into();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::process::Guard;
 
@@ -102,7 +102,7 @@ impl Outsider {
     /// # Errors
     /// When boto3 says that it failed.
     pub fn call(&mut self, service: &str, method: &str, arguments: &Value) -> Result<Value> {
-        let line = serde_json::json!([service, method, arguments]);
+        let line = json!([service, method, arguments]);
         writeln!(self.stdin, "{line}")?;
         self.stdin.flush()?;
         let mut answer = String::new();
@@ -112,6 +112,26 @@ impl Outsider {
             Some(error) => anyhow::bail!("{service}.{method}: {error}"),
             None => Ok(answer),
         }
+    }
+
+    /// A user who may do this, and its key: the id and the secret.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn user(&mut self, name: &str, actions: &[&str]) -> Result<(String, String)> {
+        self.call("iam", "create_user", &json!({ "UserName": name }))?;
+        let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        let asked = json!({ "UserName": name, "PolicyName": "p", "PolicyDocument": policy });
+        self.call("iam", "put_user_policy", &asked)?;
+        let made = self.call("iam", "create_access_key", &json!({ "UserName": name }))?;
+        let field = |name: &str| {
+            let text = made.pointer(&format!("/AccessKey/{name}"));
+            text.and_then(Value::as_str)
+                .map(str::to_owned)
+                .context("no key was made")
+        };
+        Ok((field("AccessKeyId")?, field("SecretAccessKey")?))
     }
 }
 

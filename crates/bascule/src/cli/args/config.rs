@@ -69,8 +69,8 @@ pub(crate) struct ValidateArgs {
     /// Let warnings fail too: exit 3.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Also ask the network, from here: whether hosts resolve, endpoints answer, certificates hold, and ports are free.
-    /// Exit 7 when something does not.
+    /// Also ask the network, from here: whether hosts resolve, endpoints and clouds answer, certificates hold, and
+    /// ports are free. Exit 7 when something does not.
     #[arg(long, conflicts_with = "fix")]
     pub(crate) online: bool,
 }

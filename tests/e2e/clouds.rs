@@ -198,14 +198,14 @@ pub(crate) fn register(outsider: &mut Outsider, crowd: &Crowd) {
     let made = call("create_http_namespace", json!({ "Name": "media" }));
     let made = call(
         "get_operation",
-        json!({ "OperationId": made["OperationId"] }),
+        json!({ "OperationId": made.get("OperationId") }),
     );
-    let id = &made["Operation"]["Targets"]["NAMESPACE"];
+    let id = made.pointer("/Operation/Targets/NAMESPACE");
     let service = call(
         "create_service",
         json!({ "Name": "join", "NamespaceId": id }),
     );
-    let service = &service["Service"]["Id"];
+    let service = service.pointer("/Service/Id");
     for address in crowd.addresses() {
         let port = crowd.port().to_string();
         let attributes = json!({ "AWS_INSTANCE_IPV4": address, "AWS_INSTANCE_PORT": port });

@@ -26,7 +26,7 @@ pub(crate) async fn look(config: &Config, files: &Files) -> Vec<Group> {
     let open = |(name, account)| (name, Open::new(account, files.clone()));
     let accounts: BTreeMap<&String, Arc<Open>> = config.accounts.iter().map(open).collect();
     let asked = accounts.iter().map(|(name, account)| async move {
-        let (finding, is_usable) = of_account(within(account.who()).await);
+        let (finding, is_usable) = of_account(within(Box::pin(account.who())).await);
         (*name, finding.at(format!("/accounts/{name}")), is_usable)
     });
     let asked: Vec<_> = at_once(asked).await;

@@ -103,9 +103,8 @@ impl Metadata {
         })?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
-            status => {
-                Err(failed(Kind::Invalid).detail(format!("the metadata service answered {status}")))
-            }
+            status => Err(failed(kind_of(status).unwrap_or(Kind::Invalid))
+                .detail(format!("the metadata service answered {status}"))),
         }
     }
 }
@@ -212,18 +211,27 @@ async fn exchange(
                 .because(error)
         })?;
     let id = answer.header("opc-request-id").map(str::to_owned);
-    match granted(&answer) {
-        Some(token) => Ok(token),
-        None if answer.status.is_server_error() => Err(failed(Kind::Transient)
+    match (granted(&answer), kind_of(answer.status)) {
+        (Some(token), _) => Ok(token),
+        (None, Some(kind)) => Err(failed(kind)
             .detail(format!("answered {}", answer.status))
             .request_id(id)),
-        None => Err(Error::new(Kind::Denied, CREDENTIALS, CALL)
+        (None, None) => Err(Error::new(Kind::Denied, CREDENTIALS, CALL)
             .detail(format!(
                 "the auth service answered {} and gave no token",
                 answer.status
             ))
             .fix("see that this instance's clock is right and that it belongs to a dynamic group")
             .request_id(id)),
+    }
+}
+
+/// Of a status that says that it may be well later: the kind.
+fn kind_of(status: StatusCode) -> Option<Kind> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(Kind::Throttled { retry_after: None }),
+        status if status.is_server_error() => Some(Kind::Transient),
+        _ => None,
     }
 }
 

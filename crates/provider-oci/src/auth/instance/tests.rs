@@ -92,3 +92,17 @@ async fn an_instance_that_is_given_no_token_is_denied_and_shown_no_secret() {
         "a token is shown"
     );
 }
+
+#[test]
+fn a_service_that_has_too_much_to_do_refuses_nobody_for_good() {
+    let throttled = Kind::Throttled { retry_after: None };
+    for (status, kind) in [
+        (429, Some(throttled)),
+        (500, Some(Kind::Transient)),
+        (503, Some(Kind::Transient)),
+        (401, None),
+        (404, None),
+    ] {
+        assert_eq!(kind_of(StatusCode::from_u16(status).unwrap()), kind);
+    }
+}

@@ -28,19 +28,28 @@ pub fn fmt(file: &str, text: &str) -> Result<String, Diagnostics> {
         Some(root) if problems.is_empty() => root,
         _ => return Err(refuse(problems)),
     };
-    let mut layout = Layout::new(text);
-    let formatted = match layout.root(&root) {
-        Ok(()) => layout.finish(),
+    let formatted = match lay_out(&root, text) {
+        Ok(formatted) => formatted,
         Err(unsafe_at) => return Err(refuse(vec![unsafe_at.diagnostic()])),
     };
     let (again, problems) = yaml::parse(&formatted);
-    let kept = problems.is_empty() && again.is_some_and(|again| same(&again, &root));
+    let says_same = |again: Node| {
+        let twice = lay_out(&again, &formatted);
+        same(&again, &root) && twice.is_ok_and(|twice| twice == formatted)
+    };
+    let kept = problems.is_empty() && again.is_some_and(says_same);
     if kept && ink(&formatted) == ink(text) && !has_lone_return(text) {
         return Ok(formatted);
     }
     Err(refuse(vec![
         Unsafe(root.span, "something in it").diagnostic(),
     ]))
+}
+
+fn lay_out(root: &Node, text: &str) -> Result<String, Unsafe> {
+    let mut layout = Layout::new(text);
+    layout.root(root)?;
+    Ok(layout.finish())
 }
 
 /// A construct that cannot be moved safely: where, and what.
@@ -447,6 +456,12 @@ services:
         assert_eq!(fmt("t", text).unwrap_err().items[0].code, "E0120");
         let text = "defaults:\n  check: &c { fall: 3 }\nservices:\n  a: { check: *c }\n";
         assert_eq!(formatted(text), text);
+    }
+
+    #[test]
+    fn what_would_be_laid_out_otherwise_the_next_time_is_left_alone() {
+        let text = "l: 1000 }\nservices:\n   |\n  \n";
+        assert_eq!(fmt("t", text).unwrap_err().items[0].code, "E0120");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Instance {
     pub lifecycle: Lifecycle,
 }
 
-/// Where a machine is in its life. Only what runs gets requests; what stops is drained.
+/// Where a machine is in its life. Only what runs gets requests; what stops gets nothing new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lifecycle {

@@ -8,6 +8,7 @@
 )]
 
 mod affinity;
+mod apply;
 mod bad_input;
 mod bytes;
 mod check;

@@ -150,6 +150,7 @@ impl<'a> Picture<'a> {
             }),
             evacuations: self.evacuations(|e| e.phase != EvacuationPhase::Restored),
             sources: self.sources(),
+            actuators: self.actuators(),
         }
     }
 

@@ -1,10 +1,13 @@
 //! The accounts of a configuration as the providers know them, opened with the first question to each. One that cannot be
 //! opened is tried again with the next question. It asks nothing by itself.
 
+mod actuator;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bascule_config::{Account, Auth, Cloud, SourceKind, SourceName};
+use bascule_provider::pace::{Limit, Pace, Repeat};
 use bascule_provider::port::{Call, Set};
 use bascule_provider::{Discover, Error};
 use bascule_provider_aws as aws;
@@ -12,12 +15,28 @@ use bascule_provider_oci as oci;
 use tokio::sync::OnceCell;
 
 use crate::files::Files;
+pub(crate) use actuator::Actuator;
+
+/// The API whose limit AWS publishes: ten requests a second for an account.
+pub(crate) const ROUTE53: &str = "route53";
+/// A read is one request as a rule, a change three and a look each two seconds.
+const AWS_ROUTE53: Limit = Limit {
+    per_second: 3,
+    burst: 5,
+};
+/// Of each other API. Reads are given ten a second and more at AWS; a source of 2 000 machines makes ten requests.
+const AWS: Limit = Limit {
+    per_second: 5,
+    burst: 10,
+};
 
 /// An account, opened when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) account: Account,
     files: Files,
+    /// Of an account in AWS; one in OCI keeps its own.
+    pace: Pace,
     aws: OnceCell<Arc<aws::Account>>,
     oci: OnceCell<Arc<oci::Client>>,
 }
@@ -27,6 +46,7 @@ impl Open {
         Arc::new(Self {
             account: account.clone(),
             files,
+            pace: Pace::new(AWS, &[(ROUTE53, AWS_ROUTE53)], fastrand::u64(..)),
             aws: OnceCell::new(),
             oci: OnceCell::new(),
         })
@@ -45,12 +65,25 @@ impl Open {
         }
     }
 
+    /// Makes a call at the account's pace.
+    pub(crate) async fn paced<'a, T>(
+        &self,
+        api: &'static str,
+        repeat: Repeat,
+        call: impl Fn() -> Call<'a, T>,
+    ) -> Result<T, Error> {
+        match self.account.cloud {
+            Cloud::Aws => self.pace.call(api, repeat, call).await,
+            Cloud::Oci => call().await,
+        }
+    }
+
     fn file(&self) -> Option<PathBuf> {
         let file = self.account.config_file.as_ref()?;
         Some(self.files.path(file))
     }
 
-    async fn aws(&self) -> Result<Arc<aws::Account>, Error> {
+    pub(crate) async fn aws(&self) -> Result<Arc<aws::Account>, Error> {
         let open = || async {
             let options = aws::Options {
                 region: self.account.region.clone(),
@@ -64,7 +97,7 @@ impl Open {
         self.aws.get_or_try_init(open).await.map(Arc::clone)
     }
 
-    async fn oci(&self) -> Result<Arc<oci::Client>, Error> {
+    pub(crate) async fn oci(&self) -> Result<Arc<oci::Client>, Error> {
         let open = || async {
             let Account {
                 region,
@@ -159,7 +192,9 @@ impl Discover for Source {
     fn discover(&self) -> Call<'_, Set> {
         Box::pin(async {
             let made = self.made.get_or_try_init(|| self.make()).await?;
-            made.discover().await
+            let api = self.from.kind.as_str();
+            let discover = || made.discover();
+            self.account.paced(api, Repeat::Yes, discover).await
         })
     }
 }

@@ -25,6 +25,7 @@ mod listeners;
 mod paths;
 mod prove;
 mod reload;
+mod rows;
 mod start;
 mod stop;
 mod trust;
@@ -107,8 +108,9 @@ async fn serve(
 
     let targets = control.targets().as_ref().clone();
     let mut names = Resolver::start(crate::names::settings(&config.dns));
-    let mut asking = clouds::Asking::start(source.clone(), &bus, &registry);
-    let sources = asking.board();
+    let (rows, followed) = tokio::sync::watch::channel(Arc::default());
+    let mut asking = clouds::Asking::start(source.clone(), followed, &bus, &registry);
+    let (sources, actuators) = (asking.board(), asking.actuators());
     let outside = (&mut names, &mut asking);
     let (state, snapshot) = edge::EdgeState::begin(&config, targets, trust.clone(), outside).await;
     let snapshot = snapshot.context("a configuration gives a snapshot")?;
@@ -160,6 +162,8 @@ async fn serve(
     let built = reload::Built::new(listeners, trust);
     let reloader = Arc::new(reload::Reloader::new(reach, running, built));
     prover.connect(Arc::clone(&reloader));
+    let rows = rows::tell(control.clone(), edge.clone(), Arc::clone(&reloader), rows);
+    spawn::local("rows", rows).detach();
 
     let ready = stop::Ready::default();
     let says = ready.clone();
@@ -175,6 +179,7 @@ async fn serve(
         registry,
         config: Arc::clone(&reloader) as Arc<dyn admin::ConfigPort>,
         sources,
+        actuators,
         ready: Arc::new(move || says.get()),
     };
     let settings = admin::Settings {

@@ -65,7 +65,8 @@ impl Builder<'_> {
             .map(|field| self.service(field, defaults, &listeners, zone.as_ref()))
             .collect();
         let accounts = root.get("accounts").map(Item::fields).unwrap_or_default();
-        let (mut services, mut discover) = (Vec::new(), BTreeMap::new());
+        let (mut services, mut discover, mut apply) =
+            (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let (mut checks, mut outliers, mut facts) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for service in built {
@@ -74,6 +75,9 @@ impl Builder<'_> {
             checks.insert(name.clone(), Arc::new(service.check));
             outliers.insert(name.clone(), Arc::new(service.outlier));
             facts.insert(name.clone(), service.facts);
+            if !service.apply.is_empty() {
+                apply.insert(name.clone(), service.apply);
+            }
             let found = service.discover.into_iter();
             discover.extend(found.map(|(backend, found)| ((name.clone(), backend), found)));
             services.push(Arc::new(service.spec));
@@ -88,6 +92,7 @@ impl Builder<'_> {
             accounts: accounts.iter().filter_map(cloud::account).collect(),
             services,
             discover,
+            apply,
             checks,
             outliers,
             facts,

@@ -297,12 +297,12 @@ pub const CODES: &[Code] = &[
     entry(
         "E0322",
         "an account that is not defined",
-        "`discover.account` names an entry of `accounts` at the top of the file. There is none of that name.",
+        "`account`, in `discover` and `apply`, names an entry of `accounts` at the top of the file. There is none of that name.",
     ),
     entry(
         "E0323",
         "what the account's cloud does not have",
-        "`discover.from` is a kind of source, `/`, and which one: each cloud has its own kinds, and a backend set needs the balancer's id and its own name. `auth` is for accounts in OCI, as AWS has its standard chain. `endpoint_url` is a scheme, a host and a port, without a path.",
+        "`discover.from` is a kind of source, `/`, and which one; `apply.to` is a kind of actuator and its parts. Each cloud has its own kinds, and a backend set needs the balancer's id and its own name. `auth` is for accounts in OCI, as AWS has its standard chain. `endpoint_url` is a scheme, a host and a port, without a path.",
     ),
     entry(
         "E0324",
@@ -318,6 +318,11 @@ pub const CODES: &[Code] = &[
         "E0326",
         "a source that says no port",
         "Machines of a pool or a group have addresses; at which port they serve the cloud does not know. Target groups, backend sets and Cloud Map say it of each.",
+    ),
+    entry(
+        "E0327",
+        "a member that an actuator cannot have",
+        "`members` says what each backend is at the actuator. A target group and an endpoint of Global Accelerator are one id; an OCI balancer knows addresses and a steering policy names of answers, at least one of each. Only records of Route 53 may be there already, and need nothing.",
     ),
     entry(
         "E0330",

@@ -21,7 +21,10 @@ use ipnet::IpNet;
 
 use crate::origin::Origins;
 
-pub use cloud::{Account, Auth, Cloud, Discover, SourceKind, SourceName};
+pub use cloud::{
+    Account, ActuatorKind, ActuatorName, Apply, Auth, Cloud, Discover, OnDrift, SourceKind,
+    SourceName,
+};
 pub use dns::Dns;
 pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};
 pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};
@@ -43,6 +46,8 @@ pub struct Config {
     pub services: Vec<Arc<ServiceSpec>>,
     /// What becomes endpoints of a backend beside those.
     pub discover: BTreeMap<(ServiceName, BackendName), Discover>,
+    /// Where else the split of a service becomes true, in the order of the file.
+    pub apply: BTreeMap<ServiceName, Vec<Apply>>,
     /// How the endpoints of each service are checked; one for every service.
     pub checks: BTreeMap<ServiceName, Arc<CheckPolicy>>,
     /// How the endpoints of each service are judged by traffic; one for every service.
@@ -78,6 +83,7 @@ impl PartialEq for Config {
             && self.accounts == other.accounts
             && self.services == other.services
             && self.discover == other.discover
+            && self.apply == other.apply
             && self.checks == other.checks
             && self.outliers == other.outliers
             && self.facts == other.facts

@@ -294,6 +294,9 @@ fn service(out: &mut Lines, config: &Config, spec: &ServiceSpec) {
     if let Some(policy) = policy {
         rails(out, policy, spec.fail_open);
     }
+    if let Some(apply) = config.apply.get(service) {
+        out.list("apply", apply.iter().map(cloud::apply));
+    }
 }
 
 fn show_match(spec: &MatchSpec) -> String {

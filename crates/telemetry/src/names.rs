@@ -262,6 +262,15 @@ metrics! {
     DISCOVERY_SUCCESS_TIME, Gauge, "bascule_discovery_last_success_timestamp_seconds", "seconds",
         &[open("account"), open("source")], &[],
         "When the source last gave a good answer.";
+    APPLY_BEHIND, Gauge, "bascule_apply_behind", "", &[open("service"), open("account"), open("actuator")], &[],
+        "1 while an actuator in a cloud has not been read back with the row that the edges use.";
+    APPLY_ERROR, Gauge, "bascule_apply_error_ratio", "", &[open("service"), open("account"), open("actuator")], &[],
+        "By how much a share is off at an actuator, as its numbers cannot say it better.";
+    APPLY_FOREIGN, Gauge, "bascule_apply_foreign_ratio", "", &[open("service"), open("account"), open("actuator")], &[],
+        "The part of an actuator's traffic that goes to what is not ours to set.";
+    APPLY_FAILURES, Counter, "bascule_apply_failures_total", "",
+        &[open("service"), open("account"), open("actuator"), closed("kind", &["transient", "throttled", "denied", "conflict", "invalid"])], &[],
+        "Failed tries to bring an actuator to a row.";
     PANICS, Counter, "bascule_panics_total", "", &[open("task")], &[],
         "Panics caught; each ended one task. Any is a bug.";
     ACCESS_LOG_DROPPED, Counter, "bascule_access_log_dropped_total", "", &[], &[],

@@ -1,5 +1,7 @@
 //! One screen on the wire: `/v1/status`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,6 +36,38 @@ pub struct Status {
     /// Where in clouds endpoints are found, by account and source.
     #[serde(default)]
     pub sources: Vec<Source>,
+    /// Where else the split becomes true, by service.
+    #[serde(default)]
+    pub actuators: Vec<Actuator>,
+}
+
+/// An actuator in a cloud.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Actuator {
+    /// The service.
+    pub service: String,
+    /// The account, by its name in the configuration.
+    pub account: String,
+    /// The actuator as it is written there.
+    pub actuator: String,
+    /// The revision that it should have.
+    pub wanted: u64,
+    /// The revision that it was last read back with; null: it never was.
+    pub confirmed: Option<u64>,
+    /// What each backend is set to there, as last read: a number; 0 is off, null is not set.
+    pub members: BTreeMap<String, Option<u32>>,
+    /// When that was read.
+    pub read_at: Option<Timestamp>,
+    /// By how much a share is off as its numbers cannot say it better, in percent.
+    pub error: f64,
+    /// The part of its traffic that goes to what is not ours to set, in percent.
+    pub foreign: f64,
+    /// Since when another tool's change is left there.
+    pub drifted_since: Option<Timestamp>,
+    /// How long traffic takes to follow, as far as the cloud says so, in seconds.
+    pub delay_seconds: f64,
+    /// Why it cannot follow, where it cannot.
+    pub failing: Option<Failing>,
 }
 
 /// A source of endpoints in a cloud.

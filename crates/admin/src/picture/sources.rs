@@ -1,6 +1,8 @@
-//! Where in clouds endpoints are found, as the API shows it.
+//! What clouds have, as the API shows it: where endpoints are found, and what follows the split.
 
-use bascule_control::discover::{Place, Standing};
+use bascule_control::apply;
+use bascule_control::discover::{Failing, Place, Standing};
+use bascule_provider::port::{Member, Setting};
 
 use super::Picture;
 use crate::{api, convert};
@@ -18,12 +20,6 @@ impl Picture<'_> {
         let of_it = wishes.filter(|(_, wish)| {
             *wish.account == *place.account && wish.from.to_string() == *place.source
         });
-        let failing = standing.error.map(|failing| api::Failing {
-            kind: failing.kind.to_owned(),
-            message: failing.message,
-            since: convert::time(failing.since),
-            count: failing.count,
-        });
         api::Source {
             account: place.account.to_string(),
             source: place.source.to_string(),
@@ -35,7 +31,48 @@ impl Picture<'_> {
             known: standing.known,
             good_at: standing.good_at.map(convert::time),
             doubted_since: standing.doubted_since.map(convert::time),
-            failing,
+            failing: standing.error.map(failing),
         }
+    }
+
+    /// All actuators, by service.
+    pub(super) fn actuators(&self) -> Vec<api::Actuator> {
+        let all = self.app.ports.actuators.all().into_iter();
+        all.map(actuator).collect()
+    }
+}
+
+fn actuator((place, standing): (apply::Place, apply::Standing)) -> api::Actuator {
+    let members = standing.settings.map(|settings| settings.members);
+    let number = |member: Member| match member.setting {
+        Some(Setting::Off) => Some(0),
+        Some(Setting::Weight(weight)) => Some(weight),
+        None => None,
+    };
+    let members = members.unwrap_or_default().into_iter();
+    api::Actuator {
+        service: place.service.to_string(),
+        account: place.account.to_string(),
+        actuator: place.actuator.to_string(),
+        wanted: standing.wanted.0,
+        confirmed: standing.confirmed.map(|revision| revision.0),
+        members: members
+            .map(|(name, member)| (name.to_string(), number(member)))
+            .collect(),
+        read_at: standing.read_at.map(convert::time),
+        error: standing.error.percent(),
+        foreign: standing.foreign.percent(),
+        drifted_since: standing.drifted_since.map(convert::time),
+        delay_seconds: standing.delay.as_secs_f64(),
+        failing: standing.failing.map(failing),
+    }
+}
+
+fn failing(failing: Failing) -> api::Failing {
+    api::Failing {
+        kind: failing.kind.to_owned(),
+        message: failing.message,
+        since: convert::time(failing.since),
+        count: failing.count,
     }
 }

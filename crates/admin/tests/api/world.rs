@@ -100,6 +100,7 @@ impl World {
             registry: self.registry.clone(),
             config: Arc::clone(&self.config) as Arc<dyn ConfigPort>,
             sources: Board::default(),
+            actuators: bascule_control::apply::Board::default(),
             ready: Arc::new(move || not_ready.lock().unwrap().clone().map_or(Ok(()), Err)),
         }
     }
@@ -552,6 +553,7 @@ impl FakeConfig {
         let config = Config {
             accounts: BTreeMap::new(),
             discover: BTreeMap::new(),
+            apply: BTreeMap::new(),
             state_dir: None,
             zone: None,
             dns: Dns::default(),

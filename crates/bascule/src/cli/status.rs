@@ -327,6 +327,7 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
         ));
     }
     lines.extend(sources(status, clock));
+    lines.extend(actuators(status, clock));
     if let Some(failure) = &status.config.last_error {
         let errors = text::plural(failure.diagnostics.len(), "problem");
         let at = clock.short(failure.at);
@@ -368,6 +369,57 @@ fn sources(status: &Status, clock: &Clock) -> Option<String> {
                 "  ! failing for {since} ({times}): {}\n",
                 failing.message
             ));
+        }
+    }
+    (!lines.is_empty()).then_some(lines)
+}
+
+/// Where else the split becomes true: a line each, and another for what is wrong with it.
+fn actuators(status: &Status, clock: &Clock) -> Option<String> {
+    let mut lines = String::new();
+    for actuator in &status.actuators {
+        let number = |(name, number): (&String, &Option<u32>)| match number {
+            Some(0) => format!("{name} off"),
+            Some(number) => format!("{name} {number}"),
+            None => format!("{name} not set"),
+        };
+        let members: Vec<String> = actuator.members.iter().map(number).collect();
+        let (service, account, name) = (&actuator.service, &actuator.account, &actuator.actuator);
+        let stands = match (actuator.confirmed, actuator.read_at) {
+            (Some(revision), Some(at)) => {
+                let ago = text::coarse(clock.ago(at));
+                format!("rev {revision} read back {ago} ago")
+            }
+            _ => "not set yet".to_owned(),
+        };
+        lines.push_str(&format!(
+            "Applied to {account} {name} for {service}: {}   {stands}\n",
+            members.join("  ")
+        ));
+        if actuator
+            .confirmed
+            .is_some_and(|confirmed| confirmed < actuator.wanted)
+        {
+            lines.push_str(&format!(
+                "  ! behind: the edges have rev {}\n",
+                actuator.wanted
+            ));
+        }
+        if actuator.foreign > 0.0 {
+            lines.push_str(&format!(
+                "  ! {} % of it goes to what is not set here\n",
+                text::share(actuator.foreign)
+            ));
+        }
+        if let Some(since) = actuator.drifted_since {
+            let since = text::coarse(clock.ago(since));
+            lines.push_str(&format!(
+                "  ! changed by another tool {since} ago, and left until shares change\n"
+            ));
+        }
+        if let Some(failing) = &actuator.failing {
+            let since = text::coarse(clock.ago(failing.since));
+            lines.push_str(&format!("  ! failing for {since}: {}\n", failing.message));
         }
     }
     (!lines.is_empty()).then_some(lines)
@@ -416,6 +468,34 @@ mod tests {
             source(
                 "load-balancer/ocid1.c/media",
                 serde_json::json!({ "doubted_since": "2026-11-20T19:39:56Z" }),
+            ),
+        ];
+        insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
+    }
+
+    #[test]
+    fn actuators_say_what_is_set_there_and_what_is_wrong() {
+        let mut status = samples::status();
+        let actuator = |more: serde_json::Value| {
+            let mut json = serde_json::json!({
+                "service": "meet", "account": "amazon", "actuator": "route53/Z1/meet.example.org/A", "wanted": 1847,
+                "confirmed": 1847, "members": { "aws": 70, "oci": 30, "gcp": 0 }, "read_at": "2026-11-20T19:39:48Z",
+                "error": 0.0, "foreign": 0.0, "drifted_since": null, "delay_seconds": 30.0, "failing": null,
+            });
+            json.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            serde_json::from_value(json).unwrap()
+        };
+        let failing = serde_json::json!({
+            "kind": "denied", "message": "UpdateSteeringPolicy of ocid1.x: denied", "since": "2026-11-20T19:36:00Z", "count": 14,
+        });
+        status.actuators = vec![
+            actuator(serde_json::json!({})),
+            actuator(serde_json::json!({ "confirmed": 1846, "failing": failing, "foreign": 12.5 })),
+            actuator(serde_json::json!({ "drifted_since": "2026-11-20T19:30:00Z" })),
+            actuator(
+                serde_json::json!({ "confirmed": null, "read_at": null, "members": { "aws": null } }),
             ),
         ];
         insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));

@@ -8,15 +8,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bascule_config::{Account, Config, Discover as Wish};
+use bascule_control::apply::{self, Applier, Rows};
 use bascule_control::discover::{Board, Found, Place, Wanted, Watcher};
 use bascule_provider::Discover;
+use bascule_provider::drive::OnDrift;
 use bascule_provider::port::{Lifecycle, Set};
 use bascule_telemetry::Registry;
 use bascule_telemetry::events::Bus;
 use bascule_traffic::spec::{EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::clouds::{Open, Source};
+use crate::clouds::{Actuator, Open, Source};
 use crate::files::Files;
 
 /// The sources that a configuration wants to be asked, and what is believed of each.
@@ -28,17 +30,25 @@ pub(super) struct Asking {
     sets: Sets,
     /// Those that have not answered well yet.
     awaited: BTreeSet<Place>,
+    applier: Applier,
     registry: Registry,
 }
 
 impl Asking {
     /// Asks nobody yet. Relative paths of the configuration are meant as `files` says.
-    pub(super) fn start(files: Files, bus: &Bus, registry: &Registry) -> Self {
+    /// Actuators follow `rows`.
+    pub(super) fn start(
+        files: Files,
+        rows: watch::Receiver<Arc<Rows>>,
+        bus: &Bus,
+        registry: &Registry,
+    ) -> Self {
         let (watcher, found) = Watcher::start(bus.clone());
         let clouds = Clouds {
             files,
             accounts: BTreeMap::new(),
             sources: BTreeMap::new(),
+            actuators: BTreeMap::new(),
         };
         Self {
             clouds,
@@ -46,6 +56,7 @@ impl Asking {
             found,
             sets: Sets::new(),
             awaited: BTreeSet::new(),
+            applier: Applier::start(rows, bus.clone()),
             registry: registry.clone(),
         }
     }
@@ -55,13 +66,24 @@ impl Asking {
         self.watcher.board()
     }
 
-    /// From now on what this configuration wants is asked.
+    /// How the actuators stand.
+    pub(super) fn actuators(&self) -> apply::Board {
+        self.applier.board()
+    }
+
+    /// From now on what this configuration wants is asked, and what it names follows.
     pub(super) fn aim(&mut self, config: &Config) {
         let wanted = self.clouds.wanted(config);
         let places: BTreeSet<Place> = wanted.keys().cloned().collect();
         for Place { account, source } in self.watcher.watch(wanted) {
             self.registry
                 .forget(&[("account", &*account), ("source", &*source)]);
+        }
+        for left in self.applier.follow(self.clouds.actuators(config)) {
+            let (service, account) = (left.service.as_str(), &*left.account);
+            let actuator = ("actuator", &*left.actuator);
+            self.registry
+                .forget(&[("service", service), ("account", account), actuator]);
         }
         self.sets.retain(|place, _| places.contains(place));
         let awaited = places.into_iter();
@@ -103,6 +125,7 @@ struct Clouds {
     files: Files,
     accounts: BTreeMap<String, Arc<Open>>,
     sources: BTreeMap<Place, Arc<Source>>,
+    actuators: BTreeMap<apply::Place, Arc<Actuator>>,
 }
 
 impl Clouds {
@@ -138,6 +161,42 @@ impl Clouds {
             entry.refresh = entry.refresh.min(refresh);
         }
         self.sources = sources;
+        wanted
+    }
+
+    /// What follows in this configuration. To be asked after [`wanted`](Self::wanted), which opens the accounts.
+    fn actuators(&mut self, config: &Config) -> BTreeMap<apply::Place, apply::Wanted> {
+        let mut actuators = BTreeMap::new();
+        let mut wanted = BTreeMap::new();
+        let wishes = config.apply.iter();
+        let wishes = wishes.flat_map(|(service, all)| all.iter().map(move |wish| (service, wish)));
+        for (service, wish) in wishes {
+            let place = apply::Place {
+                service: service.clone(),
+                account: Arc::from(wish.account.as_str()),
+                actuator: Arc::from(wish.to.to_string()),
+            };
+            let Some(account) = self.accounts.get(&wish.account) else {
+                continue;
+            };
+            let known = self.actuators.get(&place);
+            let is_same = |known: &&Arc<Actuator>| {
+                Arc::ptr_eq(&known.account, account) && known.wish == *wish
+            };
+            let new = || Actuator::new(account, wish);
+            let actuator = known.filter(is_same).map_or_else(new, Arc::clone);
+            let follows = apply::Wanted {
+                port: Arc::clone(&actuator) as _,
+                on_drift: match wish.on_drift {
+                    bascule_config::OnDrift::Revert => OnDrift::Revert,
+                    bascule_config::OnDrift::Adopt => OnDrift::Adopt,
+                },
+                verify: wish.verify,
+            };
+            actuators.insert(place.clone(), actuator);
+            wanted.insert(place, follows);
+        }
+        self.actuators = actuators;
         wanted
     }
 }

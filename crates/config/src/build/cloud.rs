@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use bascule_model::Scheme;
+use bascule_model::{BackendName, Scheme};
 
-use crate::config::{Account, Auth, Cloud, Discover, SourceName};
-use crate::lower::Field;
+use crate::config::{Account, ActuatorName, Apply, Auth, Cloud, Discover, OnDrift, SourceName};
+use crate::form::Value;
+use crate::lower::{Field, Item};
 use crate::read::Layers;
 
 /// Often enough that a machine that was started serves before its first minute is over; 2 000 instances in pages of 100 stay
 /// far below what accounts allow.
 const REFRESH: Duration = Duration::from_secs(15);
+
+/// Short enough to be out of the way before an evacuation has ended, long enough for name servers.
+const TTL: Duration = Duration::from_secs(30);
+/// A drift is seen within the time that a person needs to make one.
+const VERIFY: Duration = Duration::from_secs(60);
 
 /// One entry of `accounts`.
 pub(super) fn account(field: &Field) -> Option<(String, Account)> {
@@ -50,5 +56,38 @@ pub(super) fn discover(map: Layers<'_>) -> Option<Discover> {
         },
         port: map.integer("port"),
         refresh: map.duration("refresh").unwrap_or(REFRESH),
+    })
+}
+
+/// The entries of `apply`.
+pub(super) fn apply(list: Option<&Item>) -> Vec<Apply> {
+    let entries = list.map(Item::items).unwrap_or_default();
+    entries.iter().filter_map(actuator).collect()
+}
+
+fn actuator(item: &Item) -> Option<Apply> {
+    let map = Layers::only(Some(item));
+    let members = item.get("members").map(Item::fields).unwrap_or_default();
+    let member = |field: &Field| {
+        let values = field
+            .item
+            .items()
+            .iter()
+            .filter_map(|item| match item.value() {
+                Some(Value::Text(text)) => Some(text.clone()),
+                _ => None,
+            });
+        Some((BackendName::parse(&field.name).ok()?, values.collect()))
+    };
+    Some(Apply {
+        account: map.text("account")?.to_owned(),
+        to: ActuatorName::parse(map.text("to")?)?,
+        members: members.iter().filter_map(member).collect(),
+        ttl: map.duration("ttl").unwrap_or(TTL),
+        on_drift: match map.word("on_drift") {
+            Some("adopt") => OnDrift::Adopt,
+            _ => OnDrift::Revert,
+        },
+        verify: map.duration("verify").unwrap_or(VERIFY),
     })
 }

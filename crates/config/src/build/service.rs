@@ -13,7 +13,7 @@ use bascule_traffic::spec::{
 };
 
 use super::{Builder, check, cloud, policy};
-use crate::config::{Discover, Listener};
+use crate::config::{Apply, Discover, Listener};
 use crate::form::Value;
 use crate::lower::{Field, Item};
 use crate::read::Layers;
@@ -25,6 +25,7 @@ pub(super) struct Service {
     pub(super) outlier: OutlierPolicy,
     pub(super) facts: ServiceFacts,
     pub(super) discover: BTreeMap<BackendName, Discover>,
+    pub(super) apply: Vec<Apply>,
 }
 
 impl Builder<'_> {
@@ -98,6 +99,7 @@ impl Builder<'_> {
             outlier,
             facts,
             discover,
+            apply: cloud::apply(own.get("apply")),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Accounts, and the backends whose endpoints are found in them.
 
-use crate::config::{Cloud, SourceName};
+use crate::config::{ActuatorKind, ActuatorName, Cloud, SourceName};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
 use crate::lower::{Field, Item, Lowered};
@@ -20,6 +20,10 @@ pub(super) fn check(root: &Item, problems: &mut Vec<Diagnostic>) {
             if let Some(discover) = backend.item.get("discover") {
                 found(discover, accounts, problems);
             }
+        }
+        let actuators = service.item.get("apply").map(Item::items);
+        for actuator in actuators.unwrap_or_default() {
+            applied(actuator, accounts, backends.unwrap_or_default(), problems);
         }
     }
 }
@@ -84,21 +88,13 @@ fn endpoints(backend: &Field, problems: &mut Vec<Diagnostic>) {
 }
 
 fn found(discover: &Item, accounts: &[Field], problems: &mut Vec<Diagnostic>) {
-    let account = discover.get("account").and_then(|item| {
-        let name = text(item)?;
-        let account = accounts.iter().find(|account| account.name == name);
-        if account.is_none() {
-            problems.push(unknown(item, name, accounts));
-        }
-        account
-    });
+    let cloud = cloud_of(discover, accounts, problems);
     let Some(item) = discover.get("from") else {
         return;
     };
     let Some(from) = text(item) else {
         return;
     };
-    let cloud = account.and_then(cloud);
     let source = SourceName::parse(from);
     let fits = |source: &SourceName| cloud.is_none_or(|cloud| source.kind.cloud() == cloud);
     let Some(source) = source.filter(fits) else {
@@ -111,6 +107,91 @@ fn found(discover: &Item, accounts: &[Field], problems: &mut Vec<Diagnostic>) {
             .label("its machines have addresses, and no port")
             .help("add `port`, such as `port: 8080`");
         problems.push(problem);
+    }
+}
+
+/// The cloud of the account that is named; one that is not there is told.
+fn cloud_of(item: &Item, accounts: &[Field], problems: &mut Vec<Diagnostic>) -> Option<Cloud> {
+    let item = item.get("account")?;
+    let name = text(item)?;
+    let account = accounts.iter().find(|account| account.name == name);
+    if account.is_none() {
+        problems.push(unknown(item, name, accounts));
+    }
+    account.and_then(cloud)
+}
+
+fn applied(
+    actuator: &Item,
+    accounts: &[Field],
+    backends: &[Field],
+    problems: &mut Vec<Diagnostic>,
+) {
+    let cloud = cloud_of(actuator, accounts, problems);
+    let members = actuator
+        .get("members")
+        .map(Item::fields)
+        .unwrap_or_default();
+    for member in members {
+        let is_known = backends.iter().any(|backend| backend.name == member.name);
+        if !is_known {
+            let message = format!("backend `{}` is not defined", member.name);
+            let names: Vec<&str> = backends.iter().map(|b| b.name.as_str()).collect();
+            let pointer = &member.item.pointer;
+            let problem = Diagnostic::error("E0312", member.key_span, pointer, message)
+                .label(format!("the service has {}", names.join(", ")));
+            problems.push(problem);
+        }
+    }
+    let Some(item) = actuator.get("to") else {
+        return;
+    };
+    let Some(to) = text(item) else {
+        return;
+    };
+    let name = ActuatorName::parse(to);
+    let fits = |name: &ActuatorName| cloud.is_none_or(|cloud| name.kind.cloud() == cloud);
+    let Some(name) = name.filter(fits) else {
+        let message = format!("`{to}` is no actuator {}", whose(cloud));
+        let shown = ActuatorKind::shown(cloud).join(", ");
+        let problem = Diagnostic::error("E0323", item.span, &item.pointer, message)
+            .label("neither what there is, nor with all of its parts")
+            .help(format!("one of {shown}"));
+        problems.push(problem);
+        return;
+    };
+    for member in members {
+        count(name.kind, member, problems);
+    }
+}
+
+/// Whether a member says as many things as it can be.
+fn count(kind: ActuatorKind, member: &Field, problems: &mut Vec<Diagnostic>) {
+    let count = member.item.items().len();
+    let (is_right, label) = match kind {
+        ActuatorKind::Route53 => (true, ""),
+        ActuatorKind::TargetGroups => (count == 1, "the ARN of one target group"),
+        ActuatorKind::GlobalAccelerator => (count == 1, "the id of one endpoint"),
+        ActuatorKind::SteeringPolicy => (count > 0, "the names of its answers"),
+        ActuatorKind::LoadBalancer | ActuatorKind::NetworkLoadBalancer => {
+            (count > 0, "addresses or ranges of its machines")
+        }
+    };
+    if !is_right && matches!(member.item.lowered, Lowered::List(_)) {
+        let message = format!("`{}` cannot be a member so", member.name);
+        let (span, pointer) = (member.item.span, &member.item.pointer);
+        let problem = Diagnostic::error("E0327", span, pointer, message)
+            .label(format!("here it is {label}"))
+            .help("say what the backend is at the actuator, or take it out of `members`");
+        problems.push(problem);
+    }
+}
+
+const fn whose(cloud: Option<Cloud>) -> &'static str {
+    match cloud {
+        Some(Cloud::Aws) => "in AWS",
+        Some(Cloud::Oci) => "in OCI",
+        None => "in a cloud",
     }
 }
 
@@ -131,12 +212,7 @@ fn no_source(item: &Item, from: &str, cloud: Option<Cloud>) -> Diagnostic {
     let clouds = cloud.map_or(vec![Cloud::Oci, Cloud::Aws], |cloud| vec![cloud]);
     let kinds = clouds.into_iter().flat_map(Cloud::kinds);
     let kinds: Vec<String> = kinds.map(|kind| format!("`{}/…`", kind.as_str())).collect();
-    let whose = match cloud {
-        Some(Cloud::Aws) => "in AWS",
-        Some(Cloud::Oci) => "in OCI",
-        None => "in a cloud",
-    };
-    let message = format!("`{from}` is no source {whose}");
+    let message = format!("`{from}` is no source {}", whose(cloud));
     Diagnostic::error("E0323", item.span, &item.pointer, message)
         .label("neither what there is, nor with all of its id")
         .help(format!(

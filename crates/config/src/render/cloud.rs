@@ -1,7 +1,8 @@
 //! Accounts, and what of theirs becomes endpoints, as text.
 
 use super::Lines;
-use crate::config::{Account, Discover};
+use crate::config::{Account, Apply, Discover};
+use crate::form::unit::show_duration;
 use crate::write::literal;
 
 pub(super) fn account(out: &mut Lines, account: &Account) {
@@ -27,4 +28,25 @@ pub(super) fn discover(out: &mut Lines, found: &Discover) {
         out.key("port", port.to_string());
     }
     out.time("refresh", found.refresh);
+}
+
+/// An actuator, as an entry of a list.
+pub(super) fn apply(apply: &Apply) -> String {
+    let values = |values: &Vec<String>| {
+        let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+        values.join(", ")
+    };
+    let members = apply.members.iter();
+    let members: Vec<String> = members
+        .map(|(name, of)| format!("{}: [{}]", literal(name.as_str()), values(of)))
+        .collect();
+    format!(
+        "{{ account: {}, to: {}, members: {{ {} }}, ttl: {}, on_drift: {}, verify: {} }}",
+        literal(&apply.account),
+        literal(&apply.to.to_string()),
+        members.join(", "),
+        show_duration(apply.ttl),
+        apply.on_drift.as_str(),
+        show_duration(apply.verify),
+    )
 }

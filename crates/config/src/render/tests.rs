@@ -78,6 +78,7 @@ impl Maker {
             }
             ("services.NAME.balance", "hash" | "bounded_load") => return None,
             ("services.NAME", "affinity") => self.affinity(),
+            ("services.NAME", "apply") => self.apply(),
             ("services.NAME.match[].path", "exact") | ("services.NAME.safety", "min_providers") => {
                 return None;
             }
@@ -152,6 +153,16 @@ impl Maker {
             1 => format!("{written}, discover: {{ {found} }}"),
             _ => written,
         }
+    }
+
+    fn apply(&mut self) -> String {
+        let one = self.one_of(&[
+            "account: o, to: steering-policy/ocid1.x, members: { aws: [a, b c], b-1: [\"7\"] }",
+            "account: o, to: load-balancer/ocid1.x/a b, members: { \"7\": [10.0.0.0/8] }, verify: 1h",
+            "account: \"7\", to: route53/Z1/a.example.org/AAAA, members: { aws: [], b-1: [\"::1\"] }, ttl: 1s",
+            "account: \"7\", to: \"target-groups/arn:aws:x:listener/a/b\", members: { aws: [\"arn:x/y\"] }, on_drift: adopt",
+        ]);
+        format!("[{{ {one} }}]")
     }
 
     fn accounts(&mut self) -> String {

@@ -1,10 +1,10 @@
-//! The keys of accounts in clouds, and of backends whose endpoints are found there.
+//! The keys of accounts in clouds, of backends whose endpoints are found there, and of actuators that follow.
 
 use std::time::Duration;
 
 use super::Reload::Live;
 use super::{FILE, Shape, Type, optional, required, shape};
-use crate::config::{Auth, Cloud};
+use crate::config::{Auth, Cloud, OnDrift};
 use crate::form::Form;
 
 const REFRESH: Type = Type::Value(Form::Duration(
@@ -93,6 +93,49 @@ pub(super) static DISCOVER: Shape = shape(
             "15s",
             Live,
             "How often it is asked. The last good answer stays while it fails, and one in which more than half is gone counts only when two more say the same.",
+        ),
+    ],
+);
+
+pub(super) static APPLY: Shape = shape(
+    "an actuator",
+    "services.NAME.apply[]",
+    &[
+        required(
+            "account",
+            Type::Value(Form::Name),
+            "The account, by its name under `accounts`.",
+        ),
+        required(
+            "to",
+            Type::Value(Form::Text),
+            "In AWS `route53/ZONE/NAME/TYPE` (`A`, `AAAA` or `CNAME`), `target-groups/ARN` of a listener or a rule, or `global-accelerator/ARN` of an endpoint group; in OCI `steering-policy/OCID`, `load-balancer/OCID/SET` or `network-load-balancer/OCID/SET`.",
+        ),
+        required(
+            "members",
+            Type::Names("backend", &Type::List(&Type::Value(Form::Text), 0), 1),
+            "What each backend is there: the values of its record (none: its record is there and only gets its weight), the ARN of its target group, the id of its endpoint, the names of its answers, or its addresses (`10.0.0.3`, `10.0.0.3:8080`, `10.0.0.0/16`).",
+        ),
+        optional(
+            "ttl",
+            REFRESH,
+            "30s",
+            Live,
+            "The TTL of records that are made; those that are there keep theirs.",
+        ),
+        optional(
+            "on_drift",
+            Type::Value(Form::Choice(OnDrift::WORDS, &[])),
+            "revert",
+            Live,
+            "What becomes of what another tool changed: set back, or left until shares change. Both are told.",
+        ),
+        optional(
+            "verify",
+            REFRESH,
+            "60s",
+            Live,
+            "How often it is looked at while shares stay as they are.",
         ),
     ],
 );

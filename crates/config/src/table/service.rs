@@ -27,7 +27,6 @@ pub(crate) static SERVICE: Shape = Shape {
     later: &[
         later("client_groups", "groups of clients"),
         later("slo", "service level objectives"),
-        later("apply", "applying shares to DNS and cloud load balancers"),
         later("practice", "scheduled practice evacuations"),
     ],
     ..shape(
@@ -131,6 +130,13 @@ pub(crate) static SERVICE: Shape = Shape {
                 "",
                 Live,
                 "What a person's change must keep.",
+            ),
+            optional(
+                "apply",
+                Type::List(&Type::Map(&super::cloud::APPLY), 1),
+                "nowhere",
+                Live,
+                "Where else the split becomes true: each follows the steps that the edges have confirmed, in the numbers it has, and is read back.",
             ),
         ],
     )

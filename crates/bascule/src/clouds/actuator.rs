@@ -155,4 +155,9 @@ impl Apply for Actuator {
             self.account.paced(self.api(), Repeat::No, write).await
         })
     }
+
+    /// Not paced: as a rule nothing is asked, and what asks keeps pauses of its own.
+    fn settle(&self) -> Call<'_, ()> {
+        Box::pin(async { self.made().await?.settle().await })
+    }
 }

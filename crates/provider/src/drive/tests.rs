@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use bascule_model::Shares;
+use bascule_model::{Instant, Shares};
+use bascule_telemetry::clock;
 
 use super::*;
 use crate::port::{Call, Unit};
@@ -18,6 +19,10 @@ struct Cloud {
 struct State {
     settings: Settings,
     writes: u32,
+    /// When a write was tried.
+    tried: Vec<Instant>,
+    /// What is set is not yet where traffic is.
+    is_under_way: bool,
     next: Vec<Fault>,
 }
 
@@ -31,6 +36,8 @@ enum Fault {
     Refused(Kind),
     /// It says that it is written.
     Ignored,
+    /// It is written, and no answer comes, ever.
+    Silent,
 }
 
 impl Cloud {
@@ -62,13 +69,14 @@ impl Cloud {
     }
 
     fn try_write(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {
+        self.state().tried.push(clock::now());
         let fault = self.state().next.pop();
         let error = |kind| Error::new(kind, "Write", "memory");
         match fault {
             Some(Fault::Overtaken) => self.set("oci", Setting::Weight(3)),
             Some(Fault::Refused(kind)) => return Err(error(kind)),
             Some(Fault::Ignored) => return Ok(()),
-            Some(Fault::AnswerLost) | None => {}
+            Some(Fault::AnswerLost | Fault::Silent) | None => {}
         }
         if self.state().settings.version != over.version {
             return Err(error(Kind::Conflict));
@@ -101,7 +109,22 @@ impl Apply for Cloud {
     }
 
     fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()> {
-        Box::pin(async { self.try_write(over, wanted) })
+        Box::pin(async {
+            let is_silent = self.state().next.last() == Some(&Fault::Silent);
+            let written = self.try_write(over, wanted);
+            if is_silent {
+                std::future::pending::<()>().await;
+            }
+            written
+        })
+    }
+
+    fn settle(&self) -> Call<'_, ()> {
+        Box::pin(async {
+            let is_under_way = self.state().is_under_way;
+            let error = || Error::new(Kind::Transient, "Settle", "memory");
+            if is_under_way { Err(error()) } else { Ok(()) }
+        })
     }
 }
 
@@ -166,7 +189,7 @@ async fn off_is_set_as_off_and_all_off_is_refused_before_anything_is_written() {
     assert_eq!(cloud.state().writes, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_overtaken_by_another_tool_writes_over_what_that_wrote() {
     let cloud = Cloud::of(&["aws", "oci"]);
     cloud.state().next = vec![Fault::Overtaken, Fault::Overtaken];
@@ -176,6 +199,64 @@ async fn who_is_overtaken_by_another_tool_writes_over_what_that_wrote() {
     cloud.state().next = vec![Fault::Overtaken; 9];
     assert_eq!(done(&mut drive, 2, &row(50, 50)).await, Err(Kind::Conflict));
     assert_eq!(cloud.state().next.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_met_again_after_pauses_that_grow() {
+    let cloud = Cloud::of(&["aws", "oci"]);
+    cloud.state().next = vec![Fault::Refused(Kind::Conflict); 9];
+    let mut drive = drive(&cloud, OnDrift::Revert);
+    assert_eq!(done(&mut drive, 1, &row(70, 30)).await, Err(Kind::Conflict));
+    let tried = cloud.state().tried.clone();
+    let pauses: Vec<Duration> = tried.windows(2).map(|w| w[1].since(w[0])).collect();
+    assert_eq!(pauses.len(), 3);
+    for (pause, longest) in pauses.iter().zip([1000, 2000, 4000]) {
+        // A paused clock goes on in whole milliseconds.
+        let range = Duration::from_millis(longest / 2)..=Duration::from_millis(longest + 2);
+        assert!(range.contains(pause), "{pauses:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_row_is_refused_as_soon_as_a_newer_one_may_have_been_written() {
+    for fault in [
+        Fault::AnswerLost,
+        Fault::Refused(Kind::Transient),
+        Fault::Ignored,
+    ] {
+        let cloud = Cloud::of(&["aws", "oci"]);
+        let mut drive = drive(&cloud, OnDrift::Revert);
+        done(&mut drive, 4, &row(50, 50)).await.unwrap();
+        cloud.state().next = vec![fault];
+        done(&mut drive, 5, &row(70, 30)).await.unwrap_err();
+        assert_eq!(done(&mut drive, 4, &row(50, 50)).await, Err(Kind::Invalid));
+        done(&mut drive, 5, &row(70, 30)).await.unwrap();
+        assert_eq!(cloud.is("oci"), Some(Setting::Weight(30)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_broken_off_holds_the_fence_too() {
+    let cloud = Cloud::of(&["aws", "oci"]);
+    cloud.state().next = vec![Fault::Silent];
+    let mut drive = drive(&cloud, OnDrift::Adopt);
+    let newer = row(70, 30);
+    let bringing = drive.bring(Revision(5), &newer);
+    let within = Duration::from_secs(1);
+    tokio::time::timeout(within, bringing).await.unwrap_err();
+    assert_eq!(done(&mut drive, 4, &row(50, 50)).await, Err(Kind::Invalid));
+    assert_eq!(done(&mut drive, 5, &newer).await, Ok(Done::Nothing));
+}
+
+#[tokio::test]
+async fn what_was_written_without_an_answer_is_not_taken_for_another_tools_doing() {
+    let cloud = Cloud::of(&["aws", "oci"]);
+    let mut drive = drive(&cloud, OnDrift::Adopt);
+    done(&mut drive, 5, &row(70, 30)).await.unwrap();
+    // Of the same row other numbers may come, as where machines join a member.
+    cloud.state().next = vec![Fault::AnswerLost];
+    done(&mut drive, 5, &row(60, 40)).await.unwrap_err();
+    assert_eq!(done(&mut drive, 5, &row(70, 30)).await, Ok(Done::Set));
 }
 
 #[tokio::test]
@@ -191,6 +272,21 @@ async fn after_an_answer_that_was_lost_it_is_found_set() {
     for drive in [&mut first, &mut drive(&cloud, OnDrift::Revert)] {
         assert_eq!(done(drive, 1, &row(70, 30)).await, Ok(Done::Nothing));
     }
+    assert_eq!(cloud.state().writes, 1);
+}
+
+#[tokio::test]
+async fn what_is_set_and_not_yet_followed_is_not_called_done() {
+    let cloud = Cloud::of(&["aws", "oci"]);
+    cloud.state().next = vec![Fault::AnswerLost];
+    cloud.state().is_under_way = true;
+    let mut drive = drive(&cloud, OnDrift::Revert);
+    for _ in 0..2 {
+        let failed = done(&mut drive, 1, &row(70, 30)).await;
+        assert_eq!(failed, Err(Kind::Transient));
+    }
+    cloud.state().is_under_way = false;
+    assert_eq!(done(&mut drive, 1, &row(70, 30)).await, Ok(Done::Nothing));
     assert_eq!(cloud.state().writes, 1);
 }
 

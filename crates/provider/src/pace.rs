@@ -20,6 +20,9 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Who would wait longer for their turn are refused: the next look comes sooner than their answer.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// For longer nobody is kept away, whatever was asked for with `Retry-After`: no cloud's limits are counted over more, and the
+/// field may be a proxy's, or wrong. Who comes back then is told again if it was meant so.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 
 /// How often an API may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +69,15 @@ impl Bucket {
         Some(turn)
     }
 
-    /// Nobody's turn comes before then.
+    /// Nobody's turn comes before then; those that were given and have not come yet are to be taken anew.
     pub fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(until);
+    }
+
+    /// Whether nobody may call now.
+    #[must_use]
+    pub fn is_paused(&self, now: Instant) -> bool {
+        now < self.paused_until
     }
 }
 
@@ -115,7 +124,8 @@ impl Pace {
     /// [`Throttled`](Kind::Throttled), four times at most, if it may be repeated.
     ///
     /// # Errors
-    /// That of the last try; [`Throttled`](Kind::Throttled) where too many wait for their turn already.
+    /// That of the last try, a `Retry-After` in it at most [`RETRY_AFTER_MAX`]; [`Throttled`](Kind::Throttled) where too many
+    /// wait for their turn already.
     pub async fn call<T, F>(
         &self,
         api: &'static str,
@@ -129,10 +139,16 @@ impl Pace {
         loop {
             self.turn(api).await?;
             tries += 1;
-            let error = match call().await {
+            let mut error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            if let Kind::Throttled {
+                retry_after: Some(after),
+            } = &mut error.kind
+            {
+                *after = (*after).min(RETRY_AFTER_MAX);
+            }
             let pause = self.failed(api, &error, tries);
             match pause.filter(|_| repeat == Repeat::Yes && tries < TRIES_MAX) {
                 Some(pause) => clock::sleep_until(clock::now() + pause).await,
@@ -141,19 +157,22 @@ impl Pace {
         }
     }
 
+    /// Waits for a turn. One that falls into a pause which was asked for meanwhile is none: another is taken.
     async fn turn(&self, api: &'static str) -> Result<(), Error> {
-        let now = clock::now();
-        let turn = self.with(api, |bucket, _| bucket.take(now));
-        let Some(turn) = turn else {
-            let error = Error::new(Kind::Throttled { retry_after: None }, api, "");
-            return Err(
-                error.detail("more calls wait for their turn than the account allows in a minute")
-            );
-        };
-        if turn > now {
-            clock::sleep_until(turn).await;
+        loop {
+            let now = clock::now();
+            let Some(turn) = self.with(api, |bucket, _| bucket.take(now)) else {
+                let error = Error::new(Kind::Throttled { retry_after: None }, api, "");
+                return Err(error
+                    .detail("more calls wait for their turn than the account allows in a minute"));
+            };
+            if turn > now {
+                clock::sleep_until(turn).await;
+            }
+            if !self.with(api, |bucket, _| bucket.is_paused(clock::now())) {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// How long to wait before another try, where one may help.

@@ -35,6 +35,13 @@ impl Patience {
         F: Future<Output = Result<bool, Error>>,
     {
         let until = clock::now() + self.whole;
+        let late = || {
+            let seen = format!(
+                "not done after {} s; it may still be done",
+                self.whole.as_secs()
+            );
+            Error::new(Kind::Transient, call, resource).detail(seen)
+        };
         let mut pause = self.pause;
         loop {
             let (wait, failed) = match look().await {
@@ -44,12 +51,7 @@ impl Patience {
                 Err(error) => return Err(error),
             };
             if clock::now() + wait > until {
-                return Err(failed.unwrap_or_else(|| {
-                    Error::new(Kind::Transient, call, resource).detail(format!(
-                        "not done after {} s; it may still be done",
-                        self.whole.as_secs()
-                    ))
-                }));
+                return Err(failed.unwrap_or_else(late));
             }
             clock::sleep_until(clock::now() + wait).await;
             pause = (pause * 2).min(self.pause_max);

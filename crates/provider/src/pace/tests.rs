@@ -116,7 +116,7 @@ async fn what_the_cloud_asks_for_is_kept_by_all_and_given_up_where_it_is_too_lon
     let (made, took) = given_up(asked(5), Repeat::Yes).await;
     assert_eq!(made, 4);
     assert!(took >= Duration::from_secs(15), "{took:?}");
-    assert_eq!(given_up(asked(3_600), Repeat::Yes).await.0, 1);
+    assert_eq!(given_up(asked(120), Repeat::Yes).await.0, 1);
 
     let pace = Pace::new(TEN, &[], 7);
     let denied = async || Err::<(), _>(failure(asked(5)));
@@ -130,6 +130,42 @@ async fn what_the_cloud_asks_for_is_kept_by_all_and_given_up_where_it_is_too_lon
         .await
         .unwrap();
     assert!(clock::now().since(begun) >= Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_given_before_a_pause_is_taken_after_it() {
+    let pace = Pace::new(TEN, &[], 7);
+    let begun = clock::now();
+    let since = || clock::now().since(begun);
+    let refused = async || {
+        let retry_after = Some(Duration::from_secs(5));
+        Err::<(), _>(failure(Kind::Throttled { retry_after }))
+    };
+    // A burst of three goes at once; the fourth and the fifth have their turns when the first was refused.
+    let other = || pace.call("list", Repeat::No, async || Ok(since()));
+    let first = pace.call("list", Repeat::No, refused);
+    let (first, _, _, fourth, fifth) = tokio::join!(first, other(), other(), other(), other());
+    first.unwrap_err();
+    for at in [fourth.unwrap(), fifth.unwrap()] {
+        let range = Duration::from_secs(5)..Duration::from_secs(6);
+        assert!(range.contains(&at), "{at:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_kept_away_for_longer_than_the_cap() {
+    let pace = Pace::new(TEN, &[], 7);
+    let year = Some(Duration::from_hours(24 * 365));
+    let refused = async || Err::<(), _>(failure(Kind::Throttled { retry_after: year }));
+    let error = pace.call("list", Repeat::Yes, refused).await.unwrap_err();
+    let retry_after = Some(RETRY_AFTER_MAX);
+    assert_eq!(error.kind, Kind::Throttled { retry_after });
+    let soon = pace.call("list", Repeat::No, async || Ok(())).await;
+    soon.unwrap_err();
+    clock::sleep_until(clock::now() + RETRY_AFTER_MAX).await;
+    pace.call("list", Repeat::No, async || Ok(()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]

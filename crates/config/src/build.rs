@@ -22,6 +22,7 @@ mod cloud;
 mod listener;
 mod pem;
 mod policy;
+mod price;
 mod service;
 
 pub(crate) use service::expand;
@@ -65,8 +66,13 @@ impl Builder<'_> {
             .map(|field| self.service(field, defaults, &listeners, zone.as_ref()))
             .collect();
         let accounts = root.get("accounts").map(Item::fields).unwrap_or_default();
-        let (mut services, mut discover, mut apply) =
-            (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let commitments = root.get("commitments").map(Item::fields);
+        let (mut services, mut discover, mut apply, mut prices) = (
+            Vec::new(),
+            BTreeMap::new(),
+            BTreeMap::new(),
+            BTreeMap::new(),
+        );
         let (mut checks, mut outliers, mut facts) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for service in built {
@@ -80,6 +86,8 @@ impl Builder<'_> {
             }
             let found = service.discover.into_iter();
             discover.extend(found.map(|(backend, found)| ((name.clone(), backend), found)));
+            let priced = service.prices.into_iter();
+            prices.extend(priced.map(|(backend, price)| ((name.clone(), backend), price)));
             services.push(Arc::new(service.spec));
         }
         services.sort_by(|a, b| a.name.cmp(&b.name));
@@ -90,7 +98,13 @@ impl Builder<'_> {
             dns: dns(top.inside("dns")),
             listeners: listeners.into_iter().map(by_name).collect(),
             accounts: accounts.iter().filter_map(cloud::account).collect(),
+            commitments: commitments
+                .unwrap_or_default()
+                .iter()
+                .filter_map(price::commitment)
+                .collect(),
             services,
+            prices,
             discover,
             apply,
             checks,

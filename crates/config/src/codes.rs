@@ -127,7 +127,7 @@ pub const CODES: &[Code] = &[
     entry(
         "E0202",
         "a unit is missing or unknown",
-        "Times, sizes, percentages and rates carry their unit: `3s`, `500ms`, `64KiB`, `10%`, `10/s`. A number alone is never guessed.",
+        "Times, sizes, percentages, rates and prices carry their unit: `3s`, `500ms`, `64KiB`, `10%`, `10/s`, `0.05 USD/GB`. A number alone is never guessed.",
     ),
     entry(
         "E0203",
@@ -203,6 +203,11 @@ pub const CODES: &[Code] = &[
         "E0218",
         "not an SRV name",
         "`http+srv://`, `https+srv://` and `h2c+srv://` take an SRV name (RFC 2782): `_service._tcp.` and a domain, without a port, as each record has its own. A host name, whose addresses are meant, has no `+srv`.",
+    ),
+    entry(
+        "E0219",
+        "not a date",
+        "A day is written as year, month and day: `2026-11-01`. The calendar begins with 1970. Where day and month could be taken for each other nothing is guessed.",
     ),
     entry(
         "E0301",
@@ -385,6 +390,31 @@ pub const CODES: &[Code] = &[
         "Where backends of a service have a capacity, what they cannot take goes to its standby backends. One without a capacity would get all of it, however much that is. Say what it can take, in the units of the others.",
     ),
     entry(
+        "E0363",
+        "not one price",
+        "`egress_price` says what a GB costs in one of two ways: `price`, the same for every GB, or `tiers`, by what was sent in the calendar month.",
+    ),
+    entry(
+        "E0364",
+        "tiers that do not fit together",
+        "Tiers are counted from the first byte of a calendar month. Each ends beyond the one before it, and the last, of two at least, has no end (`up_to`), so that every byte has exactly one price.",
+    ),
+    entry(
+        "E0365",
+        "two currencies",
+        "Prices of one service are compared with each other, and amounts of a commitment are used up at the prices of what it covers. Nothing is converted, as rates change: give them in one currency.",
+    ),
+    entry(
+        "E0366",
+        "a commitment that covers what is not there",
+        "`covers` names providers, or backends as SERVICE/BACKEND. There is none of this name.",
+    ),
+    entry(
+        "E0367",
+        "a backend under two commitments",
+        "What a backend sends is taken from one commitment. Two cover it here, one perhaps by its provider.",
+    ),
+    entry(
         "E0371",
         "an algorithm by key without a key",
         "`maglev` and `rendezvous` send requests with the same key to the same endpoint. What the key is says `balance.hash`: a header field, a parameter of the query, a segment of the path, or the client's address. Where the service has an `affinity` by anything but a cookie, that is the key.",
@@ -500,6 +530,11 @@ pub const CODES: &[Code] = &[
         "No backend of the service can take requests, so that its clients get 503.",
     ),
     entry(
+        "E0750",
+        "a date that is still to come",
+        "`as_of` says on which day a price, or what was left of a commitment, was true. The day is after today: it was mistyped, or this machine's clock is wrong.",
+    ),
+    entry(
         "W0311",
         "a slow check",
         "The interval times the failures in a row is what it takes to find a dead endpoint that gets no traffic. At 30 s and above a failover is slow. The built-in check needs 9 s, and much less once traffic sees a failure.",
@@ -548,6 +583,11 @@ pub const CODES: &[Code] = &[
         "W0362",
         "a backend without capacity beside others with one",
         "Where backends of a service have a capacity, what they cannot take goes to the others. One with a weight and without a capacity takes all that is left when a provider is lost, however much that is.",
+    ),
+    entry(
+        "W0363",
+        "a backend without a price where others have one",
+        "Where backends of a service have a price, one without cannot be compared with them. Say what it costs; 0 where it costs nothing.",
     ),
     entry(
         "W0371",
@@ -653,6 +693,16 @@ pub const CODES: &[Code] = &[
         "W0741",
         "a service that sheds when it loses a provider",
         "At the load of now, what the other backends can take by their declared capacity is less than what would come to them. The rest would be refused with 503 and `Retry-After`, least important classes first.",
+    ),
+    entry(
+        "W0750",
+        "an old price",
+        "The price, or what is said to be left of the commitment, is older than 90 days. Prices change and commitments are used up: what is decided or shown by old ones is wrong, and nobody sees it.",
+    ),
+    entry(
+        "W0751",
+        "a commitment that has ended",
+        "The last day on which the commitment could be used is over. It counts for nothing any more.",
     ),
 ];
 

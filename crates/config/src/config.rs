@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_health::{CheckPolicy, OutlierPolicy};
-use bascule_model::{BackendName, ListenerName, ServiceName};
+use bascule_model::{BackendName, Commitment, EgressPrice, ListenerName, ServiceName};
 use bascule_plan::ServiceFacts;
 use bascule_traffic::spec::ServiceSpec;
 use ipnet::IpNet;
@@ -42,8 +42,12 @@ pub struct Config {
     pub listeners: BTreeMap<ListenerName, Listener>,
     /// Accounts in clouds, by name.
     pub accounts: BTreeMap<String, Account>,
+    /// What was bought beforehand, by name. Each backend is covered by one at most.
+    pub commitments: BTreeMap<String, Commitment>,
     /// What clients ask for, ordered by name; at least one. Their endpoints are those that are written.
     pub services: Vec<Arc<ServiceSpec>>,
+    /// What sending from a backend costs; those of a service are in one currency.
+    pub prices: BTreeMap<(ServiceName, BackendName), EgressPrice>,
     /// What becomes endpoints of a backend beside those.
     pub discover: BTreeMap<(ServiceName, BackendName), Discover>,
     /// Where else the split of a service becomes true, in the order of the file.
@@ -81,7 +85,9 @@ impl PartialEq for Config {
             && self.dns == other.dns
             && self.listeners == other.listeners
             && self.accounts == other.accounts
+            && self.commitments == other.commitments
             && self.services == other.services
+            && self.prices == other.prices
             && self.discover == other.discover
             && self.apply == other.apply
             && self.checks == other.checks

@@ -1,13 +1,13 @@
 //! What a single value may be: one [`Form`] a key, each with the function that reads it and the words that describe it.
 //! A form decides whether a scalar is a value and says how to mend it if not; it knows nothing of other keys.
-//! `form/unit` and `form/whole` have numbers with units, `form/bits` rates of bits, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
+//! `form/unit` and `form/whole` have numbers with units, `form/bits` rates of bits, `form/money` prices, `form/day` dates, `form/address` has addresses, URLs, hosts and paths, `form/advice` what people write
 //! instead.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bascule_health::policy::StatusRange;
-use bascule_model::BasisPoints;
+use bascule_model::{BasisPoints, Currency, Date, Price, Remaining, Volume};
 use bascule_plan::Bounds;
 use bascule_traffic::spec::{EndpointUrl, HostPattern};
 use ipnet::IpNet;
@@ -19,6 +19,8 @@ use crate::{similar, write};
 pub(crate) mod address;
 mod advice;
 pub(crate) mod bits;
+mod day;
+pub(crate) mod money;
 mod path;
 mod plain;
 mod srv;
@@ -60,6 +62,14 @@ pub(crate) enum Form {
     Rate(u32, u32),
     /// Bits a second with unit; both ends included.
     BitRate(u64, u64),
+    /// Money for a GB.
+    Price,
+    /// Bytes that are billed, with unit in powers of 1000; both ends included.
+    Volume(Volume, Volume),
+    /// A volume, or an amount of money.
+    Remaining,
+    /// A day.
+    Date,
     /// A status, or `200-299`.
     Status,
     /// `:8080`, or an address with port; port 0 is any.
@@ -115,6 +125,10 @@ pub(crate) enum Value {
     Bounds(Bounds),
     Rate(u32),
     BitRate(u64),
+    Price(Price, Currency),
+    Volume(Volume),
+    Remaining(Remaining),
+    Date(Date),
     Status(StatusRange),
     Listen(ListenAddress),
     Socket(SocketAddr),
@@ -240,6 +254,12 @@ impl Form {
             Self::PercentRange => unit::percent_range(text).map(Value::Bounds),
             Self::Rate(min, max) => unit::rate(text, min, max).map(Value::Rate),
             Self::BitRate(min, max) => bits::bit_rate(text, min, max).map(Value::BitRate),
+            Self::Price => {
+                money::price(text).map(|(price, currency)| Value::Price(price, currency))
+            }
+            Self::Volume(min, max) => money::volume(text, min, max).map(Value::Volume),
+            Self::Remaining => money::remaining(text).map(Value::Remaining),
+            Self::Date => day::date(text).map(Value::Date),
             Self::Text | Self::File | Self::Name => plain_text(scalar).map(Value::Text),
             Self::Socket => match scalar.core {
                 Core::Integer(port) => address::socket(&format!(":{port}")),

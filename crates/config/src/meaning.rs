@@ -16,9 +16,11 @@ mod balance;
 mod capacity;
 mod checks;
 mod clouds;
+mod commitments;
 mod dns;
 mod limits;
 mod listeners;
+mod prices;
 mod routes;
 mod service;
 
@@ -38,6 +40,8 @@ pub(crate) fn check(root: &Item) -> Vec<Diagnostic> {
     dns::check(root, &mut problems);
     checks::defaults(root, &mut problems);
     clouds::check(root, &mut problems);
+    prices::check(root, &mut problems);
+    commitments::check(root, &mut problems);
     problems
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bascule_model::BasisPoints;
+use bascule_model::{BasisPoints, Currency, Date, Price, Remaining, Volume};
 
 use crate::form::Value;
 use crate::lower::{Field, Item, Lowered};
@@ -162,6 +162,34 @@ impl<'a> Layers<'a> {
     pub(crate) fn bit_rate(self, name: &str) -> Option<u64> {
         match self.value(name) {
             Some(Value::BitRate(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn price(self, name: &str) -> Option<(Price, Currency)> {
+        match self.value(name) {
+            Some(Value::Price(price, currency)) => Some((*price, *currency)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn volume(self, name: &str) -> Option<Volume> {
+        match self.value(name) {
+            Some(Value::Volume(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remaining(self, name: &str) -> Option<Remaining> {
+        match self.value(name) {
+            Some(Value::Remaining(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn date(self, name: &str) -> Option<Date> {
+        match self.value(name) {
+            Some(Value::Date(value)) => Some(*value),
             _ => None,
         }
     }

@@ -25,6 +25,7 @@ use crate::write::literal;
 mod affinity;
 mod balance;
 mod cloud;
+mod price;
 
 /// The configuration as YAML. Reading it gives an equal configuration, given the same files.
 #[must_use]
@@ -70,6 +71,13 @@ pub fn render(config: &Config) -> String {
         out.map("accounts", |out| {
             for (name, account) in &config.accounts {
                 out.map(&literal(name), |out| cloud::account(out, account));
+            }
+        });
+    }
+    if !config.commitments.is_empty() {
+        out.map("commitments", |out| {
+            for (name, commitment) in &config.commitments {
+                out.map(&literal(name), |out| price::commitment(out, commitment));
             }
         });
     }
@@ -285,9 +293,10 @@ fn service(out: &mut Lines, config: &Config, spec: &ServiceSpec) {
     let service = &spec.name;
     out.map("backends", |out| {
         for (name, spec) in &spec.backends {
-            let found = config.discover.get(&(service.clone(), name.clone()));
+            let key = (service.clone(), name.clone());
+            let (price, found) = (config.prices.get(&key), config.discover.get(&key));
             out.map(&literal(name.as_str()), |out| {
-                backend::render(out, spec, found)
+                backend::render(out, spec, price, found)
             });
         }
     });

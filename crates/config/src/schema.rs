@@ -100,6 +100,10 @@ fn of_form(form: Form) -> Value {
         Form::Rise => text("^\\+[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::PercentRange => text("^[0-9]+(\\.[0-9]{1,2})?% *\\.\\. *[0-9]+(\\.[0-9]{1,2})?%$"),
         Form::Rate(..) => text("^[0-9]+/s$"),
+        Form::Price => text("^[0-9]+(\\.[0-9]{1,6})? [A-Z]{3}/GB$"),
+        Form::Volume(..) => text("^([0-9]+(B|kB|MB|GB|TB|PB))+$"),
+        Form::Remaining => text("^(([0-9]+(B|kB|MB|GB|TB|PB))+|[0-9]+(\\.[0-9]{1,6})? [A-Z]{3})$"),
+        Form::Date => text("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
         Form::BitRate(..) => text("^[0-9]+(bit|kbit|Mbit|Gbit|Tbit)/s$"),
         Form::Url => text("^(http|https|h2c)(\\+srv)?://[^/?#@]+$"),
         Form::Path | Form::Prefix | Form::Target => text("^/"),
@@ -164,6 +168,12 @@ pub(crate) fn words(form: Form) -> String {
                 show_bit_rate(max)
             )
         }
+        Form::Price => "price of a GB (10⁹ bytes), such as `0.05 USD/GB`".to_owned(),
+        Form::Volume(min, max) => {
+            format!("volume (B, kB, MB, GB, TB, PB; powers of 1000), {min} to {max}")
+        }
+        Form::Remaining => "volume such as `2PB`, or amount such as `250000 USD`".to_owned(),
+        Form::Date => "date, such as `2026-11-01`".to_owned(),
         Form::Status => "status, or range such as `200-299`".to_owned(),
         Form::Listen => "`:8080`, or address with port".to_owned(),
         Form::Socket => "address with port".to_owned(),

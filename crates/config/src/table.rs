@@ -3,7 +3,7 @@
 //! what they mean together is decided in [`meaning`](crate::meaning). The order is the canonical order.
 //!
 //! Longer than a file should be, as a table is best read in one piece. `table/service` has the services, `table/limits`
-//! the limits of listeners, `table/tls` their TLS.
+//! the limits of listeners, `table/tls` their TLS, `table/price` what sending costs.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::form::{Form, Later};
 mod affinity;
 mod cloud;
 mod limits;
+mod price;
 pub(crate) mod service;
 mod tls;
 
@@ -206,6 +207,13 @@ pub(crate) static ROOT: Shape = Shape {
                 "",
                 Live,
                 "Accounts in clouds, by name. Nothing secret stands here: keys and tokens stay where the cloud's own tools have them.",
+            ),
+            optional(
+                "commitments",
+                Type::Names("commitment", &Type::Map(&price::COMMITMENT), 0),
+                "",
+                Live,
+                "What was bought beforehand and is used up by sending, by name: credits, a volume. Each backend counts against one at most.",
             ),
             required(
                 "services",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bascule_health::{CheckPolicy, OutlierPolicy};
-use bascule_model::{BackendName, ListenerName, ProviderName, ServiceName, Shares};
+use bascule_model::{BackendName, EgressPrice, ListenerName, ProviderName, ServiceName, Shares};
 use bascule_plan::policy::BackendFacts;
 use bascule_plan::{ServiceFacts, ServicePolicy};
 use bascule_traffic::spec::{
@@ -12,7 +12,7 @@ use bascule_traffic::spec::{
     ServiceSpec,
 };
 
-use super::{Builder, check, cloud, policy};
+use super::{Builder, check, cloud, policy, price};
 use crate::config::{Apply, Discover, Listener};
 use crate::form::Value;
 use crate::lower::{Field, Item};
@@ -24,6 +24,7 @@ pub(super) struct Service {
     pub(super) check: CheckPolicy,
     pub(super) outlier: OutlierPolicy,
     pub(super) facts: ServiceFacts,
+    pub(super) prices: BTreeMap<BackendName, EgressPrice>,
     pub(super) discover: BTreeMap<BackendName, Discover>,
     pub(super) apply: Vec<Apply>,
 }
@@ -40,7 +41,8 @@ impl Builder<'_> {
         let layers = Layers::new(Some(&field.item), defaults);
         let own = Layers::only(Some(&field.item));
         let fields = own.get("backends").map(Item::fields).unwrap_or_default();
-        let (mut backends, mut discover) = (BTreeMap::new(), BTreeMap::new());
+        let (mut backends, mut discover, mut prices) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for field in fields {
             let Some(backend) = self.backend(field) else {
                 continue;
@@ -48,6 +50,8 @@ impl Builder<'_> {
             let name = BackendName::parse(&field.name).ok()?;
             let found = Layers::only(Some(&field.item)).inside("discover");
             discover.extend(cloud::discover(found).map(|found| (name.clone(), found)));
+            let price = price::egress(field.item.get("egress_price"));
+            prices.extend(price.map(|price| (name.clone(), price)));
             backends.insert(name, backend);
         }
         if backends.len() < fields.len() {
@@ -98,6 +102,7 @@ impl Builder<'_> {
             check,
             outlier,
             facts,
+            prices,
             discover,
             apply: cloud::apply(own.get("apply")),
         })

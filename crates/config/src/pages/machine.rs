@@ -113,6 +113,12 @@ pub(super) const PAGES: &[Page] = &[
         &["W0733", "E0708"],
     ),
     situation(
+        "E0750",
+        "`as_of: 2062-11-01`, where 2026 was meant.",
+        "Correct the date, or the clock of this machine.",
+        &["W0750"],
+    ),
+    situation(
         "W0701",
         "a name server that answers for IPv4 and fails for IPv6.",
         "Mend the name server; it will fail for the other family some day.",
@@ -225,5 +231,17 @@ pub(super) const PAGES: &[Page] = &[
         "a service of 200 requests a second, with two backends that can take 120 each.",
         "Give the others more capacity, add a backend with `role: standby`, or bring the load down.",
         &["W0740", "E0352"],
+    ),
+    situation(
+        "W0750",
+        "`as_of` of last year, and a contract that was renewed since.",
+        "Look at the contract or the list again, correct the price, and set `as_of` to today.",
+        &["W0751", "E0750"],
+    ),
+    situation(
+        "W0751",
+        "credits of last year, with `period_ends: 2026-03-31`.",
+        "Take the commitment out of the file, or write the one that followed.",
+        &["W0750"],
     ),
 ];

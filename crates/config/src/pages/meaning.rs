@@ -220,6 +220,36 @@ pub(super) const PAGES: &[Page] = &[
         &["E0361", "W0362"],
     ),
     file(
+        "E0363",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Add `price`, or `tiers`; not both.",
+        &["E0364"],
+    ),
+    file(
+        "E0364",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { tiers: [{ up_to: 10TB, price: 0 USD/GB }, { up_to: 50TB, price: 0.085 USD/GB }], as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Let ends ascend, and leave `up_to` out of the last tier and of no other.",
+        &["E0363"],
+    ),
+    file(
+        "E0365",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { price: 0.05 USD/GB, as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\n      oci: { weight: 30, egress_price: { price: 0.0085 EUR/GB, as_of: 2026-11-01 }, endpoints: [\"http://10.1.1.10:8080\"] }\n",
+        "Convert one of them yourself, at the rate you pay.",
+        &["E0363"],
+    ),
+    file(
+        "E0366",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { price: 0.05 USD/GB, as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\ncommitments:\n  credits: { remaining: 250000 USD, as_of: 2026-11-01, period_ends: 2027-03-31, covers: [gcp] }\n",
+        "Name a provider, or a backend as SERVICE/BACKEND.",
+        &["E0367"],
+    ),
+    file(
+        "E0367",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { price: 0.05 USD/GB, as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\ncommitments:\n  credits: { remaining: 250000 USD, as_of: 2026-11-01, period_ends: 2027-03-31, covers: [aws] }\n  volume: { remaining: 2PB, as_of: 2026-11-01, period_ends: 2027-03-31, covers: [meet/aws] }\n",
+        "Take it out of one of the two.",
+        &["E0366"],
+    ),
+    file(
         "E0371",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    balance: { algorithm: maglev }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Add `hash`, such as `hash: { header: x-room }` or `hash: source_ip`; or choose by load: `algorithm: least_request`.",
@@ -308,6 +338,12 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, capacity: { requests: 12000/s }, endpoints: [\"http://10.0.1.10:8080\"] }\n      oci: { weight: 30, endpoints: [\"http://10.1.1.10:8080\"] }\n",
         "Give it a `capacity`, or none of them.",
         &["E0362"],
+    ),
+    file(
+        "W0363",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { price: 0.05 USD/GB, as_of: 2026-11-01 }, endpoints: [\"http://10.0.1.10:8080\"] }\n      oci: { weight: 30, endpoints: [\"http://10.1.1.10:8080\"] }\n",
+        "Give it an `egress_price`, or none of them.",
+        &["W0750"],
     ),
     file(
         "W0371",

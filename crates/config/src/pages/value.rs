@@ -12,7 +12,7 @@ pub(super) const PAGES: &[Page] = &[
     file(
         "E0202",
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    check: { interval: 3 }\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
-        "Add the unit: `3s`, `500ms`, `64KiB`, `10%`, `10/s`. Sizes are powers of 1024; `1MB` of other tools is mostly `1MiB`.",
+        "Add the unit: `3s`, `500ms`, `64KiB`, `10%`, `10/s`, `0.05 USD/GB`. Sizes are powers of 1024; `1MB` of other tools is mostly `1MiB`.",
         &["E0201", "E0203"],
     ),
     file(
@@ -104,5 +104,11 @@ pub(super) const PAGES: &[Page] = &[
         "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http+srv://_http._tcp.media.example.org:8080\"] }\n",
         "Write `http+srv://_http._tcp.media.example.org`, or `http://media.example.org:8080` where addresses are meant.",
         &["E0206", "E0701"],
+    ),
+    file(
+        "E0219",
+        "listen: { web: { address: \":8080\" } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, egress_price: { price: 0.05 USD/GB, as_of: 01.11.2026 }, endpoints: [\"http://10.0.1.10:8080\"] }\n",
+        "Write year, month and day: `2026-11-01`.",
+        &["E0202"],
     ),
 ];

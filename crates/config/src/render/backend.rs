@@ -1,14 +1,20 @@
 //! A backend as text.
 
+use bascule_model::EgressPrice;
 use bascule_traffic::spec::{BackendSpec, Capacity, HostPolicy, Role};
 
-use super::{Lines, balance, cloud};
+use super::{Lines, balance, cloud, price};
 use crate::config::Discover;
 use crate::form::bits::show_bit_rate;
 use crate::write::literal;
 
 /// What it says, as keys.
-pub(super) fn render(out: &mut Lines, spec: &BackendSpec, found: Option<&Discover>) {
+pub(super) fn render(
+    out: &mut Lines,
+    spec: &BackendSpec,
+    price: Option<&EgressPrice>,
+    found: Option<&Discover>,
+) {
     match spec.role {
         Role::Weighted(weight) => out.key("weight", weight.to_string()),
         Role::Standby => out.key("role", "standby"),
@@ -24,6 +30,9 @@ pub(super) fn render(out: &mut Lines, spec: &BackendSpec, found: Option<&Discove
     out.key("host", host);
     if spec.capacity.is_declared() {
         out.map("capacity", |out| capacity(out, spec.capacity));
+    }
+    if let Some(price) = price {
+        out.map("egress_price", |out| price::egress(out, price));
     }
     if !spec.endpoints.is_empty() {
         out.list("endpoints", spec.endpoints.iter().map(balance::endpoint));

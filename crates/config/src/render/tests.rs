@@ -62,7 +62,7 @@ impl Maker {
 
     fn key(&mut self, shape: &Shape, key: &'static Key) -> Option<String> {
         let value = match (shape.id, key.name) {
-            ("configuration", "services" | "listen" | "accounts") | ("services.NAME", "listen" | "match") => {
+            ("configuration", "services" | "listen" | "accounts" | "commitments") | ("services.NAME", "listen" | "match") => {
                 return None;
             }
             // What only makes sense beside another key.
@@ -84,6 +84,7 @@ impl Maker {
             }
             // For all backends of a service, or for none.
             ("services.NAME.backends.NAME", "role" | "weight" | "capacity") => return None,
+            ("services.NAME.backends.NAME", "egress_price") => self.price(),
             // One of the two, at least.
             ("services.NAME.backends.NAME", "endpoints" | "discover") => return None,
             // A hold is no longer than the longest.
@@ -155,6 +156,28 @@ impl Maker {
         }
     }
 
+    /// A flat price or tiers, in the currency of the service.
+    fn price(&mut self) -> String {
+        let price = self.one_of(&[
+            "price: 0.0085 USD/GB",
+            "price: 0 USD/GB, source: \"a: b\"",
+            "tiers: [{ up_to: 10TB, price: 0 USD/GB }, { price: 0.0085 USD/GB }]",
+            "tiers: [{ up_to: 1B, price: 1000 USD/GB }, { up_to: 1500MB, price: 0.000001 USD/GB }, { price: 0 USD/GB }]",
+        ]);
+        format!("{{ {price}, as_of: 2026-11-01 }}")
+    }
+
+    /// One of them at most covers a backend.
+    fn commitments(&mut self, service: &str) -> String {
+        let remaining = self.one_of(&["2PB", "1500GB", "250000.5 USD", "0 USD"]);
+        let covers = self.one_of(&["S/b-1", "S/\"7\", S/b-1"]).replace('"', "");
+        let covers = covers.replace('S', service);
+        let one = format!(
+            "{{ remaining: {remaining}, as_of: 2026-11-01, period_ends: 2027-03-31, covers: [{covers}] }}"
+        );
+        self.one_of(&["{}", &format!("{{ credits: {one} }}")])
+    }
+
     fn apply(&mut self) -> String {
         let one = self.one_of(&[
             "account: o, to: steering-policy/ocid1.x, members: { aws: [a, b c], b-1: [\"7\"] }",
@@ -204,11 +227,11 @@ impl Maker {
                 "\"",
                 "\\n",
             ])),
+            Form::Bool => self.one_of(&["true", "false"]),
             Form::File => {
                 literal(&self.one_of(&["/etc/a.pem", "/tmp/with space: #.pem", "/${X}/ü.pem"]))
             }
             Form::Name => literal(&self.one_of(&["aws", "7", "null", "a_b.c-d", "1e3"])),
-            Form::Bool => self.one_of(&["true", "false"]),
             Form::Version => crate::migrate::VERSION.to_string(),
             Form::Integer(min, max) | Form::IntegerOrAuto(min, max) => {
                 (min + self.rng.below(max - min + 1)).to_string()
@@ -234,6 +257,9 @@ impl Maker {
                 let rate = [min, 25_000_000_000, max][self.below(3)];
                 show_bit_rate(rate)
             }
+            // Made whole, with the key that they are part of.
+            Form::Price | Form::Volume(..) | Form::Remaining => unreachable!("{form:?}"),
+            Form::Date => self.one_of(&["1970-01-01", "2028-02-29"]),
             Form::Status => self.one_of(&["200", "\"204\"", "200-299"]),
             Form::Listen | Form::Socket => literal(&format!(
                 "127.0.{}.{}:{}",
@@ -241,12 +267,7 @@ impl Maker {
                 1 + n % 250,
                 1 + self.below(65_000)
             )),
-            Form::Url => literal(&match self.below(4) {
-                0 => format!("http://10.0.{}.{}:8080", n / 250, n % 250),
-                1 => format!("h2c://[fd00::{n:x}]:80"),
-                2 => format!("https+srv://_e{n}._tcp.example.org"),
-                _ => format!("https://e{n}.example.org"),
-            }),
+            Form::Url => literal(&self.url(n)),
             Form::Network => literal(&self.one_of(&["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"])),
             Form::Host => literal(&format!("{}h{n}.example.org", self.one_of(&["", "*."]))),
             Form::Authority => {
@@ -259,6 +280,15 @@ impl Maker {
             Form::Wire(..) => literal(&self.one_of(&["PING\r\n", "ok", "\u{0}ü\u{7f}", "${X}"])),
             Form::Target => literal(&self.one_of(&["/", "/healthz", "/h?x=1&y=2", "/a%20b"])),
             Form::Choice(words, _) => self.one_of(words),
+        }
+    }
+
+    fn url(&mut self, n: u32) -> String {
+        match self.below(4) {
+            0 => format!("http://10.0.{}.{}:8080", n / 250, n % 250),
+            1 => format!("h2c://[fd00::{n:x}]:80"),
+            2 => format!("https+srv://_e{n}._tcp.example.org"),
+            _ => format!("https://e{n}.example.org"),
         }
     }
 
@@ -334,10 +364,11 @@ impl Maker {
         }
         let (listeners, services) = (listeners.join(", "), services.join(", "));
         let accounts = self.accounts();
+        let commitments = self.commitments(&format!("s{}", self.number));
         root.replacen(
             '{',
             &format!(
-                "{{ listen: {{ {listeners} }}, accounts: {accounts}, services: {{ {services} }},"
+                "{{ listen: {{ {listeners} }}, accounts: {accounts}, commitments: {commitments}, services: {{ {services} }},"
             ),
             1,
         )

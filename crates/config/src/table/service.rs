@@ -594,78 +594,82 @@ static SESSION: Shape = Shape {
     )
 };
 
-static BACKEND: Shape = Shape {
-    later: &[later("egress_price", "prices of egress")],
-    ..shape(
-        "a backend",
-        "services.NAME.backends.NAME",
-        &[
-            optional(
-                "weight",
-                Type::Value(Form::Integer(0, 1_000_000)),
-                "",
-                Live,
-                "Its part, relative to the others; weights are normalised to shares that sum to exactly 100 %. 0 is off. Needed without `role: standby`.",
-            ),
-            optional(
-                "role",
-                Type::Value(Form::Choice(&["standby"], &[])),
-                "",
-                Live,
-                "`standby`: no weight, no share in normal rows; may receive by a shift, and what the others cannot take.",
-            ),
-            optional(
-                "provider",
-                Type::Value(Form::Name),
-                "the backend's name",
-                Live,
-                "Who runs it: what can be lost together.",
-            ),
-            optional(
-                "region",
-                Type::Value(Form::Text),
-                "",
-                Live,
-                "Where it stands; for display.",
-            ),
-            optional(
-                "host",
-                Type::Value(Form::Choice(&["preserve", "endpoint"], &[])),
-                "preserve",
-                Live,
-                "The `Host` sent upstream: the client's, or the endpoint's own name and port.",
-            ),
-            optional(
-                "capacity",
-                Type::Map(&CAPACITY),
-                "no limit",
-                Live,
-                "What it can take with all of its endpoints, from this process. More is never sent: it goes to the others, then to standby backends; what fits nowhere is refused with 503 and `Retry-After`. Services that name the same endpoint share it.",
-            ),
-            optional(
-                "endpoints",
-                Type::List(&Type::Either(Form::Url, &ENDPOINT), 1),
-                "those that `discover` finds",
-                Live,
-                "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints, up to 1000. `http+srv://_http._tcp.NAME` takes them from SRV records, with port, weight and priority: the lowest priority that is not all down serves.",
-            ),
-            optional(
-                "discover",
-                Type::Map(&super::cloud::DISCOVER),
-                "none",
-                Live,
-                "Where in a cloud its endpoints are found, beside those that are written. What runs there is an endpoint, in its own zone. What stops or is gone gets nothing new; what it has in hand goes on.",
-            ),
-            optional(
-                "ca_file",
-                FILE,
-                "the public roots",
-                Live,
-                "PEM file of the roots trusted for its `https` endpoints, instead of the public ones.",
-            ),
-        ],
-    )
-};
+static BACKEND: Shape = shape(
+    "a backend",
+    "services.NAME.backends.NAME",
+    &[
+        optional(
+            "weight",
+            Type::Value(Form::Integer(0, 1_000_000)),
+            "",
+            Live,
+            "Its part, relative to the others; weights are normalised to shares that sum to exactly 100 %. 0 is off. Needed without `role: standby`.",
+        ),
+        optional(
+            "role",
+            Type::Value(Form::Choice(&["standby"], &[])),
+            "",
+            Live,
+            "`standby`: no weight, no share in normal rows; may receive by a shift, and what the others cannot take.",
+        ),
+        optional(
+            "provider",
+            Type::Value(Form::Name),
+            "the backend's name",
+            Live,
+            "Who runs it: what can be lost together.",
+        ),
+        optional(
+            "region",
+            Type::Value(Form::Text),
+            "",
+            Live,
+            "Where it stands; for display.",
+        ),
+        optional(
+            "host",
+            Type::Value(Form::Choice(&["preserve", "endpoint"], &[])),
+            "preserve",
+            Live,
+            "The `Host` sent upstream: the client's, or the endpoint's own name and port.",
+        ),
+        optional(
+            "capacity",
+            Type::Map(&CAPACITY),
+            "no limit",
+            Live,
+            "What it can take with all of its endpoints, from this process. More is never sent: it goes to the others, then to standby backends; what fits nowhere is refused with 503 and `Retry-After`. Services that name the same endpoint share it.",
+        ),
+        optional(
+            "egress_price",
+            Type::Map(&super::price::EGRESS),
+            "none",
+            Live,
+            "What sending from it to clients costs. A GB is 10⁹ bytes, a TB 1000 GB, a PB 1000 TB. All prices of a service are in one currency.",
+        ),
+        optional(
+            "endpoints",
+            Type::List(&Type::Either(Form::Url, &ENDPOINT), 1),
+            "those that `discover` finds",
+            Live,
+            "URLs with address or host name: `http`, `https`, or `h2c` for HTTP/2 in clear text; or maps, where there is more to say. All addresses of a name are endpoints, up to 1000. `http+srv://_http._tcp.NAME` takes them from SRV records, with port, weight and priority: the lowest priority that is not all down serves.",
+        ),
+        optional(
+            "discover",
+            Type::Map(&super::cloud::DISCOVER),
+            "none",
+            Live,
+            "Where in a cloud its endpoints are found, beside those that are written. What runs there is an endpoint, in its own zone. What stops or is gone gets nothing new; what it has in hand goes on.",
+        ),
+        optional(
+            "ca_file",
+            FILE,
+            "the public roots",
+            Live,
+            "PEM file of the roots trusted for its `https` endpoints, instead of the public ones.",
+        ),
+    ],
+);
 
 static ENDPOINT: Shape = shape(
     "an endpoint",

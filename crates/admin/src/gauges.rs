@@ -12,7 +12,7 @@ use crate::api::Measured;
 use crate::picture::{Picture, losses};
 
 /// Those that not every service has, and that nobody else sets: what has no reason left is gone.
-const SOMETIMES: [&str; 7] = [
+const SOMETIMES: [&str; 8] = [
     names::FAIL_OPEN,
     names::AFFINITY_MAP,
     names::BREAKERS_OPEN,
@@ -20,6 +20,7 @@ const SOMETIMES: [&str; 7] = [
     names::UTILIZATION,
     names::FAILOVER_UTILIZATION,
     names::FAILOVER_SHED,
+    names::PRICE_AGE,
 ];
 
 /// Sets all of them.
@@ -32,6 +33,7 @@ pub(crate) fn set(picture: &Picture<'_>) {
         for service in &picture.snapshot.services {
             set_service(picture, service);
         }
+        set_prices(picture);
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^52")]
         gauge!(names::EDGE_REVISION).set(picture.confirmed.revision.0 as f64);
     });
@@ -114,6 +116,24 @@ fn set_capacity(service: &Service) {
             gauge!(names::FAILOVER_UTILIZATION, &labels).set(ratio);
         }
         gauge!(names::FAILOVER_SHED, &labels).set(loss.shed / 100.0);
+    }
+}
+
+/// How old prices are. Only of backends that have one.
+fn set_prices(picture: &Picture<'_>) {
+    let config = &picture.running.config;
+    for ((service, backend), price) in &config.prices {
+        let spec = config.service(service);
+        let Some(spec) = spec.and_then(|spec| spec.backends.get(backend)) else {
+            continue;
+        };
+        let labels = [
+            ("service", service.to_string()),
+            ("backend", backend.to_string()),
+            ("provider", spec.provider.to_string()),
+        ];
+        let age = picture.now.since(price.as_of.begins());
+        gauge!(names::PRICE_AGE, &labels).set(age.as_secs_f64());
     }
 }
 

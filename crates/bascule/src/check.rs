@@ -1,5 +1,5 @@
 //! Is it fit? What `bascule check` and `config validate --online` look at: the machine (`host`), the files of a
-//! configuration (`files`), its endpoints (`online`) and its accounts in clouds (`clouds`) from here, and the running process (`running`). Everything found is a
+//! configuration (`files`), the age of its prices (`prices`), its endpoints (`online`) and its accounts in clouds (`clouds`) from here, and the running process (`running`). Everything found is a
 //! [`Finding`] with a code that `bascule help` explains. It must never change anything: what it binds or connects to is let
 //! go at once, and a question that cannot be answered is said to be open.
 
@@ -13,6 +13,7 @@ pub(crate) mod host;
 pub(crate) mod online;
 pub(crate) mod peer;
 pub(crate) mod ports;
+pub(crate) mod prices;
 pub(crate) mod running;
 
 pub(crate) use finding::{Finding, Group, Level, Report};

@@ -14,6 +14,7 @@ pub(crate) mod explain;
 mod follow;
 mod history;
 mod output;
+mod prices;
 mod reference;
 mod running;
 #[cfg(test)]
@@ -103,6 +104,7 @@ fn with_runtime(command: Command, global: &Global, out: &mut Output) -> CliResul
             Command::Config(command) => config::run(&command, global, out).await,
             Command::Check(args) => check::run(&args, global, out).await,
             Command::Explain(args) => explain::run(&args, global, out).await,
+            Command::Prices(command) => prices::run(&command, global, out).await,
             Command::SupportDump(args) => dump::run(&args, global, out).await,
             command => ask(command, &mut Session::open(global, out)?).await,
         }

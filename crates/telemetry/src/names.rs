@@ -252,6 +252,8 @@ metrics! {
         "Failed look-ups of a host name or SRV name, those of its targets included; the last addresses stay in use.";
     RESOLVE_SUCCESS_TIME, Gauge, "bascule_resolve_last_success_timestamp_seconds", "seconds", &[open("host")], &[],
         "When the host name or SRV name was last looked up with success.";
+    PRICE_AGE, Gauge, "bascule_price_age_seconds", "seconds", HOLDER, &[],
+        "How long ago the price of a backend was true, by the `as_of` of the configuration; 0 where that is still to come.";
     DISCOVERY_INSTANCES, Gauge, "bascule_discovery_instances", "", &[open("account"), open("source")], &[],
         "Instances that run in a source of a cloud, by its last good answer.";
     DISCOVERY_FAILURES, Counter, "bascule_discovery_failures_total", "",

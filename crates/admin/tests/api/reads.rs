@@ -1,7 +1,7 @@
 //! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
 
 use bascule_health::{AgentDown, AgentState};
-use bascule_model::BasisPoints;
+use bascule_model::{BasisPoints, Timestamp};
 use bascule_telemetry::names;
 use bascule_traffic::Gate;
 use bascule_traffic::explain::Sight;
@@ -323,6 +323,30 @@ fn probes_and_metrics_need_no_credentials() {
         let answer = site.get(To::Metrics, "/readyz").await;
         assert_eq!((answer.status, answer.text.as_str()), (503, "stopping\n"));
         assert_eq!(site.get(To::Metrics, "/v1/status").await.status, 404);
+    });
+}
+
+#[test]
+fn the_age_of_a_price_is_counted_from_the_day_it_is_of_and_a_backend_without_one_has_none() {
+    with_site(async |site| {
+        let metrics = site.get(To::Metrics, "/metrics").await.text;
+        let lines = metrics.lines();
+        let ages: Vec<&str> = lines
+            .filter_map(|line| line.strip_prefix("bascule_price_age_seconds"))
+            .collect();
+        let [age] = ages.as_slice() else {
+            panic!("{metrics}");
+        };
+        let (labels, seconds) = age.split_once("} ").unwrap();
+        assert!(same_series(
+            &format!("x{labels}}} 1"),
+            "x{service=\"meet\",backend=\"aws\",provider=\"aws\"} 1"
+        ));
+        // The world's price is of the second day of 1970, so that its age is the clock less one day.
+        let counted = seconds.parse::<f64>().unwrap() + 86_400.0;
+        let since = bascule_telemetry::clock::wall().since(Timestamp::from_millis(0));
+        let now = since.as_secs_f64();
+        assert!(counted <= now && counted > 1.7e9, "{counted} {now}");
     });
 }
 

@@ -17,9 +17,9 @@ use bascule_control::discover::Board;
 use bascule_control::{Confirmed, Recorded, StoreError};
 use bascule_health::{AgentState, CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
-    AdminState, AdminTarget, BackendName, BackendSignal, EndpointId, FailureClass, Histogram,
-    ListenerName, ObservedState, ProviderName, Revision, Scheme, ServiceName, Shares, TargetRow,
-    Targets, Timestamp,
+    AdminState, AdminTarget, BackendName, BackendSignal, Currency, Date, EgressPrice, EndpointId,
+    FailureClass, Histogram, ListenerName, ObservedState, Price, ProviderName, Revision, Scheme,
+    ServiceName, Shares, TargetRow, Targets, Tiers, Timestamp,
 };
 use bascule_plan::view::{
     Accepted, AdminEntry, EvacuationPhase, EvacuationView, HistoryEntry, OverrideView, Proof,
@@ -554,6 +554,8 @@ impl FakeConfig {
             accounts: BTreeMap::new(),
             discover: BTreeMap::new(),
             apply: BTreeMap::new(),
+            commitments: BTreeMap::new(),
+            prices: BTreeMap::from([price_of_aws()]),
             state_dir: None,
             zone: None,
             dns: Dns::default(),
@@ -593,6 +595,17 @@ impl FakeConfig {
         });
         self.running.store(Arc::new(running));
     }
+}
+
+/// As it was on the second day that there is.
+fn price_of_aws() -> ((ServiceName, BackendName), EgressPrice) {
+    let price = EgressPrice {
+        currency: Currency::parse("USD").unwrap(),
+        tiers: Tiers::flat(Price::from_micros(50_000)),
+        as_of: Date::new(1970, 1, 2).unwrap(),
+        source: None,
+    };
+    (("meet".parse().unwrap(), "aws".parse().unwrap()), price)
 }
 
 fn wrong(file: &str, text: &str) -> Diagnostics {

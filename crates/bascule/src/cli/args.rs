@@ -10,8 +10,10 @@ use clap_complete::Shell;
 use super::values::{self, DurationArg, ShareArg, TargetArg};
 
 mod config;
+mod prices;
 
 pub(crate) use config::{CheckArgs, ConfigCommand, DiffArgs, DumpArgs, ValidateArgs};
+pub(crate) use prices::{PricesArgs, PricesCommand};
 
 const AFTER_HELP: &str = "Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · \
     4 unreachable · 5 conflict: the state moved · 6 refused by a safety rule · 7 a check found a problem · \
@@ -158,6 +160,9 @@ pub(crate) enum Command {
     Offline(AdminArgs),
     /// Why a backend has the share it has, factor by factor; or what would become of a request.
     Explain(ExplainArgs),
+    /// What sending costs, by the configuration.
+    #[command(subcommand)]
+    Prices(PricesCommand),
     /// Everything that changed, with who and why, as it happens.
     Events(EventsArgs),
     /// Print a completion script for a shell.

@@ -13,7 +13,8 @@ use super::session::Session;
 use super::text::plural;
 use crate::check::host::Whose;
 use crate::check::{
-    Finding, Group, Level, Report, Subject, clouds, files, host, online, peer, ports, running,
+    Finding, Group, Level, Report, Subject, clouds, files, host, online, peer, ports, prices,
+    running,
 };
 
 /// Does it.
@@ -95,10 +96,9 @@ async fn report(
     let whose = process.map_or(Whose::Own, |process| process.whose);
     let mut machine = host::look(&subject, whose);
     machine.extend(ports::look(&loaded.config, status));
-    let mut groups = vec![
-        Group::new("host", machine),
-        Group::new("config", files::look(&subject, &loaded.warnings)),
-    ];
+    let mut file = files::look(&subject, &loaded.warnings);
+    file.extend(prices::look(&subject));
+    let mut groups = vec![Group::new("host", machine), Group::new("config", file)];
     groups.extend(online::look(&loaded.config, subject.now).await);
     groups.extend(clouds::look(&loaded.config, &source).await);
     match look {

@@ -4,6 +4,7 @@
 
 pub mod buckets;
 pub mod date;
+pub mod dns;
 pub mod egress;
 pub mod endpoint;
 pub mod hash;
@@ -20,6 +21,7 @@ pub mod time;
 
 pub use buckets::{BUCKETS, BucketMap};
 pub use date::Date;
+pub use dns::RecordType;
 pub use egress::{Commitment, Covered, EgressPrice, Remaining, Tiers};
 pub use endpoint::{EndpointId, Scheme};
 pub use histogram::Histogram;

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bascule_model::BackendName;
-use bascule_provider::port::{Numbers, Settings, Unit};
+pub use bascule_model::dns::RecordType;
+use bascule_model::dns::canonical;
+use bascule_provider::port::{Answers, Numbers, Settings, Unit};
 use bascule_provider::{Apply, Call, Error, Kind};
 use bascule_telemetry::clock;
 
@@ -40,37 +42,6 @@ const POLLS_MAX: u32 = 120;
 
 /// Between two such questions.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// The type of the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordType {
-    /// IPv4 addresses.
-    A,
-    /// IPv6 addresses.
-    Aaaa,
-    /// One other name.
-    Cname,
-}
-
-impl RecordType {
-    /// As DNS writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Aaaa => "AAAA",
-            Self::Cname => "CNAME",
-        }
-    }
-
-    fn fits(self, values: &[String]) -> bool {
-        match self {
-            Self::A => values.iter().all(|value| value.parse::<Ipv4Addr>().is_ok()),
-            Self::Aaaa => values.iter().all(|value| value.parse::<Ipv6Addr>().is_ok()),
-            Self::Cname => values.len() <= 1,
-        }
-    }
-}
 
 /// Which records.
 #[derive(Debug, Clone)]
@@ -110,7 +81,7 @@ impl WeightedRecords {
         let kind = spec.kind.as_str();
         let actuator = format!("route53/{}/{}/{kind}", spec.zone, spec.name);
         for (backend, values) in &spec.members {
-            if !spec.kind.fits(values) {
+            if !fits(spec.kind, values) {
                 return Err(Error::new(Kind::Invalid, CHANGE, actuator)
                     .detail(format!(
                         "{values:?} of {backend} is no record of type {kind}"
@@ -197,7 +168,29 @@ impl WeightedRecords {
             Some((record.id.as_deref()?, weight))
         });
         let ids = self.spec.members.keys().map(|name| (name, name.as_str()));
-        settings(records::version(records), weighted, ids)
+        Settings {
+            dns: self.answers(records),
+            ..settings(records::version(records), weighted, ids)
+        }
+    }
+
+    /// What each record answers, by its `SetIdentifier`. An alias answers what it points at, which is not known here.
+    fn answers(&self, records: &[Record]) -> Answers {
+        let mut answers = Answers {
+            kind: Some(self.spec.kind),
+            ..Answers::default()
+        };
+        for record in records.iter().filter(|record| !record.is_alias) {
+            let Some(id) = record.id.as_deref() else {
+                continue;
+            };
+            let values = record.values.iter().map(|value| canonical(value)).collect();
+            match self.spec.members.get_key_value(id) {
+                Some((name, _)) => drop(answers.members.insert(name.clone(), values)),
+                None => drop(answers.foreign.insert(id.to_owned(), values)),
+            }
+        }
+        answers
     }
 
     async fn set(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {
@@ -299,8 +292,16 @@ impl Apply for WeightedRecords {
     }
 }
 
+/// Whether these are values of a record of this type.
+fn fits(kind: RecordType, values: &[String]) -> bool {
+    match kind {
+        RecordType::A => values.iter().all(|value| value.parse::<Ipv4Addr>().is_ok()),
+        RecordType::Aaaa => values.iter().all(|value| value.parse::<Ipv6Addr>().is_ok()),
+        RecordType::Cname => values.len() <= 1,
+    }
+}
+
 /// Whether two values say the same: names do not care for case and a last dot.
 fn same(one: &str, other: &str) -> bool {
-    let bare = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
-    bare(one) == bare(other)
+    canonical(one) == canonical(other)
 }

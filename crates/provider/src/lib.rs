@@ -2,11 +2,12 @@
 //! split true outside the own edges ([`Apply`]). Beside the port stands what every cloud needs and none should build again:
 //! [`held`] keeps the last good set, [`pace`] keeps the rate that an account allows, [`round`] turns shares into an actuator's
 //! numbers, [`drive`] brings an actuator to a row and proves that it is there, [`patience`] waits for what a cloud has not done
-//! yet. Nothing here knows a cloud; each has a crate of
-//! its own (`provider-oci`, `provider-aws`). No decision about shares is taken here. Read [`port`] first.
+//! yet, [`heard`] says whether DNS answers as an actuator's numbers say. Nothing here knows a cloud; each has a crate of its own
+//! (`provider-oci`, `provider-aws`). No decision about shares is taken here. Read [`port`] first.
 
 pub mod drive;
 pub mod error;
+pub mod heard;
 pub mod held;
 pub mod pace;
 pub mod patience;

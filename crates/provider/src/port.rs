@@ -2,7 +2,7 @@
 //! a [`Discover`] is one source of endpoints (a pool, a target group), an [`Apply`] is one actuator (a record set, a backend
 //! set). All calls are made by the control plane, never on the request path, and one at a time for each object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{BackendName, Timestamp};
+use bascule_model::{BackendName, RecordType, Timestamp};
 
 use crate::Error;
 
@@ -183,7 +183,24 @@ pub struct Settings {
     pub members: BTreeMap<BackendName, Member>,
     /// What else is there that is not ours to set, by name: it gets a part of the traffic that no share speaks of.
     pub foreign: BTreeMap<String, u32>,
+    /// What DNS answers for them, where the actuator is DNS.
+    pub dns: Answers,
 }
+
+/// What DNS answers for what is set. One that is not here has answers of its own that are not known: an alias, or a record that
+/// is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Answers {
+    /// The type of record that is asked for; `None`: the actuator is not DNS, or its answers are not all of one type.
+    pub kind: Option<RecordType>,
+    /// Those of each member.
+    pub members: BTreeMap<BackendName, Values>,
+    /// Those of what is not ours to set.
+    pub foreign: BTreeMap<String, Values>,
+}
+
+/// The values of a record, each as [`canonical`](bascule_model::dns::canonical) writes it.
+pub type Values = BTreeSet<String>;
 
 /// One member of an actuator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,5 +1,6 @@
 //! Weighted records: the laws of all actuators, and what Route 53 has of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -411,5 +412,35 @@ async fn requests_are_the_golden_ones_and_pages_are_read_to_the_end() {
             raw("oci", 2, OCI),
             raw("oci", 5, OCI)
         )
+    );
+}
+
+#[tokio::test]
+async fn what_dns_answers_is_read_with_the_weights_and_an_alias_has_no_values() {
+    let rig = start().await;
+    rig.change("CREATE", &weighted("old", 5, "203.0.113.1"));
+    let records = rig.records();
+    let wanted = numbers(Setting::Weight(7), Setting::Weight(3));
+    set(&records, &wanted).await.unwrap();
+    let dns = records.read().await.unwrap().dns;
+    assert_eq!(dns.kind, Some(RecordType::A));
+    let values = |value: &str| BTreeSet::from([value.to_owned()]);
+    let ours = [(backend("aws"), values(AWS)), (backend("oci"), values(OCI))];
+    assert_eq!(dns.members, ours.into());
+    assert_eq!(
+        dns.foreign,
+        [("old".to_owned(), values("203.0.113.1"))].into()
+    );
+    // What another tool has put there in place of ours counts, not what is configured.
+    let target = json!({ "HostedZoneId": "Z2", "DNSName": "lb.example.net.", "EvaluateTargetHealth": false });
+    let alias = json!({
+        "Name": NAME, "Type": "A", "SetIdentifier": "oci", "Weight": 3, "AliasTarget": target,
+    });
+    rig.change("UPSERT", &alias);
+    rig.change("UPSERT", &weighted("aws", 7, "203.0.113.2"));
+    let dns = records.read().await.unwrap().dns;
+    assert_eq!(
+        dns.members,
+        [(backend("aws"), values("203.0.113.2"))].into()
     );
 }

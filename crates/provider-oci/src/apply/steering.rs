@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bascule_model::BackendName;
-use bascule_provider::port::{Member, Numbers, Setting, Settings, Unit};
+use bascule_model::dns::canonical;
+use bascule_model::{BackendName, RecordType};
+use bascule_provider::port::{Answers, Member, Numbers, Setting, Settings, Unit};
 use bascule_provider::{Apply, Call, Error, Kind};
 use serde_json::{Value, json};
 
@@ -115,7 +116,30 @@ impl SteeringPolicy {
                 })
                 .or_insert(Member { setting, size: 1 });
         }
+        settings.dns = self.answers(policy);
         Ok(settings)
+    }
+
+    /// What each answer says, by the member that has its name.
+    fn answers(&self, policy: &Policy) -> Answers {
+        let kinds: BTreeSet<&str> = policy.values().map(|(_, kind, _)| kind).collect();
+        let mut kinds = kinds.into_iter();
+        let mut answers = Answers {
+            kind: match (kinds.next(), kinds.next()) {
+                (Some(kind), None) => RecordType::parse(kind),
+                _ => None,
+            },
+            ..Answers::default()
+        };
+        for (answer, _, value) in policy.values() {
+            let mut members = self.members.iter();
+            let values = match members.find(|(_, names)| names.contains(answer)) {
+                Some((member, _)) => answers.members.entry(member.clone()).or_default(),
+                None => answers.foreign.entry(answer.to_owned()).or_default(),
+            };
+            values.insert(canonical(value));
+        }
+        answers
     }
 
     async fn change(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {

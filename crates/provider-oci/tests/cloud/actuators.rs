@@ -1,10 +1,10 @@
 //! What actuators of OCI do beyond what every cloud keeps: what is not theirs stays, what they do not know they leave alone,
 //! and the official SDK sees what they wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bascule_model::BackendName;
-use bascule_provider::port::{Member, Numbers, Setting};
+use bascule_model::{BackendName, RecordType};
+use bascule_provider::port::{Answers, Member, Numbers, Setting};
 use bascule_provider::{Apply, Error, Kind};
 use bascule_provider_oci::{Layer, Machines, SetActuator, SteeringPolicy};
 use bascule_testkit::oci::{Balancer, Fault};
@@ -94,6 +94,33 @@ async fn the_official_sdk_sees_what_was_written_and_that_the_rest_is_as_it_was()
         .collect();
     assert_eq!(weights, [("oci", 200), ("aws", 0), ("old", 1)]);
     assert_eq!(answers[0].rdata, "192.0.2.1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_dns_answers_is_read_with_the_weights_of_a_policy() {
+    let world = World::new();
+    furnish(&world);
+    let steering = policy(&world, &[("oci", &["oci"]), ("aws", &["aws"])]);
+    let values = |value: &str| BTreeSet::from([value.to_owned()]);
+    let wanted = Answers {
+        kind: Some(RecordType::A),
+        members: [
+            (name("oci"), values("192.0.2.1")),
+            (name("aws"), values("192.0.2.2")),
+        ]
+        .into(),
+        foreign: [("old".to_owned(), values("192.0.2.3"))].into(),
+    };
+    assert_eq!(steering.read().await.unwrap().dns, wanted);
+    // One type is asked for: of answers of two there is none that all can give.
+    let path = format!("/20180115/steeringPolicies/{POLICY}");
+    edit(&world, &path, |policy| {
+        policy["answers"][0]["rtype"] = "CNAME".into();
+        policy["answers"][0]["rdata"] = "LB.Example.net.".into();
+    });
+    let dns = steering.read().await.unwrap().dns;
+    assert_eq!(dns.kind, None);
+    assert_eq!(dns.members["oci"], values("lb.example.net"));
 }
 
 /// Changes what is there, as a person would.

@@ -334,13 +334,13 @@ async fn what_another_tool_changed_is_set_again_or_left_by_policy() {
 fn what_goes_to_others_is_told() {
     let member = |setting, size| Member { setting, size };
     let settings = Settings {
-        version: String::new(),
         members: [
             ("aws".parse().unwrap(), member(Some(Setting::Weight(10)), 3)),
             ("oci".parse().unwrap(), member(Some(Setting::Off), 2)),
         ]
         .into(),
         foreign: [("old".to_owned(), 10)].into(),
+        ..Settings::default()
     };
     assert_eq!(settings.foreign_part().get(), 2_500);
 }

@@ -67,6 +67,14 @@ impl Policy {
         })
     }
 
+    /// What each answer says: its name, the type of its record, and its value.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.answers.iter().filter_map(|answer| {
+            let (name, kind) = (text(answer, "name")?, text(answer, "rtype")?);
+            Some((name, kind, text(answer, "rdata")?))
+        })
+    }
+
     /// Gives an answer a weight, 0 for off; says whether there is one of this name.
     pub(super) fn set(&mut self, name: &str, weight: u32) -> bool {
         let mut answers = self.answers.iter_mut();

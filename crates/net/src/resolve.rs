@@ -1,8 +1,9 @@
 //! Host names and SRV names of endpoints, watched: each is looked up again when its TTL ends, and whoever listens gets the
 //! whole set of its addresses whenever that set changes. A look-up that fails never takes an address away: the last ones stay
 //! until a new answer comes. What an answer means is decided in [`known`] and [`srv`]; how it is asked for is in [`lookup`];
-//! [`follow`] asks again and again, [`once`] asks once.
+//! [`follow`] asks again and again, [`once`] asks once. [`ask`] is another thing: it hears what the name servers of a zone answer.
 
+mod ask;
 mod follow;
 mod known;
 mod lookup;
@@ -20,6 +21,7 @@ use bascule_telemetry::spawn;
 use bascule_telemetry::spawn::AbortOnDrop;
 use tokio::sync::{mpsc, watch};
 
+pub use ask::{Asked, Question, ask};
 use follow::follow;
 use lookup::Lookups;
 pub use once::{Looked, LookedSrv, once, once_srv};

@@ -1,5 +1,5 @@
 //! A name server that says what the test wants: addresses of hosts and records of SRV names, with or without the addresses
-//! of their targets beside, or a refusal. Over UDP it answers what fits into a datagram and says that the rest is cut off
+//! of their targets beside, records that are drawn by weight, or a refusal. Over UDP it answers what fits into a datagram and says that the rest is cut off
 //! (RFC 1035 §4.2.1); over TCP it answers all. What is not known does not exist. Every answer lives no time at all.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,11 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::thread;
+
+mod weighted;
+
+use weighted::Draw;
+pub use weighted::Weighted;
 
 /// The longest answer in a datagram, as most servers have it.
 const DATAGRAM_MAX: usize = 1_232;
@@ -50,6 +55,7 @@ struct Zone {
     hosts: BTreeMap<String, Vec<IpAddr>>,
     services: BTreeMap<String, Vec<SrvEntry>>,
     aliases: BTreeMap<String, String>,
+    drawn: BTreeMap<String, Draw>,
     with_addresses: bool,
     refusal: Option<ResponseCode>,
     asked: Asked,
@@ -115,6 +121,22 @@ impl NameServer {
     pub fn set_alias(&self, name: &str, of: &str) {
         let mut zone = lock(&self.zone);
         zone.aliases.insert(name.to_owned(), of.to_owned());
+    }
+
+    /// Each answer of a name is one of these records from now on, drawn by weight from a seed.
+    pub fn set_weighted(&self, name: &str, seed: u64, records: Vec<Weighted>) {
+        self.set_drawn(name, seed, move || records.clone());
+    }
+
+    /// As [`set_weighted`](Self::set_weighted), of records that are asked for with each question: those of a pretended cloud.
+    pub fn set_drawn(
+        &self,
+        name: &str,
+        seed: u64,
+        records: impl FnMut() -> Vec<Weighted> + Send + 'static,
+    ) {
+        let mut zone = lock(&self.zone);
+        zone.drawn.insert(name.to_owned(), Draw::new(seed, records));
     }
 
     /// Whether the addresses of targets come with the records of an SRV name.
@@ -224,6 +246,7 @@ impl Zone {
         let query = question.queries.first().context("a question")?.clone();
         let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
         answer.metadata.recursion_available = true;
+        answer.metadata.authoritative = true;
         let name = query.name().to_string().to_lowercase();
         let mut name = name.trim_end_matches('.').to_owned();
         let mut owner = query.name().clone();
@@ -237,11 +260,12 @@ impl Zone {
         self.asked.addresses += usize::from(matches!(kind, RecordType::A | RecordType::AAAA));
         let exists = self.hosts.get(&name).is_some_and(|all| !all.is_empty())
             || self.services.get(&name).is_some_and(|all| !all.is_empty());
-        match self.refusal {
-            Some(code) => answer.metadata.response_code = code,
-            None if !exists => answer.metadata.response_code = ResponseCode::NXDomain,
-            None if kind == RecordType::SRV => self.service(&name, &owner, &mut answer)?,
-            None => answer.answers.extend(self.addresses(&name, &owner, kind)),
+        match (self.refusal, self.drawn.get_mut(&name)) {
+            (Some(code), _) => answer.metadata.response_code = code,
+            (None, Some(drawn)) => answer.answers.extend(drawn.answer(&owner, kind)?),
+            (None, None) if !exists => answer.metadata.response_code = ResponseCode::NXDomain,
+            (None, None) if kind == RecordType::SRV => self.service(&name, &owner, &mut answer)?,
+            (None, None) => answer.answers.extend(self.addresses(&name, &owner, kind)),
         }
         answer.queries = vec![query];
         Ok(answer)

@@ -18,6 +18,7 @@ mod life_of_a_request;
 mod life_of_a_shift;
 mod loss;
 mod names;
+mod onboard;
 mod overload;
 mod reload;
 mod retries;

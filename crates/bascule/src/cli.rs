@@ -15,6 +15,7 @@ mod follow;
 mod history;
 mod output;
 mod prices;
+mod provider;
 mod reference;
 mod running;
 #[cfg(test)]
@@ -116,6 +117,7 @@ async fn ask(command: Command, session: &mut Session<'_>) -> CliResult {
     match command {
         Command::Status(args) => status::run(session, &args).await,
         Command::Shift(args) => shift::shift(session, &args).await,
+        Command::Provider(command) => provider::run(session, &command).await,
         Command::Pause(args) => running::run(session, &args, Verb::Pause).await,
         Command::Resume(args) => running::run(session, &args, Verb::Resume).await,
         Command::Abort(args) => running::run(session, &args, Verb::Abort).await,

@@ -3,15 +3,18 @@
 
 mod actuator;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bascule_config::{Account, Auth, Cloud, SourceKind, SourceName};
+use bascule_config::{Account, Auth, Cloud, Discover as Wish, SourceKind, SourceName};
 use bascule_provider::pace::{Limit, Pace, Repeat};
-use bascule_provider::port::{Call, Set};
+use bascule_provider::port::{Call, Lifecycle, Set};
 use bascule_provider::{Discover, Error};
 use bascule_provider_aws as aws;
 use bascule_provider_oci as oci;
+use bascule_traffic::spec::{EndpointHost, EndpointSpec, EndpointUrl};
 use tokio::sync::OnceCell;
 
 use crate::files::Files;
@@ -196,5 +199,30 @@ impl Discover for Source {
             let discover = || made.discover();
             self.account.paced(api, Repeat::Yes, discover).await
         })
+    }
+}
+
+/// Those that run, by address; what is written already keeps what is written of it, and two machines at one address are one.
+pub(crate) fn join(endpoints: &mut Vec<EndpointSpec>, wish: &Wish, set: &Set) {
+    let mut known: BTreeSet<EndpointUrl> = endpoints
+        .iter()
+        .map(|endpoint| endpoint.url.clone())
+        .collect();
+    for instance in set.instances.values() {
+        let port = wish.port.or(instance.port);
+        let Some(port) = port.filter(|_| instance.lifecycle == Lifecycle::Running) else {
+            continue;
+        };
+        let url = EndpointUrl {
+            scheme: wish.scheme,
+            host: EndpointHost::Address(SocketAddr::new(instance.address, port)),
+            port,
+        };
+        if known.insert(url.clone()) {
+            endpoints.push(EndpointSpec {
+                zone: instance.zone.clone(),
+                ..EndpointSpec::from(url)
+            });
+        }
     }
 }

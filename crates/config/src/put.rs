@@ -33,6 +33,12 @@ pub enum PutError {
     },
 }
 
+/// A text as a value of one line, in quotes where it needs them.
+#[must_use]
+pub fn text(text: &str) -> String {
+    write::text(text)
+}
+
 /// The text with these values, one after the other: over what is there, or as a new last entry of the innermost map that is.
 ///
 /// # Errors

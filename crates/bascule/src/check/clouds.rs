@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_config::Config;
+use bascule_config::{Config, SourceName};
+use bascule_model::Timestamp;
 use bascule_provider::port::{Lifecycle, Set};
 use bascule_provider::{Discover as _, Error};
 use futures_util::StreamExt as _;
 
-use super::{Finding, Group};
-use crate::clouds::{Open, Source};
+use super::{Finding, Group, Report, online};
+use crate::clouds::{Open, Source, join};
 use crate::files::Files;
 
 /// Accounts or sources that are asked at a time: a cloud counts calls, and a source takes several.
@@ -21,8 +22,39 @@ const AT_ONCE: usize = 8;
 /// One account, or one source with all its pages: a pool of thousands needs some seconds.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Machines of a source that are looked at: enough to see a firewall or a wrong port, and done in seconds.
+const MACHINES_MAX: usize = 64;
+
+/// What a source has, by account and name.
+type Sets<'a> = BTreeMap<(&'a String, &'a SourceName), Set>;
+
 /// One group an account, by name; relative paths are meant as `files` says.
 pub(crate) async fn look(config: &Config, files: &Files) -> Vec<Group> {
+    ask(config, files).await.0
+}
+
+/// As [`look`], and then at the machines that the sources have, as at endpoints that are written; at most [`MACHINES_MAX`] of
+/// each backend.
+pub(crate) async fn look_into(config: &Config, files: &Files, now: Timestamp) -> Report {
+    let (mut groups, sets) = ask(config, files).await;
+    let mut found = config.clone();
+    for ((service, backend), wish) in &config.discover {
+        let services = found.services.iter_mut();
+        let spec = services
+            .filter(|spec| spec.name == *service)
+            .map(Arc::make_mut)
+            .next();
+        let backend = spec.and_then(|spec| spec.backends.get_mut(backend));
+        if let (Some(backend), Some(set)) = (backend, sets.get(&(&wish.account, &wish.from))) {
+            join(&mut backend.endpoints, wish, set);
+            backend.endpoints.truncate(MACHINES_MAX);
+        }
+    }
+    groups.extend(online::look(&found, now).await);
+    Report { groups }
+}
+
+async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
     let open = |(name, account)| (name, Open::new(account, files.clone()));
     let accounts: BTreeMap<&String, Arc<Open>> = config.accounts.iter().map(open).collect();
     let asked = accounts.iter().map(|(name, account)| async move {
@@ -43,32 +75,33 @@ pub(crate) async fn look(config: &Config, files: &Files) -> Vec<Group> {
         Some((target, account, usable.contains(target.account)))
     });
     let asked = sources.map(|(target, account, is_usable)| async move {
-        let finding = if is_usable {
+        let (finding, set) = if is_usable {
             let source = Source::new(account, target.from);
             of_source(within(source.discover()).await, target)
         } else {
             let backends = target.backends();
-            Finding::unknown(format!(
-                "{backends}: not asked, as its account cannot be used"
-            ))
+            let text = format!("{backends}: not asked, as its account cannot be used");
+            (Finding::unknown(text), None)
         };
-        (target.account, finding.at(&target.pointer))
+        (target, finding.at(&target.pointer), set)
     });
-    for (account, finding) in at_once(asked).await {
-        found.entry(account).or_default().push(finding);
+    let mut sets = Sets::new();
+    for (target, finding, set) in at_once(asked).await {
+        found.entry(target.account).or_default().push(finding);
+        sets.extend(set.map(|set| ((target.account, target.from), set)));
     }
     let group = |(account, findings): (&String, Vec<Finding>)| Group {
         name: "clouds",
         part: account.clone(),
         findings,
     };
-    found.into_iter().map(group).collect()
+    (found.into_iter().map(group).collect(), sets)
 }
 
 /// A source, with all who want it.
 struct Target<'a> {
     account: &'a String,
-    from: &'a bascule_config::SourceName,
+    from: &'a SourceName,
     wanted_by: Vec<String>,
     /// Where the first of them says so.
     pointer: String,
@@ -83,7 +116,7 @@ impl Target<'_> {
 
 /// Each source once, however many backends want it.
 fn targets(config: &Config) -> Vec<Target<'_>> {
-    let mut targets: BTreeMap<(&String, &bascule_config::SourceName), Target<'_>> = BTreeMap::new();
+    let mut targets: BTreeMap<(&String, &SourceName), Target<'_>> = BTreeMap::new();
     for ((service, backend), wish) in &config.discover {
         let new = || Target {
             account: &wish.account,
@@ -129,19 +162,20 @@ fn of_account(answer: Option<Result<String, Error>>) -> (Finding, bool) {
     }
 }
 
-fn of_source(answer: Option<Result<Set, Error>>, target: &Target<'_>) -> Finding {
+fn of_source(answer: Option<Result<Set, Error>>, target: &Target<'_>) -> (Finding, Option<Set>) {
     let backends = target.backends();
     match answer {
-        Some(Ok(set)) => of_set(&set, target),
-        Some(Err(error)) => failed("E0710", &backends, error),
+        Some(Ok(set)) => (of_set(&set, target), Some(set)),
+        Some(Err(error)) => (failed("E0710", &backends, error), None),
         None => {
             let text = format!(
                 "{backends}: {} does not answer within {} s",
                 target.from,
                 LIMIT.as_secs()
             );
-            Finding::wrong("E0710", text)
-                .help("is there a way from here to the cloud, and is it well?")
+            let finding = Finding::wrong("E0710", text)
+                .help("is there a way from here to the cloud, and is it well?");
+            (finding, None)
         }
     }
 }

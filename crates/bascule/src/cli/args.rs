@@ -11,9 +11,11 @@ use super::values::{self, DurationArg, ShareArg, TargetArg};
 
 mod config;
 mod prices;
+mod provider;
 
 pub(crate) use config::{CheckArgs, ConfigCommand, DiffArgs, DumpArgs, ValidateArgs};
 pub(crate) use prices::{PricesArgs, PricesCommand};
+pub(crate) use provider::{AddArgs, AuthArg, CloudArg, ProviderCommand, SchemeArg};
 
 const AFTER_HELP: &str = "Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · \
     4 unreachable · 5 conflict: the state moved · 6 refused by a safety rule · 7 a check found a problem · \
@@ -136,6 +138,9 @@ pub(crate) enum Command {
     /// Shares are percent. Backends that are not named keep their proportion among each other; a share of 0 is off:
     /// the backend gets nothing, whatever else fails. The change is an override: it ends, and survives a reload.
     Shift(ShiftArgs),
+    /// Take in providers.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// Hold a running shift where it stands.
     Pause(RunningArgs),
     /// Let a paused shift go on.

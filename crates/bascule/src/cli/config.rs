@@ -20,6 +20,7 @@ mod migrate;
 mod show;
 mod validate;
 
+pub(crate) use diff::changes;
 pub(crate) use show::live;
 
 /// Does it.
@@ -92,7 +93,7 @@ impl Text {
     }
 
     /// Another text in the same place.
-    fn with(&self, bytes: Vec<u8>) -> Self {
+    pub(crate) fn with(&self, bytes: Vec<u8>) -> Self {
         Self {
             bytes,
             ..self.copy()

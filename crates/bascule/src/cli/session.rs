@@ -62,6 +62,18 @@ impl<'a> Session<'a> {
         self.send(Call::new(Method::GET, path)).await
     }
 
+    /// Gives a resource a body, whatever the revision.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CliError> {
+        let mut call = Call::new(method, path);
+        call.body = Some(as_body(body)?);
+        self.send(call).await
+    }
+
     /// Asks for a change on the ground of a revision.
     async fn change(
         &mut self,
@@ -79,8 +91,7 @@ impl<'a> Session<'a> {
         let mut call = Call::new(method, path);
         call.if_match = Some(revision);
         if let Some(body) = body {
-            let body = serde_json::to_vec(body);
-            call.body = Some(body.map_err(|error| CliError::new(Exit::Failed, error.to_string()))?);
+            call.body = Some(as_body(body)?);
         } else {
             // A body says it itself, and in any script; a header is for requests without one.
             call.reason.clone_from(&self.global.reason);
@@ -237,6 +248,10 @@ impl<'a> Session<'a> {
             self.out.note(&format!("warning: {warning}"));
         }
     }
+}
+
+fn as_body(body: &impl Serialize) -> Result<Vec<u8>, CliError> {
+    serde_json::to_vec(body).map_err(|error| CliError::new(Exit::Failed, error.to_string()))
 }
 
 /// Whether two answers say that the same would be done.

@@ -4,7 +4,6 @@
 //! other failure of its sources is; the others go on. [`clouds`](crate::clouds) knows the providers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bascule_config::{Account, Config, Discover as Wish};
@@ -12,13 +11,13 @@ use bascule_control::apply::{self, Applier, Rows};
 use bascule_control::discover::{Board, Found, Place, Wanted, Watcher};
 use bascule_provider::Discover;
 use bascule_provider::drive::OnDrift;
-use bascule_provider::port::{Lifecycle, Set};
+use bascule_provider::port::Set;
 use bascule_telemetry::Registry;
 use bascule_telemetry::events::Bus;
-use bascule_traffic::spec::{EndpointHost, EndpointSpec, EndpointUrl, ServiceSpec};
+use bascule_traffic::spec::ServiceSpec;
 use tokio::sync::{mpsc, watch};
 
-use crate::clouds::{Actuator, Open, Source};
+use crate::clouds::{self, Actuator, Open, Source};
 use crate::files::Files;
 
 /// The sources that a configuration wants to be asked, and what is believed of each.
@@ -218,35 +217,10 @@ fn services(config: &Config, sets: &Sets) -> Vec<Arc<ServiceSpec>> {
             continue;
         };
         if let Some(backend) = Arc::make_mut(spec).backends.get_mut(backend) {
-            join(&mut backend.endpoints, wish, set);
+            clouds::join(&mut backend.endpoints, wish, set);
         }
     }
     services
-}
-
-/// Those that run, by address; what is written already keeps what is written of it, and two machines at one address are one.
-fn join(endpoints: &mut Vec<EndpointSpec>, wish: &Wish, set: &Set) {
-    let mut known: BTreeSet<EndpointUrl> = endpoints
-        .iter()
-        .map(|endpoint| endpoint.url.clone())
-        .collect();
-    for instance in set.instances.values() {
-        let port = wish.port.or(instance.port);
-        let Some(port) = port.filter(|_| instance.lifecycle == Lifecycle::Running) else {
-            continue;
-        };
-        let url = EndpointUrl {
-            scheme: wish.scheme,
-            host: EndpointHost::Address(SocketAddr::new(instance.address, port)),
-            port,
-        };
-        if known.insert(url.clone()) {
-            endpoints.push(EndpointSpec {
-                zone: instance.zone.clone(),
-                ..EndpointSpec::from(url)
-            });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bascule_config::{Change, ChangeKind, Held, Said};
+use bascule_config::{Change, ChangeKind, Config, Held, Said};
 use serde_json::{Value, json};
 
 use super::against::Against;
@@ -56,15 +56,7 @@ pub(super) fn render(changes: &[Change], file: &str, against: &str) -> String {
     if changes.is_empty() {
         return format!("{file} changes nothing of {against}.");
     }
-    let mut out = format!("{file} against {against}:\n\n");
-    let width = changes
-        .iter()
-        .map(|c| c.path().chars().count())
-        .max()
-        .unwrap_or(0);
-    for change in changes {
-        line(&mut out, change, width);
-    }
+    let mut out = format!("{file} against {against}:\n\n{}", lines(changes));
     let count = |kind| changes.iter().filter(|c| c.kind == kind).count();
     let (add, update, remove) = (
         count(ChangeKind::Add),
@@ -89,6 +81,28 @@ pub(super) fn render(changes: &[Change], file: &str, against: &str) -> String {
         &mut out,
         format_args!("\n{total}: {update} to change, {add} to add, {remove} to remove. {needs}"),
     );
+    out
+}
+
+/// The lines of what differs between two texts, with what they mean.
+pub(crate) fn changes(
+    (old, old_text): (&Config, &Text),
+    (new, new_text): (&Config, &Text),
+) -> String {
+    let changes = bascule_config::diff((old, &old_text.as_utf8()), (new, &new_text.as_utf8()));
+    lines(&changes)
+}
+
+fn lines(changes: &[Change]) -> String {
+    let mut out = String::new();
+    let width = changes
+        .iter()
+        .map(|c| c.path().chars().count())
+        .max()
+        .unwrap_or(0);
+    for change in changes {
+        line(&mut out, change, width);
+    }
     out
 }
 

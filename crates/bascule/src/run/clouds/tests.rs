@@ -2,7 +2,8 @@
 
 use bascule_config::load;
 use bascule_model::Scheme;
-use bascule_provider::port::Instance;
+use bascule_provider::port::{Instance, Lifecycle};
+use bascule_traffic::spec::{EndpointHost, EndpointSpec};
 
 use super::*;
 

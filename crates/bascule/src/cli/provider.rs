@@ -5,18 +5,19 @@
 mod addition;
 mod home;
 
-use bascule_admin::api::{Change, Pace, Service, ShiftRequest};
+use bascule_admin::api::{Change, Pace, Service, Shift, ShiftRequest};
 use bascule_config::Config;
 use bascule_model::{BasisPoints, Shares};
 use bascule_telemetry::clock;
 use http::Method;
 use serde_json::json;
 
-use super::args::{AddArgs, ProviderCommand};
+use super::args::{AddArgs, Format, ProviderCommand};
 use super::client::segment;
 use super::config::{Text, changes, invalid, live};
 use super::exit::{CliError, CliResult, Exit};
 use super::follow::{self, Interrupt, LOOK_EVERY};
+use super::output::Output;
 use super::session::{NO_BODY, Session, Shown};
 use super::text;
 use crate::check::{self, Level, Report};
@@ -251,13 +252,19 @@ async fn shift(
             Shown::Change(&shown),
         )
         .await?;
-    follow::shifts(
-        session,
-        &change.shifts,
-        service.revision,
-        Interrupt::listen(),
-    )
-    .await
+    let (ids, before) = (&change.shifts, service.revision);
+    if session.out.format != Format::Json {
+        return follow::shifts(session, ids, before, Interrupt::listen()).await;
+    }
+    // One document for the whole command: what has been added, or the shift that ended it.
+    let mut silent = Output::silent();
+    let mut quiet = Session::open(&session.global, &mut silent)?;
+    let exit = follow::shifts(&mut quiet, ids, before, Interrupt::listen()).await?;
+    for id in ids.iter().filter(|_| exit != Exit::Ok) {
+        let shift: Shift = session.get(&format!("/v1/shifts/{}", segment(id))).await?;
+        session.out.data("Shift", &shift)?;
+    }
+    Ok(exit)
 }
 
 /// Writes the shares that were reached into the file, and ends the override that brought them.

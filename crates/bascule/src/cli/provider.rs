@@ -7,7 +7,7 @@ mod home;
 
 use bascule_admin::api::{Change, Pace, Service, Shift, ShiftRequest};
 use bascule_config::Config;
-use bascule_model::{BasisPoints, Shares};
+use bascule_model::{BackendName, BasisPoints, Date, ServiceName, Shares};
 use bascule_telemetry::clock;
 use http::Method;
 use serde_json::json;
@@ -20,7 +20,7 @@ use super::follow::{self, Interrupt, LOOK_EVERY};
 use super::output::Output;
 use super::session::{NO_BODY, Session, Shown};
 use super::text;
-use crate::check::{self, Level, Report};
+use crate::check::{self, Finding, Group, Level, Report};
 use addition::{Addition, find, weights};
 use home::Home;
 
@@ -42,7 +42,8 @@ async fn add(session: &mut Session<'_>, args: &AddArgs) -> CliResult {
         .load()
         .map_err(|problems| invalid(&problems))?
         .config;
-    let addition = Addition::of(args, &config)?;
+    let today = Date::of(clock::wall());
+    let addition = Addition::of(args, &config, today)?;
     let home = Home::of(&running)?;
     undisturbed(session, &addition).await?;
     let (new, new_config) = addition.write(&running)?;
@@ -149,7 +150,29 @@ async fn look(addition: &Addition, config: &Config, text: &Text) -> Report {
             .backends
             .retain(|name, _| *name == only.1);
     }
-    check::clouds::look_into(&narrow, &text.files(), clock::wall()).await
+    let mut report = check::clouds::look_into(&narrow, &text.files(), clock::wall()).await;
+    report
+        .groups
+        .push(Group::new("prices", vec![price(config, &only)]));
+    report
+}
+
+/// Whether planned shares could count what it costs.
+fn price(config: &Config, (service, backend): &(ServiceName, BackendName)) -> Finding {
+    let of_service = |(name, _): &&(ServiceName, BackendName)| name == service;
+    let mut priced = config.prices.keys().filter(of_service);
+    if config
+        .prices
+        .contains_key(&(service.clone(), backend.clone()))
+    {
+        return Finding::ok("");
+    }
+    if priced.next().is_none() {
+        return Finding::ok(format!("{service} has none"));
+    }
+    let text = format!("{backend} has no price, and others of {service} have one");
+    Finding::wrong("W0363", text)
+        .help("add what sending costs there: --egress-price \"0.0085 USD/GB\"")
 }
 
 fn refused(session: &mut Session<'_>) -> Exit {

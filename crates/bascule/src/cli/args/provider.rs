@@ -98,6 +98,9 @@ pub(crate) struct AddArgs {
     /// Their port; needed where the source has machines and no ports.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
+    /// What sending costs there, `0.0085 USD/GB`, as of today; tiers are written into the file by hand.
+    #[arg(long, value_name = "PRICE")]
+    pub(crate) egress_price: Option<String>,
     /// The largest change of a share in one step, in percent; default: the service's.
     #[arg(long, value_name = "PERCENT", value_parser = values::step, requires = "bake")]
     pub(crate) step: Option<BasisPoints>,

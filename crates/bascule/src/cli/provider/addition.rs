@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bascule_config::{Account, Auth, Cloud, Config, Put, put};
-use bascule_model::{BackendName, ServiceName, Shares};
+use bascule_model::{BackendName, Date, ServiceName, Shares};
 use bascule_traffic::spec::{Role, ServiceSpec};
 
 use crate::cli::args::{AddArgs, AuthArg, CloudArg, SchemeArg};
@@ -23,7 +23,7 @@ pub(super) struct Addition {
 
 impl Addition {
     /// What the command line says, in this configuration.
-    pub(super) fn of(args: &AddArgs, config: &Config) -> Result<Self, CliError> {
+    pub(super) fn of(args: &AddArgs, config: &Config, today: Date) -> Result<Self, CliError> {
         let service = service(args, config)?;
         let backend = backend(args, service)?;
         let (account, new_account) = account(args, config)?;
@@ -36,7 +36,7 @@ impl Addition {
         }
         puts.push(Put {
             keys: keys(&service.name, &backend).to_vec(),
-            value: backend_value(args, &backend, &account),
+            value: backend_value(args, &backend, &account, today),
         });
         Ok(Self {
             service: service.name.clone(),
@@ -254,7 +254,7 @@ fn account_value(account: &Account) -> String {
     ])
 }
 
-fn backend_value(args: &AddArgs, backend: &BackendName, account: &str) -> String {
+fn backend_value(args: &AddArgs, backend: &BackendName, account: &str, today: Date) -> String {
     let provider = cloud(args).as_str();
     let scheme = match args.scheme {
         SchemeArg::Http => None,
@@ -267,6 +267,12 @@ fn backend_value(args: &AddArgs, backend: &BackendName, account: &str) -> String
         ("scheme", scheme),
         ("port", args.port.map(|port| port.to_string())),
     ]);
+    let price = args.egress_price.as_deref().map(|price| {
+        one_line(&[
+            ("price", Some(bascule_config::put::text(price))),
+            ("as_of", Some(today.to_string())),
+        ])
+    });
     let is_named_so = backend.as_str() == provider;
     one_line(&[
         ("provider", (!is_named_so).then(|| provider.to_owned())),
@@ -275,6 +281,7 @@ fn backend_value(args: &AddArgs, backend: &BackendName, account: &str) -> String
             args.region.as_deref().map(bascule_config::put::text),
         ),
         ("weight", Some("0".to_owned())),
+        ("egress_price", price),
         ("discover", Some(discover)),
     ])
 }

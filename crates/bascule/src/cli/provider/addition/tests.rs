@@ -40,7 +40,8 @@ fn text(text: &str) -> Text {
 fn added(file: &str, words: &[&str]) -> Result<String, CliError> {
     let file = text(file);
     let config = file.load().unwrap().config;
-    let (new, _) = Addition::of(&args(words), &config)?.write(&file)?;
+    let today = Date::parse("2026-11-25").unwrap();
+    let (new, _) = Addition::of(&args(words), &config, today)?.write(&file)?;
     Ok(new.as_utf8())
 }
 
@@ -66,10 +67,12 @@ fn an_account_that_fits_is_used_and_a_backend_of_another_name_says_its_provider(
         "aws-2",
         "--scheme",
         "https",
+        "--egress-price",
+        "0.05 USD/GB",
     ];
     let after = added(ONE, &words).unwrap();
     let wanted = ONE.to_owned()
-        + "      aws-2: { provider: aws, weight: 0, discover: { account: main, from: cloud-map/a/b, scheme: https } }\n";
+        + "      aws-2: { provider: aws, weight: 0, egress_price: { price: \"0.05 USD/GB\", as_of: 2026-11-25 }, discover: { account: main, from: cloud-map/a/b, scheme: https } }\n";
     assert_eq!(after, wanted);
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bascule_testkit::aws::{Moto, Outsider};
 use bascule_testkit::crowd::Crowd;
-use bascule_testkit::oci::{Machine, Oci};
+use bascule_testkit::oci::{Fault, Machine, Oci};
 use bascule_testkit::steady::{Clients, Outcome, Sample};
 use bascule_testkit::{Daemon, Origin, wait};
 use http::Method;
@@ -170,6 +170,45 @@ fn what_was_found_stays_while_the_cloud_refuses_and_the_reason_and_the_way_out_a
     // The new key is taken without a reload.
     oci.write_config(folder.path()).unwrap();
     until_source(&daemon, "an answer", |source| source["failing"].is_null());
+}
+
+#[test]
+fn a_restart_while_the_cloud_does_not_answer_has_the_endpoints_that_were_known() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 2).unwrap();
+    let oci = Oci::start().unwrap();
+    oci.set_pool(POOL, machines(&crowd.addresses()));
+    let folder = tempfile::tempdir().unwrap();
+    let account = account(&oci, folder.path());
+    let text = config(&aws.url(), &account, &pool(crowd.port()));
+    let mut daemon = start(&text);
+    until_row(&daemon, "effective", 80.0, 20.0);
+    let (state, kept) = (
+        daemon.path("state/bascule.redb"),
+        format!("\"source\":\"instance-pool/{POOL}"),
+    );
+    wait::until_long("the set on disk", || {
+        let bytes = std::fs::read(&state).unwrap();
+        bytes
+            .windows(kept.len())
+            .any(|part| part == kept.as_bytes())
+            .then_some(())
+    })
+    .unwrap();
+
+    oci.fail(
+        "",
+        Fault::refused(500, "InternalServerError"),
+        0,
+        usize::MAX,
+    );
+    daemon.crash_and_restart(&text).unwrap();
+    until_row(&daemon, "effective", 80.0, 20.0);
+    until_source(&daemon, "a failure beside what was kept", |source| {
+        source["running"] == 2 && source["failing"]["kind"] == "transient"
+    });
+    let told = cli(&daemon, &["status"]);
+    assert!(told.contains("2 instances, as of"), "{told}");
 }
 
 #[test]

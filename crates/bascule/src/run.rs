@@ -109,8 +109,16 @@ async fn serve(
     let targets = control.targets().as_ref().clone();
     let mut names = Resolver::start(crate::names::settings(&config.dns));
     let (rows, followed) = tokio::sync::watch::channel(Arc::default());
-    let mut asking = clouds::Asking::start(source.clone(), followed, &bus, &registry);
+    let mut asking = clouds::Asking::start(
+        source.clone(),
+        control.kept_sets(),
+        followed,
+        &bus,
+        &registry,
+    );
     let (sources, actuators) = (asking.board(), asking.actuators());
+    let keep = control::discover::keep(sources.clone(), control.clone());
+    spawn::local("keep", keep).detach();
     let outside = (&mut names, &mut asking);
     let (state, snapshot) = edge::EdgeState::begin(&config, targets, trust.clone(), outside).await;
     let snapshot = snapshot.context("a configuration gives a snapshot")?;

@@ -17,6 +17,11 @@ use bascule_telemetry::spawn::AbortOnDrop;
 use bascule_telemetry::{clock, names, spawn};
 use tokio::sync::mpsc;
 
+pub(crate) use kept::usable;
+pub use kept::{Kept, keep};
+
+mod kept;
+
 /// Sets that wait for the listener; when full, sources wait.
 const WAITING_MAX: usize = 64;
 /// After a first failure, and where an answer is to be confirmed; twice as long after each further failure, up to what the
@@ -88,18 +93,23 @@ pub struct Failing {
     pub count: u32,
 }
 
-/// How all sources stand; shared with whoever shows it.
+/// How all sources stand, and what is believed of each; shared with whoever shows or keeps it.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<Place, Standing>>>);
+pub struct Board(Arc<Mutex<BTreeMap<Place, (Standing, Option<Arc<Set>>)>>>);
 
 impl Board {
-    /// All of them.
+    /// How all of them stand.
     #[must_use]
     pub fn all(&self) -> BTreeMap<Place, Standing> {
-        self.with(|standings| standings.clone())
+        let standing =
+            |(place, (standing, _)): (&Place, &(Standing, _))| (place.clone(), standing.clone());
+        self.with(|all| all.iter().map(standing).collect())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<Place, Standing>) -> T) -> T {
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&mut BTreeMap<Place, (Standing, Option<Arc<Set>>)>) -> T,
+    ) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -109,6 +119,8 @@ impl Board {
 pub struct Watcher {
     results: mpsc::Sender<Found>,
     watched: BTreeMap<Place, Watched>,
+    /// What was believed before the start, of those that were not watched yet.
+    kept: BTreeMap<Place, Kept>,
     board: Board,
     bus: Bus,
 }
@@ -117,18 +129,36 @@ pub struct Watcher {
 struct Watched {
     wanted: Wanted,
     /// What is believed outlives who asks: another key or profile does not empty a backend.
-    held: Rc<RefCell<Held>>,
+    believed: Believed,
     _task: AbortOnDrop,
 }
 
+/// What is believed of a source.
+#[derive(Debug, Clone, Default)]
+struct Believed {
+    held: Rc<RefCell<Held>>,
+    /// When it was last good before the start, where it is from then.
+    kept_at: Option<Timestamp>,
+}
+
+impl Believed {
+    fn resume(kept: Kept) -> Self {
+        Self {
+            held: Rc::new(RefCell::new(Held::resume(kept.set))),
+            kept_at: Some(kept.at),
+        }
+    }
+}
+
 impl Watcher {
-    /// Watches nothing yet. Lives on a thread with a `LocalSet`: the control thread.
+    /// Watches nothing yet; knows what was believed before the start. Lives on a thread with a `LocalSet`: the control thread.
     #[must_use]
-    pub fn start(bus: Bus) -> (Self, mpsc::Receiver<Found>) {
+    pub fn start(bus: Bus, kept: Vec<Kept>) -> (Self, mpsc::Receiver<Found>) {
         let (results, receiver) = mpsc::channel(WAITING_MAX);
         let watcher = Self {
             results,
             watched: BTreeMap::new(),
+            kept: kept.into_iter().map(|kept| (kept.place(), kept)).collect(),
             board: Board::default(),
             bus,
         };
@@ -154,29 +184,42 @@ impl Watcher {
             let before = self.watched.remove(&place);
             let watched = match before {
                 Some(same) if same.wanted == wanted => same,
-                Some(other) => self.follow(&place, wanted, other.held),
-                None => self.follow(&place, wanted, Rc::default()),
+                Some(other) => self.follow(&place, wanted, other.believed, Tell::Later),
+                None => match self.kept.remove(&place).map(Believed::resume) {
+                    Some(believed) => self.follow(&place, wanted, believed, Tell::Now),
+                    None => self.follow(&place, wanted, Believed::default(), Tell::Later),
+                },
             };
             self.watched.insert(place, watched);
         }
         left
     }
 
-    fn follow(&self, place: &Place, wanted: Wanted, held: Rc<RefCell<Held>>) -> Watched {
+    fn follow(&self, place: &Place, wanted: Wanted, believed: Believed, tell: Tell) -> Watched {
         let follower = Follower {
             place: place.clone(),
             wanted: wanted.clone(),
-            held: Rc::clone(&held),
+            held: Rc::clone(&believed.held),
+            kept_at: believed.kept_at,
             results: self.results.clone(),
             board: self.board.clone(),
             bus: self.bus.clone(),
         };
         Watched {
             wanted,
-            held,
-            _task: spawn::local("discover", follower.run()).abort_on_drop(),
+            believed,
+            _task: spawn::local("discover", follower.run(tell)).abort_on_drop(),
         }
     }
+}
+
+/// Whether what is believed is told before the first answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    /// It is from before the start: nobody knows it yet.
+    Now,
+    /// There is nothing, or it was told.
+    Later,
 }
 
 /// Asks one source.
@@ -184,6 +227,7 @@ struct Follower {
     place: Place,
     wanted: Wanted,
     held: Rc<RefCell<Held>>,
+    kept_at: Option<Timestamp>,
     results: mpsc::Sender<Found>,
     board: Board,
     bus: Bus,
@@ -191,7 +235,13 @@ struct Follower {
 
 impl Follower {
     /// For ever; ends when nobody listens.
-    async fn run(self) {
+    async fn run(self, tell: Tell) {
+        if tell == Tell::Now {
+            self.show();
+            if !self.send().await {
+                return;
+            }
+        }
         loop {
             let answer = self.wanted.source.discover().await;
             let kind = answer.as_ref().err().map(|error| error.kind);
@@ -254,13 +304,14 @@ impl Follower {
             revision: held.revision(),
             running: self.running(),
             known: held.set().map_or(0, |set| set.instances.len()),
-            good_at: held.good_at().map(wall),
+            good_at: held.good_at().map(wall).or(self.kept_at),
             doubted_since: held.doubted_since().map(wall),
             error: failing,
         };
         self.gauges(&standing);
+        let believed = (standing, held.set().cloned());
         self.board
-            .with(|standings| standings.insert(self.place.clone(), standing));
+            .with(|all| all.insert(self.place.clone(), believed));
     }
 
     fn gauges(&self, standing: &Standing) {

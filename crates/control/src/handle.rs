@@ -10,6 +10,7 @@ use bascule_plan::{Refusal, Request, State};
 use bascule_telemetry::{clock, spawn};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::discover::Kept;
 use crate::store::{Recorded, Store, StoreError};
 
 /// Requests that may wait; who comes later waits until there is room. People and scripts never ask that much.
@@ -110,9 +111,41 @@ impl Handle {
     /// # Errors
     /// [`StoreError`] when it cannot be written.
     pub async fn save_config(&self, text: String) -> Result<(), StoreError> {
+        self.save("save_config", move |store| {
+            store.save_config(clock::wall(), &text)
+        })
+        .await
+    }
+
+    /// Keeps what is believed of sources of endpoints.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub(crate) async fn save_sets(&self, sets: Vec<Kept>) -> Result<(), StoreError> {
+        self.save("save_sets", move |store| store.save_sets(&sets))
+            .await
+    }
+
+    /// What was believed of sources of endpoints before the start, where that is not too long ago; nothing where it cannot
+    /// be read, which is told: a start needs the clouds then.
+    #[must_use]
+    pub fn kept_sets(&self) -> Vec<Kept> {
+        match self.store.sets() {
+            Ok(kept) => crate::discover::usable(kept, clock::wall()),
+            Err(error) => {
+                tracing::error!(event = "kept_endpoints_unreadable", %error);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn save(
+        &self,
+        name: &'static str,
+        save: impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
         let store = Arc::clone(&self.store);
-        let save = move || store.save_config(clock::wall(), &text);
-        let saved = spawn::blocking("save_config", save).await;
+        let saved = spawn::blocking(name, move || save(&*store)).await;
         saved.unwrap_or_else(|error| {
             Err(StoreError::Io {
                 doing: "write",

@@ -13,6 +13,8 @@ use bascule_plan::steer::{Persisted, Record};
 use bascule_plan::view::HistoryEntry;
 use serde::{Deserialize, Serialize};
 
+use crate::discover::Kept;
+
 pub use disk::Disk;
 pub use memory::Memory;
 
@@ -104,6 +106,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]
     fn last_good_config(&self) -> Result<Option<String>, StoreError>;
+
+    /// Keeps what is believed of sources of endpoints, instead of what was kept before.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn save_sets(&self, sets: &[Kept]) -> Result<(), StoreError>;
+
+    /// What was kept of them; may be empty.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn sets(&self) -> Result<Vec<Kept>, StoreError>;
 }
 
 /// The last configuration that was applied by whoever used this state directory before; for a start without a valid file.

@@ -342,6 +342,14 @@ impl Store for Full {
     fn last_good_config(&self) -> Result<Option<String>, StoreError> {
         self.0.last_good_config()
     }
+
+    fn save_sets(&self, sets: &[crate::discover::Kept]) -> Result<(), StoreError> {
+        self.0.save_sets(sets)
+    }
+
+    fn sets(&self) -> Result<Vec<crate::discover::Kept>, StoreError> {
+        self.0.sets()
+    }
 }
 
 #[test]

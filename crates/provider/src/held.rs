@@ -25,8 +25,8 @@ pub struct Held {
 struct Good {
     set: Arc<Set>,
     revision: u64,
-    /// When a good answer last came; also one that said nothing new.
-    at: Instant,
+    /// When a good answer last came; also one that said nothing new. `None`: not since the start.
+    at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -68,6 +68,20 @@ pub enum Learned {
 }
 
 impl Held {
+    /// What was believed before a restart. The first answer is doubted as any other.
+    #[must_use]
+    pub fn resume(set: Set) -> Self {
+        let good = Good {
+            set: Arc::new(set),
+            revision: 1,
+            at: None,
+        };
+        Self {
+            good: Some(good),
+            ..Self::default()
+        }
+    }
+
     /// An answer came, or failed.
     pub fn handle(&mut self, now: Instant, answer: Result<Set, Error>) -> Learned {
         let set = match answer {
@@ -104,13 +118,13 @@ impl Held {
             None => (false, 0),
         };
         if let Some(good) = self.good.as_mut().filter(|_| same) {
-            good.at = now;
+            good.at = Some(now);
             return Learned::Same;
         }
         self.good = Some(Good {
             set: Arc::new(set),
             revision: revision + 1,
-            at: now,
+            at: Some(now),
         });
         Learned::Changed
     }
@@ -157,10 +171,10 @@ impl Held {
         self.good.as_ref().map_or(0, |good| good.revision)
     }
 
-    /// When a good answer last came.
+    /// When a good answer last came, since the start.
     #[must_use]
     pub fn good_at(&self) -> Option<Instant> {
-        self.good.as_ref().map(|good| good.at)
+        self.good.as_ref().and_then(|good| good.at)
     }
 
     /// Since when answers are held back, where they are.

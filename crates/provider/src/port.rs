@@ -31,14 +31,14 @@ pub trait Discover: Debug + Send + Sync {
 }
 
 /// A complete set of what a source has; equal sets have equal revisions, whatever the order of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Set {
     /// By the cloud's id.
     pub instances: BTreeMap<Arc<str>, Instance>,
 }
 
 /// One machine, or one address, of a set.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
     /// Where it is reached: its private address, unless the source is told to give the public one.
     pub address: IpAddr,
@@ -51,7 +51,9 @@ pub struct Instance {
 }
 
 /// Where a machine is in its life. Only what runs gets requests; what stops gets nothing new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Lifecycle {
     /// It is being made, or warms up.

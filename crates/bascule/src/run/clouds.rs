@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bascule_config::{Account, Config, Discover as Wish};
 use bascule_control::apply::{self, Applier, Rows};
-use bascule_control::discover::{Board, Found, Place, Wanted, Watcher};
+use bascule_control::discover::{Board, Found, Kept, Place, Wanted, Watcher};
 use bascule_provider::Discover;
 use bascule_provider::drive::OnDrift;
 use bascule_provider::port::Set;
@@ -34,15 +34,16 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Asks nobody yet. Relative paths of the configuration are meant as `files` says.
+    /// Asks nobody yet; knows what was `kept` of sources. Relative paths of the configuration are meant as `files` says.
     /// Actuators follow `rows`.
     pub(super) fn start(
         files: Files,
+        kept: Vec<Kept>,
         rows: watch::Receiver<Arc<Rows>>,
         bus: &Bus,
         registry: &Registry,
     ) -> Self {
-        let (watcher, found) = Watcher::start(bus.clone());
+        let (watcher, found) = Watcher::start(bus.clone(), kept);
         let clouds = Clouds {
             files,
             accounts: BTreeMap::new(),

@@ -94,7 +94,7 @@ async fn with<T>(
     let local = LocalSet::new();
     local
         .run_until(async {
-            let (mut watcher, found) = Watcher::start(bus.clone());
+            let (mut watcher, found) = Watcher::start(bus.clone(), Vec::new());
             watcher.watch([(place("x"), wanted(script))].into());
             test(watcher, found, bus.clone()).await
         })
@@ -211,4 +211,34 @@ async fn what_is_believed_outlives_another_way_of_asking_and_leaves_with_its_sou
         assert!(watcher.board().all().is_empty());
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_over_a_restart_is_told_at_once_and_stays_while_the_cloud_fails() {
+    let script = Script::of(&[Err(Kind::Transient), Ok(1), Ok(4)]);
+    let at = Timestamp::from_millis(5);
+    let kept = Kept {
+        account: "a".into(),
+        source: "x".into(),
+        at,
+        set: set(4),
+    };
+    let run = async {
+        let bus = Bus::new();
+        let (mut watcher, mut found) = Watcher::start(bus.clone(), vec![kept]);
+        watcher.watch([(place("x"), wanted(&script))].into());
+        assert_eq!(*found.recv().await.unwrap().set, set(4));
+        clock::sleep_until(clock::now() + Duration::from_secs(1)).await;
+        let standing = watcher.board().all()[&place("x")].clone();
+        assert_eq!((standing.running, standing.good_at), (4, Some(at)));
+        assert_eq!(standing.error.unwrap().kind, "transient");
+        // The first answer after the start is doubted as any other, and then the pool is as it was.
+        clock::sleep_until(clock::now() + Duration::from_secs(120)).await;
+        assert_eq!(said(&bus), ["discovery_failed", "endpoints_doubted"]);
+        let standing = watcher.board().all()[&place("x")].clone();
+        assert_eq!((standing.running, standing.doubted_since), (4, None));
+        assert!(standing.good_at.unwrap() > at);
+        assert!(found.try_recv().is_err());
+    };
+    LocalSet::new().run_until(run).await;
 }

@@ -12,7 +12,7 @@ use redb::{
     TableDefinition, TableError, WriteTransaction,
 };
 
-use super::{ORIGIN, Recorded, Store, StoreError, chain, hexadecimal};
+use super::{Kept, ORIGIN, Recorded, Store, StoreError, chain, hexadecimal};
 
 /// The file in the state directory.
 pub const FILE_NAME: &str = "bascule.redb";
@@ -27,6 +27,9 @@ const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 const HISTORY: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("history");
 /// `text` and `at` of the last configuration that was applied.
 const CONFIG: TableDefinition<'_, &str, &str> = TableDefinition::new("config");
+
+/// `all` as JSON: what was believed of sources of endpoints.
+const SETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sets");
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -282,6 +285,22 @@ impl Store for Disk {
     fn last_good_config(&self) -> Result<Option<String>, StoreError> {
         self.read(CONFIG, |table| {
             Ok(table.get("text")?.map(|text| text.value().to_owned()))
+        })
+    }
+
+    fn save_sets(&self, sets: &[Kept]) -> Result<(), StoreError> {
+        self.write_all(|write| {
+            let all = serde_json::to_vec(sets)?;
+            write.open_table(SETS)?.insert("all", all.as_slice())?;
+            Ok(())
+        })
+    }
+
+    fn sets(&self) -> Result<Vec<Kept>, StoreError> {
+        self.read(SETS, |table| {
+            let kept = table.get("all")?;
+            let parsed = kept.map(|all| serde_json::from_slice(all.value()));
+            Ok(parsed.transpose()?.unwrap_or_default())
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bascule_model::Timestamp;
 use bascule_plan::steer::{Persisted, Record};
 
-use super::{ORIGIN, Recorded, Store, StoreError, chain, hexadecimal};
+use super::{Kept as Sets, ORIGIN, Recorded, Store, StoreError, chain, hexadecimal};
 
 /// Lines of history kept; older ones go, as memory is not a journal.
 const HISTORY_MAX: usize = 10_000;
@@ -21,6 +21,7 @@ struct Kept {
     last: Option<[u8; 32]>,
     sequence: u64,
     config: Option<String>,
+    sets: Vec<Sets>,
 }
 
 impl Memory {
@@ -79,5 +80,14 @@ impl Store for Memory {
 
     fn last_good_config(&self) -> Result<Option<String>, StoreError> {
         Ok(self.kept().config.clone())
+    }
+
+    fn save_sets(&self, sets: &[Sets]) -> Result<(), StoreError> {
+        self.kept().sets = sets.to_vec();
+        Ok(())
+    }
+
+    fn sets(&self) -> Result<Vec<Sets>, StoreError> {
+        Ok(self.kept().sets.clone())
     }
 }

@@ -44,6 +44,25 @@ fn holds_what_was_written(store: &dyn Store) {
         store.last_good_config().unwrap().as_deref(),
         Some("listen: {}")
     );
+    assert_eq!(store.sets().unwrap(), [set()]);
+}
+
+fn set() -> Kept {
+    use bascule_provider::port::{Instance, Lifecycle, Set};
+    let instance = Instance {
+        address: [10, 0, 0, 1].into(),
+        port: Some(8080),
+        zone: Some("ad-1".into()),
+        lifecycle: Lifecycle::Running,
+    };
+    Kept {
+        account: "main".into(),
+        source: "instance-pool/ocid1.x".into(),
+        at: Timestamp::from_millis(7),
+        set: Set {
+            instances: [("i-1".into(), instance)].into(),
+        },
+    }
 }
 
 fn write_three(store: &dyn Store) {
@@ -53,6 +72,8 @@ fn write_three(store: &dyn Store) {
     }
     let at = Timestamp::from_millis(5);
     store.save_config(at, "listen: {}").unwrap();
+    assert_eq!(store.sets().unwrap(), []);
+    store.save_sets(&[set()]).unwrap();
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //! backend's name. Reads all that stands at the name, changes what is ours in one atomic batch that names what was read (so
 //! that a change by another tool in between makes it fail whole), and returns once Route 53 says that all its servers have
 //! it. Records that are not ours are kept and told. Must never set all weights to 0: Route 53 takes that as equal. What is
-//! read is in [`records`](self), what is sent in `batch`.
+//! read is in `records`, what is sent in `batch`, what becomes of it in `change`.
 
 mod batch;
+mod change;
 mod records;
 
 use std::collections::BTreeMap;
@@ -17,17 +18,13 @@ use bascule_model::BackendName;
 pub use bascule_model::dns::RecordType;
 use bascule_model::dns::canonical;
 use bascule_provider::port::{Answers, Numbers, Settings, Unit};
-use bascule_provider::{Apply, Call, Error, Kind};
-use bascule_telemetry::clock;
+use bascule_provider::{Apply, Call, Error, Kind, Patience};
 
 use crate::account::Account;
-use crate::request::Request;
-use crate::send::Answer;
-use crate::service::Service;
 use crate::weights::settings;
-use crate::xml::at;
 
-use self::batch::Batch;
+use self::batch::{Batch, Rest};
+use self::change::{Seen, Unseen};
 use self::records::{Record, Routing};
 
 /// The largest weight of a record.
@@ -35,13 +32,13 @@ pub const WEIGHT_MAX: u32 = 255;
 
 const READ: &str = "route53:ListResourceRecordSets";
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
-const CHANGED: &str = "route53:GetChange";
 
-/// How often Route 53 is asked whether a change has reached its servers. With [`PAUSE`] four minutes; most are there in one.
-const POLLS_MAX: u32 = 120;
-
-/// Between two such questions.
-const PAUSE: Duration = Duration::from_secs(2);
+/// For a change to reach all servers of Route 53: most are there in a minute.
+const PATIENCE: Patience = Patience {
+    pause: Duration::from_secs(2),
+    pause_max: Duration::from_secs(2),
+    whole: Duration::from_mins(4),
+};
 
 /// Which records.
 #[derive(Debug, Clone)]
@@ -66,7 +63,9 @@ pub struct WeightedRecords {
     actuator: String,
     /// The TTL as it was last read.
     ttl_seconds: AtomicU32,
-    pause: Duration,
+    patience: Patience,
+    /// What was written last, unless it was seen at all servers.
+    unseen: Unseen,
 }
 
 impl WeightedRecords {
@@ -94,14 +93,15 @@ impl WeightedRecords {
             account,
             spec,
             actuator,
-            pause: PAUSE,
+            patience: PATIENCE,
+            unseen: Unseen::default(),
         })
     }
 
-    /// Asks so often whether a change has arrived, instead of every two seconds.
+    /// Waits so for a change to reach all servers, instead of four minutes with a look each two seconds.
     #[must_use]
-    pub const fn with_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
+    pub const fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -196,10 +196,26 @@ impl WeightedRecords {
     async fn set(&self, over: &Settings, wanted: &Numbers) -> Result<(), Error> {
         let records = self.look().await?;
         self.unchanged(over, &records)?;
+        // While it is not known what became of the change before, this one says all of it again and so proves both.
+        let rest = match self.unseen.get() {
+            Seen::All => Rest::Kept,
+            Seen::Not(_) | Seen::Unknown => Rest::Again,
+        };
+        self.write_over(over, &records, wanted, rest).await
+    }
+
+    async fn write_over(
+        &self,
+        over: &Settings,
+        records: &[Record],
+        wanted: &Numbers,
+        rest: Rest,
+    ) -> Result<(), Error> {
         let batch = Batch {
             spec: &self.spec,
             ttl_seconds: self.ttl_seconds.load(Ordering::Relaxed),
-            records: &records,
+            records,
+            rest,
         };
         let changes = batch
             .changes(wanted)
@@ -207,11 +223,9 @@ impl WeightedRecords {
         if changes.is_empty() {
             return Ok(());
         }
-        let path = format!("/2013-04-01/hostedzone/{}/rrset/", self.spec.zone);
-        let body = batch::document(&changes);
-        let request = Request::post_xml(Service::Route53, CHANGE, &self.resource(), path, body);
-        match self.account.send(&request).await {
-            Ok(answer) => self.arrived(answer).await,
+        match self.send(batch::document(&changes)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(id)) => self.arrived(id).await,
             // A batch is refused whole when a record it names is no longer as it was read. Only another look tells that
             // from a batch that is wrong in itself.
             Err(error) if error.kind == Kind::Invalid => {
@@ -220,6 +234,22 @@ impl WeightedRecords {
                 Err(error)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Sees what was written last at all servers; what nobody knows of is written again as it stands.
+    async fn see(&self) -> Result<(), Error> {
+        match self.unseen.get() {
+            Seen::All => Ok(()),
+            Seen::Not(id) => self.arrived(id).await,
+            Seen::Unknown => {
+                let records = self.look().await?;
+                let there = self.settings(&records);
+                let members = there.members.iter();
+                let set = members.filter_map(|(name, one)| Some((name.clone(), one.setting?)));
+                self.write_over(&there, &records, &set.collect(), Rest::Again)
+                    .await
+            }
         }
     }
 
@@ -234,37 +264,6 @@ impl WeightedRecords {
     /// The zone as IAM names it.
     fn resource(&self) -> String {
         format!("arn:aws:route53:::hostedzone/{}", self.spec.zone)
-    }
-
-    /// Waits until the change is at all servers of Route 53.
-    async fn arrived(&self, mut answer: Answer) -> Result<(), Error> {
-        let mut root = "ChangeResourceRecordSetsResponse";
-        for _ in 0..POLLS_MAX {
-            let (id, status) = {
-                let document = answer.document(root)?;
-                let info = at(document.root_element(), "ChangeInfo")
-                    .ok_or_else(|| answer.unfit("the answer lacks ChangeInfo"))?;
-                let id = answer.need(info, "Id")?.to_owned();
-                (id, answer.need(info, "Status")?.to_owned())
-            };
-            match status.as_str() {
-                "INSYNC" => return Ok(()),
-                "PENDING" => {}
-                other => return Err(answer.unfit(format!("{other} is no status of a change"))),
-            }
-            clock::sleep_until(clock::now() + self.pause).await;
-            let id = id.rsplit('/').next().unwrap_or_default();
-            let path = format!("/2013-04-01/change/{id}");
-            let resource = format!("arn:aws:route53:::change/{id}");
-            let request = Request::get(Service::Route53, CHANGED, &resource, path);
-            answer = self.account.send(&request).await?;
-            root = "GetChangeResponse";
-        }
-        Err(
-            Error::new(Kind::Transient, CHANGED, self.actuator.clone()).detail(format!(
-                "the change was taken and is not at all servers after {POLLS_MAX} looks"
-            )),
-        )
     }
 }
 
@@ -289,6 +288,10 @@ impl Apply for WeightedRecords {
 
     fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()> {
         Box::pin(self.set(over, wanted))
+    }
+
+    fn settle(&self) -> Call<'_, ()> {
+        Box::pin(self.see())
     }
 }
 

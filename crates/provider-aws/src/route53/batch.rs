@@ -26,6 +26,17 @@ pub(super) struct Batch<'a> {
     pub(super) ttl_seconds: u32,
     /// What is there, of our type.
     pub(super) records: &'a [Record],
+    /// What becomes of those that are as wanted.
+    pub(super) rest: Rest,
+}
+
+/// What becomes of records that are as wanted already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// They are left alone.
+    Kept,
+    /// They are written again as they are: the batch then says all that is wanted, so that its arrival proves all of it.
+    Again,
 }
 
 impl Batch<'_> {
@@ -79,7 +90,7 @@ impl Batch<'_> {
             return Ok(());
         };
         let keeps_values = values.is_empty() || record.is_alias || equal(values, &record.values);
-        if before == weight && keeps_values {
+        if before == weight && keeps_values && self.rest == Rest::Kept {
             return Ok(());
         }
         let mut raw = replaced(&record.raw, "Weight", &weight.to_string())?;

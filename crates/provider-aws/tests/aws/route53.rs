@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::BackendName;
+use bascule_model::{BackendName, Revision, Shares, TargetRow};
+use bascule_provider::drive::{Done, Drive, OnDrift};
 use bascule_provider::port::{Numbers, Setting};
-use bascule_provider::{Apply, Kind};
+use bascule_provider::{Apply, Kind, Patience};
 use bascule_provider_aws::route53::{RecordType, Spec, WeightedRecords};
 use bascule_testkit::contract::{PATIENCE, Wire, actuator};
 use bascule_testkit::meddler::{Answer, Meddle, Meddler, Which};
@@ -17,6 +18,13 @@ use crate::common::{Xml, account, backend, boto3, meddler, xml};
 const NAME: &str = "meet.example.org";
 const AWS: &str = "192.0.2.1";
 const OCI: &str = "198.51.100.1";
+
+/// Looks again at once.
+const LOOKS: Patience = Patience {
+    pause: Duration::ZERO,
+    pause_max: Duration::ZERO,
+    whole: PATIENCE,
+};
 
 struct Rig {
     meddler: Meddler,
@@ -54,7 +62,7 @@ impl Rig {
     fn records_of(&self, spec: Spec, patience: Duration) -> WeightedRecords {
         let account = account(&self.meddler.url(), patience);
         let records = WeightedRecords::new(account, spec).unwrap();
-        records.with_pause(Duration::ZERO)
+        records.with_patience(LOOKS)
     }
 
     fn records(&self) -> WeightedRecords {
@@ -64,6 +72,13 @@ impl Rig {
     /// What another does to the records.
     fn change(&self, action: &str, record: &Value) {
         change(&self.zone, action, record);
+    }
+
+    /// What a batch would have made.
+    fn set_there(&self, aws: u32, oci: u32) {
+        for (id, weight, value) in [("aws", aws, AWS), ("oci", oci, OCI)] {
+            self.change("CREATE", &weighted(id, weight, value));
+        }
     }
 
     /// What boto3 sees at the name.
@@ -321,6 +336,9 @@ fn info(root: &str, status: &str) -> Meddle {
     })
 }
 
+const SENT: &str = "ChangeResourceRecordSetsResponse";
+const TOLD: &str = "GetChangeResponse";
+
 #[tokio::test]
 async fn a_write_ends_once_route_53_says_that_all_its_servers_have_it() {
     let rig = start().await;
@@ -329,18 +347,76 @@ async fn a_write_ends_once_route_53_says_that_all_its_servers_have_it() {
     drop(rig.meddler.take_asked());
     rig.meddler.next([
         Meddle::Pass,
-        info("ChangeResourceRecordSetsResponse", "PENDING"),
-        info("GetChangeResponse", "PENDING"),
-        info("GetChangeResponse", "INSYNC"),
+        info(SENT, "PENDING"),
+        info(TOLD, "PENDING"),
+        // What passes is not the end of the change, which was taken.
+        Meddle::Answer(xml(503, "ServiceUnavailable")),
+        Meddle::Close,
+        Meddle::Answer(xml(400, "Throttling")),
+        info(TOLD, "INSYNC"),
     ]);
     let wanted = numbers(Setting::Weight(1), Setting::Weight(5));
     records.write(&over, &wanted).await.unwrap();
     let asked = rig.meddler.take_asked();
-    let paths: Vec<&str> = asked.iter().map(|asked| asked.path.as_str()).collect();
-    assert_eq!(
-        paths[2..],
-        ["/2013-04-01/change/C1", "/2013-04-01/change/C1"]
+    let lines: Vec<String> = asked[2..]
+        .iter()
+        .map(|asked| format!("{} {}", asked.method, asked.path))
+        .collect();
+    assert_eq!(lines, ["GET /2013-04-01/change/C1"; 5]);
+    records.settle().await.unwrap();
+    assert!(rig.meddler.take_asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_taken_and_not_seen_at_all_servers_is_not_done_until_it_is() {
+    let rig = start().await;
+    let mut drive = Drive::new(Arc::new(rig.records()), OnDrift::Revert);
+    let row = TargetRow {
+        shares: Shares::from_weights([(backend("aws"), 70), (backend("oci"), 30)]).unwrap(),
+        off: [].into(),
+    };
+    let denied = || Meddle::Answer(xml(403, "AccessDenied"));
+    rig.meddler
+        .next([Meddle::Pass, Meddle::Pass, info(SENT, "PENDING"), denied()]);
+    let error = drive.bring(Revision(1), &row).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied, "{error}");
+    assert!(error.to_string().contains("route53:GetChange"), "{error}");
+    rig.set_there(70, 30);
+    rig.meddler.next([Meddle::Pass, denied()]);
+    drive.bring(Revision(1), &row).await.unwrap_err();
+    rig.meddler
+        .next([Meddle::Pass, info(TOLD, "PENDING"), info(TOLD, "INSYNC")]);
+    let brought = drive.bring(Revision(1), &row).await.unwrap();
+    assert_eq!(brought.done, Done::Nothing);
+    assert_eq!(rig.meddler.left(), 0);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_proven_by_writing_the_same_again() {
+    let rig = start().await;
+    let records = rig.records();
+    let over = records.read().await.unwrap();
+    rig.meddler.next_of(
+        |asked| asked.method == http::Method::POST,
+        Meddle::LoseAnswer,
     );
+    let wanted = numbers(Setting::Weight(7), Setting::Off);
+    let error = records.write(&over, &wanted).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Transient);
+    let written = rig.seen();
+    drop(rig.meddler.take_asked());
+    rig.meddler
+        .next([Meddle::Pass, info(SENT, "PENDING"), info(TOLD, "INSYNC")]);
+    records.settle().await.unwrap();
+    let asked = rig.meddler.take_asked();
+    let body = String::from_utf8(asked[1].body.to_vec()).unwrap();
+    for (action, times) in [("DELETE", 2), ("CREATE", 2)] {
+        let action = format!("<Action>{action}</Action>");
+        assert_eq!(body.matches(&action).count(), times, "{body}");
+    }
+    assert_eq!(rig.seen(), written);
+    records.settle().await.unwrap();
+    assert!(rig.meddler.take_asked().is_empty());
 }
 
 /// A page of records, and where the next begins.

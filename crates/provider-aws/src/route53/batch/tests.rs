@@ -35,6 +35,7 @@ fn weighted(id: &str, weight: u32) -> Record {
         spec: &spec,
         ttl_seconds: 60,
         records: &[],
+        rest: Rest::Kept,
     };
     Record {
         kind: "A".to_owned(),
@@ -116,7 +117,7 @@ proptest! {
         wanted in numbers(),
     ) {
         let spec = spec();
-        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records };
+        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records, rest: Rest::Kept };
         let foreign = records.iter().find(|record| record.id.as_deref() == Some("legacy"));
         let on = |record: &Record| record.routing != Routing::Weighted(0);
         match batch.changes(&wanted) {
@@ -145,7 +146,7 @@ proptest! {
     fn a_simple_record_is_not_replaced_by_less_than_it_holds(setting in setting()) {
         let spec = spec();
         let records = [simple()];
-        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records };
+        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records, rest: Rest::Kept };
         let wanted = [(backend("gcp"), setting), (backend("oci"), Setting::Weight(1))].into();
         let refusal = batch.changes(&wanted).unwrap_err();
         prop_assert!(refusal.detail.contains("192.0.2.1"), "{refusal:?}");
@@ -158,8 +159,15 @@ proptest! {
             weighted(name.as_str(), weight(*setting, WEIGHT_MAX).unwrap())
         });
         let records: Vec<Record> = records.collect();
-        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records };
+        let batch = Batch { spec: &spec, ttl_seconds: 60, records: &records, rest: Rest::Kept };
         let is_on = wanted.values().any(|setting| *setting != Setting::Off);
         prop_assert_eq!(batch.changes(&wanted).map_err(|_| is_on), if is_on { Ok(vec![]) } else { Err(false) });
+        let again = Batch { rest: Rest::Again, ..batch };
+        if is_on {
+            let changes = again.changes(&wanted).unwrap();
+            prop_assert_eq!(changes.len(), 2 * NAMES.len());
+            let there = records.iter().map(|record| (record.id.clone(), record.raw.clone()));
+            prop_assert_eq!(after(&records, &changes), there.collect());
+        }
     }
 }

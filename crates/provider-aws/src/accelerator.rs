@@ -4,16 +4,18 @@
 //! Off is weight 0 of an endpoint and never a traffic dial of 0: when no other group is healthy, Global Accelerator fails over
 //! to a group whatever its dial, and would send traffic to what is off. Nor is the dial a share: it is a part of what would come
 //! by nearness. It is never set here, and a group whose dial is 0 is refused, as weights in it say nothing.
-//! There is no compare-and-set in this API: what is there is read right before it is written.
+//! There is no compare-and-set in this API: what is there is read right before it is written. Traffic follows once the
+//! accelerator says that it is deployed, which is awaited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bascule_model::BackendName;
 use bascule_model::hash::Fnv;
 use bascule_provider::port::{Numbers, Settings, Unit};
-use bascule_provider::{Apply, Call, Error, Kind};
+use bascule_provider::{Apply, Call, Error, Kind, Patience};
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -28,7 +30,19 @@ pub const WEIGHT_MAX: u32 = 255;
 /// What an endpoint weighs that says nothing.
 const WEIGHT_DEFAULT: u32 = 128;
 
+/// Endpoints of a group, where AWS does not raise the number: of load balancers of layer 7 alone, or of several kinds (service
+/// quotas of Global Accelerator).
+const ENDPOINTS_MAX: usize = 10;
+
+/// For an accelerator to be deployed: AWS says no time.
+const PATIENCE: Patience = Patience {
+    pause: Duration::from_secs(1),
+    pause_max: Duration::from_secs(5),
+    whole: Duration::from_mins(4),
+};
+
 const READ: &str = "globalaccelerator:DescribeEndpointGroup";
+const WHOLE: &str = "globalaccelerator:DescribeAccelerator";
 const UPDATE: &str = "globalaccelerator:UpdateEndpointGroup";
 const PREFIX: &str = "GlobalAccelerator_V20180706";
 
@@ -40,6 +54,9 @@ pub struct Endpoints {
     group: String,
     members: BTreeMap<BackendName, String>,
     actuator: String,
+    patience: Patience,
+    /// Whether what is set may not be deployed yet: also at first, by who set it before.
+    is_unseen: AtomicBool,
 }
 
 /// An endpoint as it is configured.
@@ -62,13 +79,28 @@ impl Endpoints {
             account,
             group: group.to_owned(),
             members,
+            patience: PATIENCE,
+            is_unseen: AtomicBool::new(true),
         }
+    }
+
+    /// Waits so for the accelerator to be deployed, instead of four minutes with a look each five seconds at most.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The ARN of the accelerator that the group is of.
+    fn accelerator(&self) -> &str {
+        let parts = self.group.split_once("/listener/");
+        parts.map_or(&self.group, |(accelerator, _)| accelerator)
     }
 
     async fn look(&self) -> Result<Vec<Endpoint>, Error> {
         let body = json!({ "EndpointGroupArn": self.group });
-        let answer = self.ask(READ, &body).await?;
-        let group = group(&answer)?;
+        let answer = self.ask(READ, &self.group, &body).await?;
+        let group = part(&answer, "EndpointGroup")?;
         let dial = group.get("TrafficDialPercentage").and_then(Value::as_f64);
         if dial.is_some_and(|dial| dial <= 0.0) {
             return Err(Error::new(Kind::Invalid, READ, &*self.group)
@@ -78,9 +110,9 @@ impl Endpoints {
         endpoints(&answer, &group)
     }
 
-    async fn ask(&self, call: &'static str, body: &Value) -> Result<Answer, Error> {
+    async fn ask(&self, call: &'static str, arn: &str, body: &Value) -> Result<Answer, Error> {
         let service = Service::GlobalAccelerator;
-        let request = Request::json(service, call, &self.group, PREFIX, body);
+        let request = Request::json(service, call, arn, PREFIX, body);
         self.account.send(&request).await
     }
 
@@ -111,8 +143,32 @@ impl Endpoints {
             "EndpointGroupArn": self.group,
             "EndpointConfigurations": configurations,
         });
-        let answer = self.ask(UPDATE, &body).await?;
-        endpoints(&answer, &group(&answer)?).map(drop)
+        // Before it is sent, as the caller may go away at any moment of it.
+        self.is_unseen.store(true, Ordering::Relaxed);
+        let answer = self.ask(UPDATE, &self.group, &body).await?;
+        endpoints(&answer, &part(&answer, "EndpointGroup")?)?;
+        self.deployed().await
+    }
+
+    /// Waits until what is set is where traffic is, unless that was seen.
+    async fn deployed(&self) -> Result<(), Error> {
+        if !self.is_unseen.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let arn = self.accelerator();
+        let body = json!({ "AcceleratorArn": arn });
+        let look = async || {
+            let answer = self.ask(WHOLE, arn, &body).await?;
+            let accelerator = part(&answer, "Accelerator")?;
+            match accelerator.get("Status").and_then(Value::as_str) {
+                Some("DEPLOYED") => Ok(true),
+                Some("IN_PROGRESS") => Ok(false),
+                _ => Err(answer.unfit("the accelerator has no status that is known")),
+            }
+        };
+        self.patience.until_done(WHOLE, arn, look).await?;
+        self.is_unseen.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn after(&self, there: &[Endpoint], wanted: &Numbers) -> Result<Vec<Endpoint>, Refusal> {
@@ -135,15 +191,44 @@ impl Endpoints {
                 "leave one backend on",
             ));
         }
+        refuse_too_many(&after)?;
         Ok(after)
     }
 }
 
-fn group(answer: &Answer) -> Result<Value, Error> {
+fn refuse_too_many(after: &[Endpoint]) -> Result<(), Refusal> {
+    let kinds: BTreeSet<&str> = after.iter().map(|endpoint| kind(&endpoint.id)).collect();
+    let is_fixed = kinds.len() > 1 || kinds.contains(BALANCER);
+    if after.len() <= ENDPOINTS_MAX || !is_fixed {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        format!(
+            "there would be {} endpoints, and AWS takes {ENDPOINTS_MAX} where they are of several kinds or load balancers of layer 7",
+            after.len()
+        ),
+        "remove endpoints that no backend needs, or put load balancers before them",
+    ))
+}
+
+const BALANCER: &str = "application load balancer";
+
+/// What an endpoint is, by its id.
+fn kind(id: &str) -> &'static str {
+    match id {
+        id if id.contains(":loadbalancer/app/") => BALANCER,
+        id if id.contains(":loadbalancer/net/") => "network load balancer",
+        id if id.starts_with("eipalloc-") => "address",
+        _ => "instance",
+    }
+}
+
+/// What the answer has under this key.
+fn part(answer: &Answer, key: &str) -> Result<Value, Error> {
     let mut json: Value = serde_json::from_str(&answer.body)
         .map_err(|error| answer.unfit("the answer is not JSON").because(error))?;
-    let group = json.get_mut("EndpointGroup").map(Value::take);
-    group.ok_or_else(|| answer.unfit("the answer lacks EndpointGroup"))
+    let part = json.get_mut(key).map(Value::take);
+    part.ok_or_else(|| answer.unfit(format!("the answer lacks {key}")))
 }
 
 fn endpoints(answer: &Answer, group: &Value) -> Result<Vec<Endpoint>, Error> {
@@ -216,5 +301,9 @@ impl Apply for Endpoints {
 
     fn write<'a>(&'a self, over: &'a Settings, wanted: &'a Numbers) -> Call<'a, ()> {
         Box::pin(self.set(over, wanted))
+    }
+
+    fn settle(&self) -> Call<'_, ()> {
+        Box::pin(self.deployed())
     }
 }

@@ -16,6 +16,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// For calls that are never answered.
 pub const IMPATIENCE: Duration = Duration::from_millis(300);
 
+/// What who has made too many calls is asked to wait, in seconds: some of what is tried waits so long.
+const RETRY_AFTER: u32 = 1;
+
 /// How a cloud's errors look on the wire.
 pub trait Wire {
     /// Too many calls; come back in so many seconds.
@@ -49,8 +52,8 @@ fn faults(wire: &dyn Wire) -> Vec<Fault> {
     let transient = |error: &Error| error.kind == Kind::Transient;
     let denied = |error: &Error| error.kind == Kind::Denied && error.about.fix.is_some();
     vec![
-        ("throttled", answer(wire.throttled(7)), |error| {
-            let retry_after = Some(Duration::from_secs(7));
+        ("throttled", answer(wire.throttled(RETRY_AFTER)), |error| {
+            let retry_after = Some(Duration::from_secs(RETRY_AFTER.into()));
             error.kind == Kind::Throttled { retry_after }
         }),
         ("500", answer(wire.broken(500)), transient),

@@ -10,6 +10,9 @@ use crate::xml::escaped;
 use super::records::{Record, Routing};
 use super::{Spec, WEIGHT_MAX, same};
 
+/// Weighted records of one name and type that Route 53 takes (Developer Guide, "Managing over 100 weighted records").
+const RECORDS_MAX: usize = 100;
+
 /// One change of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
@@ -60,7 +63,23 @@ impl Batch<'_> {
                 action: "DELETE",
                 record: record.raw.clone(),
             });
-        Ok(simple.chain(changes.clone()).collect())
+        let changes: Vec<Change> = simple.chain(changes).collect();
+        self.refuse_too_many(&changes)?;
+        Ok(changes)
+    }
+
+    fn refuse_too_many(&self, changes: &[Change]) -> Result<(), Refusal> {
+        let of = |action| changes.iter().filter(|c| c.action == action).count();
+        let after = (self.records.len() + of("CREATE")).saturating_sub(of("DELETE"));
+        if after <= RECORDS_MAX {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            format!(
+                "there would be {after} records of this name and type, and Route 53 takes {RECORDS_MAX}"
+            ),
+            "remove records that no backend needs, or divide the name by aliases to others",
+        ))
     }
 
     fn change(

@@ -8,12 +8,12 @@ use bascule_provider::port::{Numbers, Setting};
 use bascule_provider::{Apply, Kind};
 use bascule_provider_aws::accelerator::Endpoints;
 use bascule_testkit::aws::Accelerator;
-use bascule_testkit::aws::accelerator::GROUP;
+use bascule_testkit::aws::accelerator::{ACCELERATOR, GROUP};
 use bascule_testkit::contract::{PATIENCE, Wire, actuator};
-use bascule_testkit::meddler::{Meddler, Which};
+use bascule_testkit::meddler::{Meddle, Meddler, Which};
 use serde_json::json;
 
-use crate::common::{Json, account, backend};
+use crate::common::{Json, LOOKS, account, backend, json as refusal};
 
 struct Rig {
     cloud: Accelerator,
@@ -40,7 +40,7 @@ impl Rig {
         let members = [("aws", "arn:alb"), ("oci", "eip-1")];
         let members = members.map(|(name, id)| (backend(name), id.to_owned()));
         let account = account(&self.meddler.url(), patience);
-        Endpoints::new(account, GROUP, members.into())
+        Endpoints::new(account, GROUP, members.into()).with_patience(LOOKS)
     }
 }
 
@@ -89,8 +89,13 @@ async fn the_whole_list_is_written_back_and_neither_the_dial_nor_other_endpoints
             { "EndpointId": "eip-1", "Weight": 200 },
         ],
     });
-    let body: serde_json::Value = serde_json::from_slice(&asked[1].body).unwrap();
-    assert_eq!(body, golden);
+    let bodies: Vec<serde_json::Value> = asked
+        .iter()
+        .map(|asked| serde_json::from_slice(&asked.body).unwrap())
+        .collect();
+    let group = json!({ "EndpointGroupArn": GROUP });
+    let whole = json!({ "AcceleratorArn": ACCELERATOR });
+    assert_eq!(bodies, [group, golden, whole.clone(), whole]);
     let group = rig.cloud.group();
     // Failover ignores the dial: off must not rest on it.
     assert_eq!(group["TrafficDialPercentage"], 100.0);
@@ -119,4 +124,69 @@ async fn a_group_whose_dial_is_0_is_refused_as_weights_say_nothing_in_it() {
     let error = rig.endpoints(PATIENCE).read().await.unwrap_err();
     assert_eq!(error.kind, Kind::Invalid);
     assert!(error.to_string().contains("dial"), "{error}");
+}
+
+/// A request for how far the accelerator is.
+const IS_LOOK: Which = |asked| {
+    let body = String::from_utf8_lossy(&asked.body).into_owned();
+    body.contains("AcceleratorArn")
+};
+
+#[tokio::test]
+async fn a_write_ends_once_the_accelerator_is_deployed_and_is_not_done_before() {
+    let rig = start_beside_old();
+    rig.cloud.set_looks(3);
+    let endpoints = rig.endpoints(PATIENCE);
+    let looks = || {
+        let asked = rig.meddler.take_asked();
+        asked.iter().filter(|asked| IS_LOOK(asked)).count()
+    };
+    // What a process before this one did may be under way: it is looked at once.
+    endpoints.settle().await.unwrap();
+    endpoints.settle().await.unwrap();
+    assert_eq!(looks(), 1);
+    let wanted: Numbers = [(backend("aws"), Setting::Weight(9))].into();
+    let over = endpoints.read().await.unwrap();
+    endpoints.write(&over, &wanted).await.unwrap();
+    assert_eq!(looks(), 4);
+    let wanted: Numbers = [(backend("aws"), Setting::Weight(8))].into();
+    let over = endpoints.read().await.unwrap();
+    let denied = Meddle::Answer(refusal(400, "AccessDeniedException"));
+    rig.meddler.next_of(IS_LOOK, denied);
+    let error = endpoints.write(&over, &wanted).await.unwrap_err();
+    assert!(
+        error.to_string().contains(&format!(
+            "allow globalaccelerator:DescribeAccelerator on {ACCELERATOR} in"
+        )),
+        "{error}"
+    );
+    assert_eq!(looks(), 1);
+    endpoints.settle().await.unwrap();
+    assert_eq!(looks(), 4);
+}
+
+#[tokio::test]
+async fn more_endpoints_than_a_group_takes_are_refused_before_any_change() {
+    for (id, is_refused) in [("loadbalancer/app/", true), ("loadbalancer/net/", false)] {
+        let of = |number: u32| format!("arn:aws:elasticloadbalancing:us-east-1:1:{id}{number}/x");
+        let there: Vec<String> = (0..10).map(of).collect();
+        let there: Vec<(&str, u32)> = there.iter().map(|id| (id.as_str(), 1)).collect();
+        let rig = start_with(&there);
+        let members = [(backend("aws"), of(10))].into();
+        let account = account(&rig.meddler.url(), PATIENCE);
+        let endpoints = Endpoints::new(account, GROUP, members);
+        let over = endpoints.read().await.unwrap();
+        let wanted: Numbers = [(backend("aws"), Setting::Weight(9))].into();
+        let error = endpoints.write(&over, &wanted).await.unwrap_err();
+        let error = error.to_string();
+        assert_eq!(
+            error.contains("11 endpoints, and AWS takes 10"),
+            is_refused,
+            "{error}"
+        );
+        let change = actuator::Rig::changes(&rig);
+        let asked = rig.meddler.take_asked();
+        // A quota that AWS raises is AWS's to know.
+        assert_eq!(asked.iter().any(change), !is_refused);
+    }
 }

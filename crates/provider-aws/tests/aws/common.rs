@@ -6,12 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bascule_model::BackendName;
+use bascule_provider::Patience;
 use bascule_provider_aws::{Account, Options};
 use bascule_testkit::aws::{Moto, Outsider};
-use bascule_testkit::contract::Wire;
+use bascule_testkit::contract::{PATIENCE, Wire};
 use bascule_testkit::meddler::{Answer, Meddler};
 use futures_util::FutureExt;
 use serde_json::Value;
+
+/// Looks again at once.
+pub(crate) const LOOKS: Patience = Patience {
+    pause: Duration::ZERO,
+    pause_max: Duration::ZERO,
+    whole: PATIENCE,
+};
 
 /// One moto for all tests: each has zones and groups of its own.
 pub(crate) fn moto() -> &'static Moto {

@@ -7,24 +7,17 @@ use std::time::Duration;
 use bascule_model::{BackendName, Revision, Shares, TargetRow};
 use bascule_provider::drive::{Done, Drive, OnDrift};
 use bascule_provider::port::{Numbers, Setting};
-use bascule_provider::{Apply, Kind, Patience};
+use bascule_provider::{Apply, Kind};
 use bascule_provider_aws::route53::{RecordType, Spec, WeightedRecords};
 use bascule_testkit::contract::{PATIENCE, Wire, actuator};
 use bascule_testkit::meddler::{Answer, Meddle, Meddler, Which};
 use serde_json::{Value, json};
 
-use crate::common::{Xml, account, backend, boto3, meddler, xml};
+use crate::common::{LOOKS, Xml, account, backend, boto3, meddler, xml};
 
 const NAME: &str = "meet.example.org";
 const AWS: &str = "192.0.2.1";
 const OCI: &str = "198.51.100.1";
-
-/// Looks again at once.
-const LOOKS: Patience = Patience {
-    pause: Duration::ZERO,
-    pause_max: Duration::ZERO,
-    whole: PATIENCE,
-};
 
 struct Rig {
     meddler: Meddler,

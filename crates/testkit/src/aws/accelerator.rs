@@ -1,5 +1,6 @@
-//! A fake of Global Accelerator: one endpoint group and the two calls that read and change it, with the limits AWS documents.
-//! As there, an update that has a list of endpoints replaces the whole list, and what is not said stays.
+//! A fake of Global Accelerator: one endpoint group of one accelerator, the two calls that read and change the group, and the
+//! one that tells how far the accelerator is, with the limits AWS documents. As there, an update that has a list of endpoints
+//! replaces the whole list, what is not said stays, and the accelerator is in progress for a while after it.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +24,9 @@ use crate::thread;
 /// The group it has.
 pub const GROUP: &str = "arn:aws:globalaccelerator::123456789012:accelerator/1234abcd/listener/0123vxyz/endpoint-group/098765zyxwvu";
 
+/// The accelerator that the group is of.
+pub const ACCELERATOR: &str = "arn:aws:globalaccelerator::123456789012:accelerator/1234abcd";
+
 /// Endpoints a group may have.
 const ENDPOINTS_MAX: usize = 10;
 
@@ -30,9 +34,19 @@ const ENDPOINTS_MAX: usize = 10;
 #[derive(Debug)]
 pub struct Accelerator {
     address: SocketAddr,
-    group: Arc<Mutex<Value>>,
+    cloud: Arc<Mutex<Cloud>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Cloud {
+    /// As `DescribeEndpointGroup` tells it.
+    group: Value,
+    /// How often it says after an update that it is in progress.
+    looks: u32,
+    /// How often it still will.
+    looks_left: u32,
 }
 
 impl Accelerator {
@@ -45,18 +59,22 @@ impl Accelerator {
             .iter()
             .map(|(id, weight)| json!({ "EndpointId": id, "Weight": weight, "HealthState": "HEALTHY", "ClientIPPreservationEnabled": true }))
             .collect();
-        let group = Arc::new(Mutex::new(json!({
-            "EndpointGroupArn": GROUP,
-            "EndpointGroupRegion": "us-east-1",
-            "TrafficDialPercentage": 100.0,
-            "EndpointDescriptions": endpoints,
-        })));
+        let cloud = Arc::new(Mutex::new(Cloud {
+            group: json!({
+                "EndpointGroupArn": GROUP,
+                "EndpointGroupRegion": "us-east-1",
+                "TrafficDialPercentage": 100.0,
+                "EndpointDescriptions": endpoints,
+            }),
+            looks: 1,
+            looks_left: 0,
+        }));
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let runtime = thread::runtime()?;
-        let here = Arc::clone(&group);
+        let here = Arc::clone(&cloud);
         let thread = thread::spawn(&format!("accelerator {address}"), move || {
             LocalSet::new().block_on(&runtime, async {
                 let accepting = accept(listener, here);
@@ -65,7 +83,7 @@ impl Accelerator {
         })?;
         Ok(Self {
             address,
-            group,
+            cloud,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -80,17 +98,22 @@ impl Accelerator {
     /// The group as `DescribeEndpointGroup` tells it.
     #[must_use]
     pub fn group(&self) -> Value {
-        lock(&self.group).clone()
+        lock(&self.cloud).group.clone()
+    }
+
+    /// After each update it says so often that it is in progress; once unless somebody says otherwise.
+    pub fn set_looks(&self, looks: u32) {
+        lock(&self.cloud).looks = looks;
     }
 
     /// Another tool's doing: the weight of an endpoint.
     pub fn set_weight(&self, endpoint: &str, weight: u32) {
-        set_weight(&self.group, endpoint, weight);
+        set_weight(&self.cloud, endpoint, weight);
     }
 
     /// Another tool's doing: the traffic dial, in percent.
     pub fn set_dial(&self, percent: f64) {
-        if let Some(fields) = lock(&self.group).as_object_mut() {
+        if let Some(fields) = lock(&self.cloud).group.as_object_mut() {
             fields.insert("TrafficDialPercentage".to_owned(), percent.into());
         }
     }
@@ -98,8 +121,8 @@ impl Accelerator {
     /// What [`set_weight`](Self::set_weight) does, to be done later.
     #[must_use]
     pub fn weight_setter(&self, endpoint: &str, weight: u32) -> Box<dyn FnOnce() + Send> {
-        let (group, endpoint) = (Arc::clone(&self.group), endpoint.to_owned());
-        Box::new(move || set_weight(&group, &endpoint, weight))
+        let (cloud, endpoint) = (Arc::clone(&self.cloud), endpoint.to_owned());
+        Box::new(move || set_weight(&cloud, &endpoint, weight))
     }
 }
 
@@ -112,13 +135,14 @@ impl Drop for Accelerator {
     }
 }
 
-fn lock(group: &Mutex<Value>) -> std::sync::MutexGuard<'_, Value> {
-    group.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(cloud: &Mutex<Cloud>) -> std::sync::MutexGuard<'_, Cloud> {
+    cloud.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn set_weight(group: &Mutex<Value>, endpoint: &str, weight: u32) {
-    let mut group = lock(group);
-    let endpoints = group
+fn set_weight(cloud: &Mutex<Cloud>, endpoint: &str, weight: u32) {
+    let mut cloud = lock(cloud);
+    let endpoints = cloud
+        .group
         .get_mut("EndpointDescriptions")
         .and_then(Value::as_array_mut);
     let is_meant = |description: &&mut Value| {
@@ -131,7 +155,7 @@ fn set_weight(group: &Mutex<Value>, endpoint: &str, weight: u32) {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, group: Arc<Mutex<Value>>) {
+async fn accept(listener: std::net::TcpListener, cloud: Arc<Mutex<Cloud>>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
@@ -139,9 +163,9 @@ async fn accept(listener: std::net::TcpListener, group: Arc<Mutex<Value>>) {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let group = Arc::clone(&group);
+        let cloud = Arc::clone(&cloud);
         thread::beside(async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&group)));
+            let service = service_fn(|request| answer(request, Arc::clone(&cloud)));
             let http = hyper::server::conn::http1::Builder::new();
             // How a client ends its connection is its own affair.
             drop(http.serve_connection(TokioIo::new(stream), service).await);
@@ -151,7 +175,7 @@ async fn accept(listener: std::net::TcpListener, group: Arc<Mutex<Value>>) {
 
 async fn answer(
     request: Request<Incoming>,
-    group: Arc<Mutex<Value>>,
+    cloud: Arc<Mutex<Cloud>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let header = |name| {
         request
@@ -170,12 +194,13 @@ async fn answer(
     };
     let result = match (is_signed, call.as_str()) {
         (false, _) => Err(("AccessDeniedException", "not signed for us-west-2")),
-        (true, "GlobalAccelerator_V20180706.DescribeEndpointGroup") => described(&group, &body),
-        (true, "GlobalAccelerator_V20180706.UpdateEndpointGroup") => updated(&group, &body),
+        (true, "GlobalAccelerator_V20180706.DescribeAccelerator") => status(&cloud, &body),
+        (true, "GlobalAccelerator_V20180706.DescribeEndpointGroup") => described(&cloud, &body),
+        (true, "GlobalAccelerator_V20180706.UpdateEndpointGroup") => updated(&cloud, &body),
         _ => Err(("UnknownOperationException", "no such call")),
     };
     let (status, body) = match result {
-        Ok(group) => (200, json!({ "EndpointGroup": group })),
+        Ok(body) => (200, body),
         Err((code, message)) => (400, json!({ "__type": code, "Message": message })),
     };
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
@@ -187,16 +212,32 @@ async fn answer(
 
 type Refusal = (&'static str, &'static str);
 
-fn described(group: &Mutex<Value>, asked: &Value) -> Result<Value, Refusal> {
+/// Each look brings it nearer to its end.
+fn status(cloud: &Mutex<Cloud>, asked: &Value) -> Result<Value, Refusal> {
+    if asked.get("AcceleratorArn").and_then(Value::as_str) != Some(ACCELERATOR) {
+        return Err(("AcceleratorNotFoundException", "no such accelerator"));
+    }
+    let mut cloud = lock(cloud);
+    let left = cloud.looks_left.checked_sub(1);
+    cloud.looks_left = left.unwrap_or(0);
+    let status = left.map_or("DEPLOYED", |_| "IN_PROGRESS");
+    let accelerator = json!({ "AcceleratorArn": ACCELERATOR, "Name": "pretended", "Enabled": true, "Status": status });
+    Ok(json!({ "Accelerator": accelerator }))
+}
+
+fn described(cloud: &Mutex<Cloud>, asked: &Value) -> Result<Value, Refusal> {
+    group(cloud, asked).map(|group| json!({ "EndpointGroup": group }))
+}
+
+fn group(cloud: &Mutex<Cloud>, asked: &Value) -> Result<Value, Refusal> {
     if asked.get("EndpointGroupArn").and_then(Value::as_str) != Some(GROUP) {
         return Err(("EndpointGroupNotFoundException", "no such group"));
     }
-    Ok(lock(group).clone())
+    Ok(lock(cloud).group.clone())
 }
 
-fn updated(group: &Mutex<Value>, asked: &Value) -> Result<Value, Refusal> {
-    let before = described(group, asked)?;
-    let mut after = before;
+fn updated(cloud: &Mutex<Cloud>, asked: &Value) -> Result<Value, Refusal> {
+    let mut after = group(cloud, asked)?;
     let fields = after
         .as_object_mut()
         .ok_or(("InternalServiceErrorException", ""))?;
@@ -213,8 +254,10 @@ fn updated(group: &Mutex<Value>, asked: &Value) -> Result<Value, Refusal> {
         let endpoints: Result<Vec<Value>, Refusal> = endpoints.iter().map(endpoint).collect();
         fields.insert("EndpointDescriptions".to_owned(), endpoints?.into());
     }
-    lock(group).clone_from(&after);
-    Ok(after)
+    let mut cloud = lock(cloud);
+    cloud.looks_left = cloud.looks;
+    cloud.group.clone_from(&after);
+    Ok(json!({ "EndpointGroup": after }))
 }
 
 fn endpoint(asked: &Value) -> Result<Value, Refusal> {

@@ -110,6 +110,33 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
     prop_oneof![4 => some, 1 => Just(vec![simple()])]
 }
 
+#[test]
+fn more_records_than_route_53_takes_are_refused_with_the_number() {
+    let spec = spec();
+    let wanted: Numbers = NAMES.map(|name| (backend(name), Setting::Weight(1))).into();
+    let changes = |others: usize| {
+        let mut records: Vec<Record> = (0..others)
+            .map(|number| weighted(&format!("other{number}"), 1))
+            .collect();
+        // One of ours is there already.
+        records.push(weighted("aws", 9));
+        let batch = Batch {
+            spec: &spec,
+            ttl_seconds: 60,
+            records: &records,
+            rest: Rest::Kept,
+        };
+        batch.changes(&wanted)
+    };
+    assert_eq!(changes(97).unwrap().len(), 4);
+    let refusal = changes(98).unwrap_err();
+    assert!(
+        refusal.detail.contains("101 records of this name and type")
+            && refusal.detail.contains("takes 100"),
+        "{refusal:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn a_batch_makes_the_weights_true_keeps_what_is_foreign_and_is_never_all_zero(

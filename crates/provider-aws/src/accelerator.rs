@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bascule_model::BackendName;
-use bascule_model::hash::Fnv;
 use bascule_provider::port::{Numbers, Settings, Unit};
+use bascule_provider::text;
 use bascule_provider::{Apply, Call, Error, Kind, Patience};
 use serde_json::{Value, json};
 
@@ -269,14 +269,11 @@ fn version(endpoints: &[Endpoint]) -> String {
         .iter()
         .map(|endpoint| {
             let keeps = endpoint.keeps_client_address;
-            format!("{} {} {keeps:?}\n", endpoint.id, endpoint.weight)
+            format!("{} {} {keeps:?}", endpoint.id, endpoint.weight)
         })
         .collect();
     lines.sort_unstable();
-    let hash = lines
-        .iter()
-        .fold(Fnv::new(), |hash, line| hash.write(line.as_bytes()));
-    format!("{:016x}", hash.value())
+    text::version(lines)
 }
 
 impl Apply for Endpoints {

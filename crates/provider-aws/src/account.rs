@@ -18,6 +18,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bascule_model::Timestamp;
+use bascule_provider::identity::Skew;
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
 use tokio::sync::Mutex;
@@ -89,6 +90,8 @@ pub struct Identity {
     pub arn: String,
     /// The id of the access key, which is no secret: it tells where in the chain the credentials were found.
     pub key: String,
+    /// How far this machine's clock is from AWS's, where that is more than a minute.
+    pub skew: Option<Skew>,
 }
 
 impl Account {
@@ -143,7 +146,12 @@ impl Account {
             (Some(account), Some(arn)) => {
                 let credentials = self.credentials(&request).await?;
                 let key = credentials.access_key_id().to_owned();
-                Ok(Identity { account, arn, key })
+                Ok(Identity {
+                    account,
+                    arn,
+                    key,
+                    skew: answer.skew,
+                })
             }
             _ => Err(answer.unfit("the answer lacks Account or Arn")),
         }

@@ -48,8 +48,8 @@ impl Group {
     async fn find(&self) -> Result<Set, Error> {
         let answer = described(&self.account, &self.name).await?;
         let listed = listed(&answer, &self.name)?;
-        let ids: Vec<&str> = listed.iter().map(|listed| listed.id.as_str()).collect();
-        let machines = machines::of(&self.account, &ids, self.address).await?;
+        let ids = listed.iter().map(|listed| listed.id.as_str());
+        let machines = machines::of(&self.account, ids, self.address).await?;
         let mut set = Set::default();
         for listed in &listed {
             let Some(mut machine) = machines.get(&listed.id).cloned() else {

@@ -83,7 +83,7 @@ impl GroupLoad {
         let request = Request::query(Service::CloudWatch, CALL, "*", &parameters);
         let answer = self.account.send(&request).await?;
         let newest = newest(&answer)?;
-        Ok(newest.map(|(part, at)| self.observation(Seen::Cpu(part), at)))
+        Ok(newest.map(|(cpu, at)| self.observation(cpu, at)))
     }
 
     fn observation(&self, what: Seen, at: Timestamp) -> Observation {
@@ -96,7 +96,7 @@ impl GroupLoad {
 }
 
 /// The first value, which is the newest, and the start of the minute it is of.
-fn newest(answer: &Answer) -> Result<Option<(f64, Timestamp)>, Error> {
+fn newest(answer: &Answer) -> Result<Option<(Seen, Timestamp)>, Error> {
     let document = answer.document("GetMetricDataResponse")?;
     let path = "GetMetricDataResult/MetricDataResults";
     let Some(result) = list(document.root_element(), path, "member").next() else {
@@ -109,14 +109,13 @@ fn newest(answer: &Answer) -> Result<Option<(f64, Timestamp)>, Error> {
             _ => Ok(None),
         };
     };
-    let percent: f64 = value
-        .parse()
-        .map_err(|_| answer.unfit(format!("{value} is no number")))?;
+    let cpu = value.parse().ok().and_then(Seen::cpu_of_percent);
+    let cpu = cpu.ok_or_else(|| answer.unfit(format!("{value} is no number")))?;
     let time: jiff::Timestamp = at
         .parse()
         .map_err(|error: jiff::Error| answer.unfit(format!("{at} is no time")).because(error))?;
     let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
-    Ok(Some((percent / 100.0, Timestamp::from_millis(millis))))
+    Ok(Some((cpu, Timestamp::from_millis(millis))))
 }
 
 impl Observe for GroupLoad {

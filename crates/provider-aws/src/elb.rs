@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::BackendName;
-use bascule_model::hash::Fnv;
 use bascule_provider::port::{Numbers, Settings, Unit};
 use bascule_provider::{Apply, Call, Error, Kind};
 use roxmltree::Node;
@@ -99,12 +98,10 @@ struct Forward {
 
 impl Forward {
     fn version(&self) -> String {
-        let mut hash = Fnv::new();
-        for (arn, weight) in &self.groups {
-            hash = hash.write(format!("{arn} {weight}\n").as_bytes());
-        }
-        let hash = hash.write(format!("{:?}", self.sticky_seconds).as_bytes());
-        format!("{:016x}", hash.value())
+        let groups = self.groups.iter();
+        let groups = groups.map(|(arn, weight)| format!("{arn} {weight}"));
+        let sticky = format!("{:?}", self.sticky_seconds);
+        bascule_provider::text::version(groups.chain([sticky]))
     }
 }
 

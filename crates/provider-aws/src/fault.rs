@@ -2,9 +2,12 @@
 //! permission that is missing by its exact name, the key that is wrong, the clock that is off. By AWS's codes, never by its
 //! prose. Pure; keys and tokens are never part of it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bascule_model::Timestamp;
+use bascule_provider::fields;
+use bascule_provider::identity::{SKEW_TOLD, Skew};
+use bascule_provider::text::shown;
 use bascule_provider::{Error, Kind};
 use bytes::Bytes;
 
@@ -15,9 +18,6 @@ use crate::send::Answer;
 pub(crate) const FIX_ENDPOINT: &str =
     "see that `endpoint` and `region` name AWS and no proxy answers in its place";
 
-/// Of a message of AWS's, this many characters are shown.
-const MESSAGE_MAX: usize = 500;
-
 /// What an answer says before its body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Head {
@@ -27,7 +27,7 @@ pub(crate) struct Head {
     pub(crate) request_id: Option<String>,
     /// The code, where the JSON protocol has it in a header.
     pub(crate) error_type: Option<String>,
-    /// How long to wait, in seconds.
+    /// How long to wait.
     pub(crate) retry_after: Option<String>,
     /// AWS's clock.
     pub(crate) date: Option<String>,
@@ -58,6 +58,7 @@ pub(crate) fn judged(
             resource: request.resource.clone(),
             body: String::new(),
             request_id: head.request_id.clone(),
+            skew: Skew::of(head.date.as_deref(), now, SKEW_TOLD),
         };
         return match text {
             Ok(body) => Ok(Answer { body, ..answer }),
@@ -68,7 +69,7 @@ pub(crate) fn judged(
     let error = |kind| Error::new(kind, request.call, request.resource.clone());
     let Some(refusal) = refusal else {
         let detail = format!("status {} without an error of the API", head.status);
-        let error = match kind_of_status(head) {
+        let error = match kind_of_status(head, now) {
             Kind::Invalid => error(Kind::Invalid).fix(FIX_ENDPOINT),
             kind => error(kind),
         };
@@ -79,9 +80,9 @@ pub(crate) fn judged(
         "{} {}: {}",
         head.status,
         shown(code),
-        shown(&refusal.message)
+        shown(first_line(&refusal.message))
     );
-    let kind = kind_of(code, head);
+    let kind = kind_of(code, head, now);
     let out = error(kind).detail(detail);
     let id = refusal.request_id.or_else(|| head.request_id.clone());
     let out = out.request_id(id);
@@ -91,18 +92,17 @@ pub(crate) fn judged(
     })
 }
 
-/// The first line of what AWS says, cut. Where a signature does not match it repeats on further lines what was to be signed,
-/// the session token among it.
-fn shown(text: &str) -> String {
+/// The first line of what AWS says. Where a signature does not match it repeats on further lines what was to be signed, the
+/// session token among it.
+fn first_line(text: &str) -> &str {
     let line = text.trim_start().lines().next().unwrap_or_default();
-    let said = line.split("The Canonical String").next();
-    let clean = said.unwrap_or_default().trim_end().chars();
-    let clean = clean.map(|c| if c.is_control() { ' ' } else { c });
-    clean.take(MESSAGE_MAX).collect()
+    line.split("The Canonical String")
+        .next()
+        .unwrap_or_default()
 }
 
 /// The kind by AWS's code; by the status where the code says nothing.
-fn kind_of(code: &str, head: &Head) -> Kind {
+fn kind_of(code: &str, head: &Head, now: Timestamp) -> Kind {
     match code {
         "Throttling"
         | "ThrottlingException"
@@ -114,7 +114,7 @@ fn kind_of(code: &str, head: &Head) -> Kind {
         | "BandwidthLimitExceeded"
         | "SlowDown"
         | "EC2ThrottledException" => Kind::Throttled {
-            retry_after: retry_after(head),
+            retry_after: retry_after(head, now),
         },
         "PriorRequestNotComplete"
         | "ConflictException"
@@ -132,20 +132,24 @@ fn kind_of(code: &str, head: &Head) -> Kind {
         | "RequestTimeout"
         | "RequestTimeoutException"
         | "Unavailable" => Kind::Transient,
-        _ => kind_of_status(head),
+        _ => kind_of_status(head, now),
     }
 }
 
-fn kind_of_status(head: &Head) -> Kind {
+fn kind_of_status(head: &Head, now: Timestamp) -> Kind {
     match head.status {
         429 => Kind::Throttled {
-            retry_after: retry_after(head),
+            retry_after: retry_after(head, now),
         },
         401 | 403 => Kind::Denied,
         408 | 500..=599 => Kind::Transient,
         409 => Kind::Conflict,
         _ => Kind::Invalid,
     }
+}
+
+fn retry_after(head: &Head, now: Timestamp) -> Option<Duration> {
+    fields::retry_after(head.retry_after.as_deref()?, now)
 }
 
 fn is_denied(code: &str) -> bool {
@@ -202,11 +206,8 @@ fn fix(code: &str, kind: Kind, request: &Request, head: &Head, now: Timestamp) -
         return Some(fix.to_owned());
     }
     if is_of_time(code) {
-        return Some(match skew(head, now) {
-            Some(skew) => format!(
-                "this host's clock is {} s {} AWS's: set it (NTP)",
-                skew.seconds, skew.way
-            ),
+        return Some(match Skew::of(head.date.as_deref(), now, SKEW_BORNE) {
+            Some(skew) => format!("{}: set it right", skew.from("AWS")),
             None => "the secret does not belong to this access key: see AWS_SECRET_ACCESS_KEY or \
                      the profile"
                 .to_owned(),
@@ -232,34 +233,8 @@ fn policy_resource(request: &Request) -> &str {
     }
 }
 
-/// How far our clock is from AWS's, where that is more than AWS bears.
-struct Skew {
-    seconds: u64,
-    way: &'static str,
-}
-
 /// AWS bears five minutes; a minute less leaves room for the way there.
 const SKEW_BORNE: Duration = Duration::from_secs(240);
-
-fn skew(head: &Head, now: Timestamp) -> Option<Skew> {
-    let theirs = httpdate::parse_http_date(head.date.as_deref()?).ok()?;
-    let theirs = theirs.duration_since(UNIX_EPOCH).ok()?;
-    let ours = Duration::from_millis(now.as_millis());
-    let (apart, way) = if ours > theirs {
-        (ours - theirs, "before")
-    } else {
-        (theirs - ours, "behind")
-    };
-    (apart > SKEW_BORNE).then_some(Skew {
-        seconds: apart.as_secs(),
-        way,
-    })
-}
-
-fn retry_after(head: &Head) -> Option<Duration> {
-    let seconds: u64 = head.retry_after.as_deref()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
 
 /// What AWS says is wrong, in any of its protocols' ways of saying so.
 fn refusal(head: &Head, text: &str) -> Option<Refusal> {

@@ -1,7 +1,7 @@
 //! Machines of EC2 by their ids: address, zone and state, two hundred a call. The one call to EC2 there is; its SDK would be a
 //! million lines. Complete or an error: an id that EC2 does not tell of fails the whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bascule_provider::port::Lifecycle;
@@ -49,12 +49,14 @@ pub(crate) struct Machine {
     pub(crate) lifecycle: Lifecycle,
 }
 
-/// All of these machines by id.
-pub(crate) async fn of(
+/// All of these machines by id; each is asked for once, however often it is said.
+pub(crate) async fn of<'a>(
     account: &Account,
-    ids: &[&str],
+    ids: impl IntoIterator<Item = &'a str>,
     which: Address,
 ) -> Result<BTreeMap<String, Machine>, Error> {
+    let ids: BTreeSet<&str> = ids.into_iter().collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
     let mut found = BTreeMap::new();
     for ids in ids.chunks(IDS_MAX) {
         let parameters: Vec<(String, String)> = (1..)

@@ -2,6 +2,7 @@
 //! of the permission it needs (`ec2:DescribeInstances`), so that a refusal can name it. Nothing here acts; `sign` and `send`
 //! come next.
 
+use bascule_provider::text::encoded;
 use serde_json::Value;
 
 use crate::service::Service;
@@ -113,19 +114,6 @@ pub(crate) fn parameter(name: impl Into<String>, value: impl Into<String>) -> (S
 /// The call without its service.
 fn action(call: &'static str) -> &'static str {
     call.split_once(':').map_or(call, |(_, action)| action)
-}
-
-/// Percent-encoded as RFC 3986 and AWS's signatures have it: all but letters, digits and `-_.~`.
-pub(crate) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use bascule_provider::identity::Skew;
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
 use bytes::Bytes;
@@ -38,6 +39,8 @@ pub(crate) struct Answer {
     pub(crate) body: String,
     /// AWS's number of it.
     pub(crate) request_id: Option<String>,
+    /// How far our clock is from AWS's, where that is to be told.
+    pub(crate) skew: Option<Skew>,
 }
 
 impl Answer {

@@ -89,8 +89,8 @@ impl TargetGroup {
     async fn find(&self) -> Result<Set, Error> {
         let targets = self.look().await?;
         let ids = targets.iter().map(|target| target.id.as_str());
-        let ids: Vec<&str> = ids.filter(|id| id.starts_with("i-")).collect();
-        let machines = machines::of(&self.account, &ids, self.address).await?;
+        let ids = ids.filter(|id| id.starts_with("i-"));
+        let machines = machines::of(&self.account, ids, self.address).await?;
         let mut set = Set::default();
         for target in &targets {
             if let Some(instance) = self.instance(target, &machines)? {

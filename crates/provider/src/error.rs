@@ -5,6 +5,11 @@ use std::error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::text;
+
+/// A line of what was seen has this many characters at most: some messages of a cloud's, or a list of what differs.
+const DETAIL_MAX: usize = 1500;
+
 /// What may be done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -87,10 +92,10 @@ impl Error {
         }
     }
 
-    /// With what was seen.
+    /// With what was seen; on one line and cut, whoever said it.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.about.detail = detail.into();
+        self.about.detail = text::line(&detail.into(), DETAIL_MAX);
         self
     }
 
@@ -104,8 +109,31 @@ impl Error {
     /// With the cloud's own number of the request.
     #[must_use]
     pub fn request_id(mut self, id: Option<String>) -> Self {
-        self.about.request_id = id;
+        self.about.request_id = id.as_deref().map(text::shown);
         self
+    }
+
+    /// The same without what was beneath: for who is told of it after the first.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let About {
+            resource,
+            detail,
+            fix,
+            request_id,
+            source: _,
+        } = &*self.about;
+        Self {
+            kind: self.kind,
+            call: self.call,
+            about: Box::new(About {
+                resource: resource.clone(),
+                detail: detail.clone(),
+                fix: fix.clone(),
+                request_id: request_id.clone(),
+                source: None,
+            }),
+        }
     }
 
     /// With the error beneath.
@@ -147,5 +175,23 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         let source = self.about.source.as_deref();
         source.map(|source| source as &(dyn error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_that_ends_whatever_a_cloud_said() {
+        let error = Error::new(Kind::Invalid, "GetWorkRequest", "ocid1")
+            .detail(format!("one\ntwo\u{1b}[2J {}", "x".repeat(1 << 20)))
+            .request_id(Some("a\rb".to_owned()));
+        for error in [error.again(), error] {
+            let text = error.to_string();
+            assert!(text.starts_with("GetWorkRequest of ocid1: invalid: one two [2J x"));
+            assert!(text.ends_with("… (request a b)"));
+            assert!(text.chars().count() < 2 * DETAIL_MAX);
+        }
     }
 }

@@ -107,6 +107,15 @@ pub enum Seen {
     SizeWanted(u32),
 }
 
+impl Seen {
+    /// The processors' use from percent, within 0 to 1 whatever was rounded where; none for what is no number.
+    #[must_use]
+    pub fn cpu_of_percent(percent: f64) -> Option<Self> {
+        let part = (percent / 100.0).clamp(0.0, 1.0);
+        percent.is_finite().then_some(Self::Cpu(part))
+    }
+}
+
 /// The cloud's own verdict of health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

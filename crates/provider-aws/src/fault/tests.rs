@@ -75,7 +75,7 @@ fn a_signature_that_does_not_match_is_a_wrong_clock_only_when_the_clock_is_wrong
         ),
         (
             "Tue, 24 Nov 2026 11:55:00 GMT",
-            "clock is 300 s before AWS's",
+            "clock is 300 s ahead of AWS's",
         ),
     ] {
         let far = Head {

@@ -1,12 +1,12 @@
 //! What stands at one name of a zone, read whole: page by page, each record with the text AWS gave, which is how it is named
 //! when it is to be replaced. Only reads.
 
-use bascule_model::hash::Fnv;
 use bascule_provider::Error;
+use bascule_provider::text::encoded;
 use roxmltree::Node;
 
 use crate::account::Account;
-use crate::request::{Request, encoded};
+use crate::request::Request;
 use crate::send::Answer;
 use crate::service::Service;
 use crate::xml::{at, list, text};
@@ -70,10 +70,7 @@ pub(super) fn canonical(name: &str) -> String {
 pub(super) fn version(records: &[Record]) -> String {
     let mut raw: Vec<&str> = records.iter().map(|record| record.raw.as_str()).collect();
     raw.sort_unstable();
-    let hash = raw.iter().fold(Fnv::new(), |hash, raw| {
-        hash.write(raw.as_bytes()).write(b"\n")
-    });
-    format!("{:016x}", hash.value())
+    bascule_provider::text::version(raw)
 }
 
 /// All records at this name, of all types.

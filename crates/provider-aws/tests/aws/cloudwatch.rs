@@ -45,6 +45,31 @@ async fn the_newest_value_comes_with_the_minute_it_is_of_and_the_sizes_with_now(
     assert_eq!(&*seen[2].of, "asg/load-1");
 }
 
+/// An answer with this one value.
+fn data(at: &str, value: &str) -> Meddle {
+    Meddle::Answer(Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: format!(
+            "<GetMetricDataResponse><GetMetricDataResult><MetricDataResults><member><Id>cpu</Id>\
+             <Timestamps><member>{at}</member></Timestamps><Values><member>{value}</member></Values>\
+             </member></MetricDataResults></GetMetricDataResult></GetMetricDataResponse>"
+        ),
+    })
+}
+
+#[tokio::test]
+async fn a_value_beyond_all_or_nothing_is_all_or_nothing() {
+    group("load-3");
+    let meddler = meddler();
+    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-3");
+    for (value, cpu) in [("130.5", 1.0), ("-0.1", 0.0), ("99.5", 0.995)] {
+        meddler.next([Meddle::Pass, data("2026-11-24T12:00:00Z", value)]);
+        let seen = load.observe().await.unwrap();
+        assert_eq!(seen[2].what, Seen::Cpu(cpu), "{value}");
+    }
+}
+
 #[tokio::test]
 async fn no_value_is_none_and_a_value_that_is_none_is_an_error() {
     group("load-2");
@@ -52,16 +77,10 @@ async fn no_value_is_none_and_a_value_that_is_none_is_an_error() {
     let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-2");
     let seen: Vec<Observation> = load.observe().await.unwrap();
     assert_eq!(seen.len(), 2);
-    let nonsense = "<GetMetricDataResponse><GetMetricDataResult><MetricDataResults><member><Id>cpu</Id>\
-                    <Timestamps><member>yesterday</member></Timestamps><Values><member>1</member></Values>\
-                    </member></MetricDataResults></GetMetricDataResult></GetMetricDataResponse>";
-    let nonsense = Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: nonsense.to_owned(),
-    };
     for (meddle, kind) in [
-        (Meddle::Answer(nonsense), Kind::Invalid),
+        (data("yesterday", "1"), Kind::Invalid),
+        (data("2026-11-24T12:00:00Z", "NaN"), Kind::Invalid),
+        (data("2026-11-24T12:00:00Z", "inf"), Kind::Invalid),
         (Meddle::Answer(xml(403, "AccessDenied")), Kind::Denied),
     ] {
         meddler.next([Meddle::Pass, meddle]);

@@ -34,6 +34,24 @@ async fn keys_and_region_of_a_profile_are_used_and_aws_says_who_it_is() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_told_while_the_credentials_are_still_taken() {
+    let meddler = meddler();
+    let account = of("skewed", KEYS, &meddler.url()).await;
+    assert_eq!(account.identity().await.unwrap().skew, None);
+    let mut answer = xml(200, "");
+    answer
+        .headers
+        .push(("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()));
+    answer.body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account><Arn>arn:aws:iam::1:user/u</Arn>\
+                   </GetCallerIdentityResult></GetCallerIdentityResponse>"
+        .to_owned();
+    meddler.next([Meddle::Answer(answer)]);
+    let skew = account.identity().await.unwrap().skew.unwrap();
+    let told = skew.from("AWS").to_string();
+    assert!(told.ends_with(" s ahead of AWS's"), "{told}");
+}
+
+#[tokio::test]
 async fn an_account_that_holds_keys_does_not_print_them() {
     let account = of("held", KEYS, moto().url()).await;
     account.identity().await.unwrap();

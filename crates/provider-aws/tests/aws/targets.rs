@@ -85,14 +85,21 @@ fn described(targets: &[(&str, &str)]) -> Meddle {
             "<member><Target><Id>{id}</Id><Port>80</Port></Target><TargetHealth><State>{state}</State></TargetHealth></member>"
         )
     });
-    let targets: String = targets.collect();
+    listed(&targets.collect::<String>())
+}
+
+fn listed(targets: &str) -> Meddle {
+    answer(format!(
+        "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>{targets}\
+         </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+    ))
+}
+
+fn answer(body: String) -> Meddle {
     Meddle::Answer(Answer {
         status: 200,
         headers: Vec::new(),
-        body: format!(
-            "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>{targets}\
-             </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
-        ),
+        body,
     })
 }
 
@@ -142,6 +149,28 @@ async fn targets_that_are_machines_get_their_addresses_from_ec2() {
     let found = &set.instances[format!("{id}:80").as_str()];
     let address = machine["PrivateIpAddress"].as_str().unwrap();
     assert_eq!(found.address, address.parse::<std::net::IpAddr>().unwrap());
+}
+
+#[tokio::test]
+async fn a_machine_with_several_ports_is_asked_for_once() {
+    let rig = start().await;
+    let target = |port: u16| {
+        format!(
+            "<member><Target><Id>i-1</Id><Port>{port}</Port></Target><TargetHealth><State>healthy</State></TargetHealth></member>"
+        )
+    };
+    let targets = [target(80), target(81)].concat();
+    let machine = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>\
+                   <instanceState><name>running</name></instanceState><privateIpAddress>10.0.0.1</privateIpAddress>\
+                   </item></instancesSet></item></reservationSet></DescribeInstancesResponse>";
+    rig.meddler
+        .next([listed(&targets), answer(machine.to_owned())]);
+    let set = rig.group(PATIENCE).discover().await.unwrap();
+    let names: Vec<&str> = set.instances.keys().map(|name| &**name).collect();
+    assert_eq!(names, ["i-1:80", "i-1:81"]);
+    let asked = rig.meddler.take_asked();
+    let body = String::from_utf8_lossy(&asked[1].body);
+    assert_eq!(body.matches("i-1").count(), 1, "{body}");
 }
 
 #[tokio::test]

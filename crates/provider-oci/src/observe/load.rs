@@ -87,8 +87,8 @@ impl PoolLoad {
         // No value in all that time: nothing is known, which is no load of zero.
         if let Some(Datapoint { timestamp, value }) = last {
             let millis = u64::try_from(timestamp.as_millisecond()).unwrap_or(0);
-            let cpu = Seen::Cpu((value / 100.0).clamp(0.0, 1.0));
-            seen.push(self.observation(cpu, Timestamp::from_millis(millis)));
+            let cpu = Seen::cpu_of_percent(value);
+            seen.extend(cpu.map(|cpu| self.observation(cpu, Timestamp::from_millis(millis))));
         }
         Ok(seen)
     }

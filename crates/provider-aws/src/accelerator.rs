@@ -161,8 +161,8 @@ impl Endpoints {
             let answer = self.ask(WHOLE, arn, &body).await?;
             let accelerator = part(&answer, "Accelerator")?;
             match accelerator.get("Status").and_then(Value::as_str) {
-                Some("DEPLOYED") => Ok(true),
-                Some("IN_PROGRESS") => Ok(false),
+                Some("DEPLOYED") => Ok(Some(())),
+                Some("IN_PROGRESS") => Ok(None),
                 _ => Err(answer.unfit("the accelerator has no status that is known")),
             }
         };

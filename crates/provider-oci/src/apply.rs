@@ -2,7 +2,6 @@
 //! what is there, by one call that writes all of it or nothing; neither makes or deletes anything. What is not theirs is
 //! written back as it was read and told as foreign. A shape that they do not know is refused by name and left alone.
 
-use aws_lc_rs::digest;
 use bascule_provider::port::{Numbers, Setting};
 use bascule_provider::{Error, Kind};
 use serde_json::Value;
@@ -16,12 +15,10 @@ pub use machines::{Machines, MachinesError};
 pub use set::SetActuator;
 pub use steering::SteeringPolicy;
 
-/// What changes with every change of a thing: the hash of it.
+/// What changes with every change of a thing.
 fn hash(thing: &Value) -> String {
     // Maps are sorted, so equal things have equal texts.
-    let hash = digest::digest(&digest::SHA256, thing.to_string().as_bytes());
-    let pairs = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
-    pairs.collect()
+    bascule_provider::text::version([thing.to_string()])
 }
 
 /// Without the keys that have no value: OCI gives them and does not take all of them back.

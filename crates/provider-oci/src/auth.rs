@@ -2,13 +2,12 @@
 //! Files are read again for every call, so what is rotated is used at once; a token is renewed before it ends. Nothing of a
 //! key or a token is shown. The three ways are [`config_file`], [`instance`] and [`resource`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use bascule_model::Timestamp;
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
-use tokio::sync::Mutex;
 
 use crate::region::Region;
 use crate::sign::{Key, Signer};
@@ -74,13 +73,12 @@ pub(crate) struct Identity {
     pub(crate) who: Who,
 }
 
-/// What has been made of the credentials.
+/// What has been made of files and variables: good while their content is the same.
 #[derive(Debug)]
-enum Held {
-    /// Of files and variables: good while their content is the same, of which this is the hash.
-    Content(Vec<u8>, Arc<Identity>),
-    /// By a token of the auth service.
-    Token(instance::Granted),
+struct Made {
+    /// Of the content.
+    hash: Vec<u8>,
+    identity: Arc<Identity>,
 }
 
 /// The credentials of one account.
@@ -88,7 +86,9 @@ enum Held {
 pub struct Auth {
     way: Way,
     around: Arc<dyn Surroundings>,
-    held: Mutex<Option<Held>>,
+    made: Mutex<Option<Made>>,
+    /// Of the instance, where that is who asks.
+    token: instance::Token,
 }
 
 impl Auth {
@@ -98,7 +98,8 @@ impl Auth {
         Self {
             way,
             around,
-            held: Mutex::default(),
+            made: Mutex::default(),
+            token: instance::Token::default(),
         }
     }
 
@@ -108,40 +109,34 @@ impl Auth {
     /// [`Kind::Invalid`] for files that say nothing usable, [`Kind::Denied`] for keys and tokens that are not accepted, with
     /// what a person can do.
     pub(crate) async fn identity(&self, wire: &Wire) -> Result<Arc<Identity>, Error> {
-        let mut held = self.held.lock().await;
         let material = match &self.way {
             Way::ConfigFile { path, profile } => {
                 config_file::read(&*self.around, path.as_deref(), profile.as_deref())?
             }
             Way::ResourcePrincipal => resource::read(&*self.around)?,
             Way::InstancePrincipal { metadata, auth } => {
-                let before = match held.take() {
-                    Some(Held::Token(granted)) => Some(granted),
-                    _ => None,
-                };
                 let metadata = instance::Metadata::new(&*self.around, metadata.as_deref());
-                let granted =
-                    instance::grant(wire, &metadata, auth.as_deref(), before, clock::wall())
-                        .await?;
-                let identity = Arc::clone(&granted.identity);
-                *held = Some(Held::Token(granted));
-                return Ok(identity);
+                let ask = || instance::ask(wire, &metadata, auth.as_deref(), clock::wall());
+                return self.token.identity(clock::wall, ask).await;
             }
         };
         let hash = material.hash();
-        if let Some(Held::Content(of, identity)) = &*held
-            && *of == hash
-        {
-            return Ok(Arc::clone(identity));
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = made.as_ref().filter(|made| made.hash == hash) {
+            return Ok(Arc::clone(&made.identity));
         }
         let identity = Arc::new(material.identity(clock::wall())?);
-        *held = Some(Held::Content(hash, Arc::clone(&identity)));
+        *made = Some(Made {
+            hash,
+            identity: Arc::clone(&identity),
+        });
         Ok(identity)
     }
 
-    /// What is held is not accepted any more: the next call asks for it anew.
-    pub(crate) async fn forget(&self) {
-        *self.held.lock().await = None;
+    /// This identity is not accepted any more: its token is asked for anew. What stands in files and variables is read again
+    /// for every call.
+    pub(crate) fn forget(&self, identity: &Arc<Identity>) {
+        self.token.forget(identity);
     }
 }
 

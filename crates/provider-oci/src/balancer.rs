@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bascule_provider::text::encoded;
 use bascule_provider::{Error, Kind};
 use serde_json::Value;
 
 use crate::client::operation as call;
-use crate::client::{Ask, Client, Operation, Reply, segment};
+use crate::client::{Ask, Client, Operation, Reply};
 
 /// The two kinds of load balancers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,8 +121,8 @@ impl BackendSet {
         let path = format!(
             "/{}/{}/backendSets/{}{rest}",
             self.dialect.collection,
-            segment(&self.id),
-            segment(&self.set)
+            encoded(&self.id),
+            encoded(&self.set)
         );
         Ask::new(operation, self.name.clone(), path)
     }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bascule_net::tls::client::Roots;
+use bascule_provider::identity::{SKEW_TOLD, Skew};
 use bascule_provider::pace::{Limit, Pace, Repeat};
-use bascule_provider::{Error, Kind};
+use bascule_provider::{self as provider, Error, Kind};
 use bascule_telemetry::clock;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::auth::{Auth, Identity};
@@ -21,12 +22,13 @@ mod ask;
 pub(crate) mod operation;
 mod refusal;
 
-pub(crate) use ask::{Ask, segment};
+pub(crate) use ask::Ask;
 pub(crate) use operation::Operation;
 use refusal::Context;
 
 const NEXT_PAGE: &str = "opc-next-page";
 const REQUEST_ID: &str = "opc-request-id";
+const DATE: &str = "date";
 const ETAG: &str = "etag";
 
 /// The most that a page may hold, for all lists that are read here.
@@ -114,16 +116,27 @@ impl Client {
         })
     }
 
-    /// Who asks, as people name it, and in which region: for whoever looks over the credentials before they are needed. An
-    /// API key is only read for this, a token is asked for.
+    /// Who asks, once OCI has taken the credentials: for whoever looks over them before they are needed. Which regions there are
+    /// is asked for; a refusal for want of a statement proves the credentials as well.
     ///
     /// # Errors
     /// What is wrong with the credentials, with what a person can do.
-    pub async fn who(&self) -> Result<String, Error> {
-        let identity = self.auth.identity(&self.wire).await?;
-        let region = self.region.as_ref().or(identity.region.as_ref());
-        let region = region.map_or("no region", |region| region.name.as_str());
-        Ok(format!("{}, in {region}", identity.name))
+    pub async fn identity(&self) -> Result<provider::Identity, Error> {
+        let ask = Ask::new(&operation::LIST_REGIONS, "", "/regions");
+        let prove = async || {
+            let (identity, answer) = self.exchange(&ask, None).await?;
+            if !refusal::is_of_policy(&answer) {
+                self.judge(&ask, &identity, &answer)?;
+                parse::<Vec<IgnoredAny>>(&ask, &answer)?;
+            }
+            let region = self.region.as_ref().or(identity.region.as_ref());
+            let region = region.map_or("no region", |region| region.name.as_str());
+            Ok(provider::Identity {
+                name: format!("{}, in {region}", identity.name),
+                skew: Skew::of(answer.header(DATE), clock::wall(), SKEW_TOLD),
+            })
+        };
+        self.paced(&ask, prove).await
     }
 
     /// The first pause between two looks at a change.
@@ -175,36 +188,56 @@ impl Client {
     }
 
     async fn send(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {
+        let send = async || {
+            let (identity, answer) = self.exchange(ask, page).await?;
+            self.judge(ask, &identity, &answer).map(|()| answer)
+        };
+        self.paced(ask, send).await
+    }
+
+    async fn paced<T, F>(&self, ask: &Ask, mut call: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let Some(pace) = &self.settings.pace else {
-            return self.send_once(ask, page).await;
+            return call().await;
         };
         let repeat = if ask.operation.changes() {
             Repeat::No
         } else {
             Repeat::Yes
         };
-        let api = ask.operation.service.as_str();
-        pace.call(api, repeat, || self.send_once(ask, page)).await
+        pace.call(ask.operation.service.as_str(), repeat, call)
+            .await
     }
 
-    async fn send_once(&self, ask: &Ask, page: Option<&str>) -> Result<Answer, Error> {
+    /// Asks once, and gives the answer with who it was that asked.
+    async fn exchange(
+        &self,
+        ask: &Ask,
+        page: Option<&str>,
+    ) -> Result<(Arc<Identity>, Answer), Error> {
         let identity = self.auth.identity(&self.wire).await?;
         let base = self.base(ask, &identity)?;
-        let now = clock::wall();
-        let request = ask::request(ask, page, &base, &identity, now)?;
+        let request = ask::request(ask, page, &base, &identity, clock::wall())?;
         let answer = self.wire.exchange(&base, request).await;
         let answer = answer.map_err(|error| broken(ask, &base, error))?;
+        Ok((identity, answer))
+    }
+
+    /// A refusal as an error; what is not accepted any more is forgotten.
+    fn judge(&self, ask: &Ask, identity: &Arc<Identity>, answer: &Answer) -> Result<(), Error> {
         if answer.status.is_success() {
-            return Ok(answer);
+            return Ok(());
         }
         if answer.status == http::StatusCode::UNAUTHORIZED {
-            self.auth.forget().await;
+            self.auth.forget(identity);
         }
         let context = Context {
             who: identity.who,
             now: clock::wall(),
         };
-        Err(refusal::error(ask, &answer, context))
+        Err(refusal::error(ask, answer, context))
     }
 
     /// Where the service is.

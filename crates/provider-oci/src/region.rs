@@ -18,17 +18,20 @@ pub enum Service {
     Monitoring,
     /// Tokens for instance principals.
     Auth,
+    /// Users, groups, regions.
+    Identity,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Core,
         Self::LoadBalancer,
         Self::NetworkLoadBalancer,
         Self::Dns,
         Self::Monitoring,
         Self::Auth,
+        Self::Identity,
     ];
 
     /// Its name in settings.
@@ -41,13 +44,14 @@ impl Service {
             Self::Dns => "dns",
             Self::Monitoring => "monitoring",
             Self::Auth => "auth",
+            Self::Identity => "identity",
         }
     }
 
     /// The version in its paths.
     pub(crate) const fn version(self) -> &'static str {
         match self {
-            Self::Core => "/20160918",
+            Self::Core | Self::Identity => "/20160918",
             Self::LoadBalancer => "/20170115",
             Self::NetworkLoadBalancer => "/20200501",
             Self::Dns => "/20180115",
@@ -67,6 +71,7 @@ impl Service {
             Self::Dns => format!("https://dns.{name}.oci.{domain}"),
             Self::Monitoring => format!("https://telemetry.{name}.{domain}"),
             Self::Auth => format!("https://auth.{name}.{domain}"),
+            Self::Identity => format!("https://identity.{name}.oci.{domain}"),
         }
     }
 }
@@ -176,6 +181,10 @@ mod tests {
         assert_eq!(
             at(Service::Dns, "eu-madrid-2"),
             "https://dns.eu-madrid-2.oci.oraclecloud.eu"
+        );
+        assert_eq!(
+            at(Service::Identity, "eu-frankfurt-1"),
+            "https://identity.eu-frankfurt-1.oci.oraclecloud.com"
         );
         assert_eq!(
             at(Service::Monitoring, "xx-new-9"),

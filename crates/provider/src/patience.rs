@@ -20,19 +20,19 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Looks until it is done. Which of the failures of a look are heard of only at the end, [`Kind::passes`] says.
+    /// Looks until a look says what came of it. A look that fails so that it [passes](Kind::passes) is made again.
     ///
     /// # Errors
     /// That of a look that no further one can mend; at the end that of the last look, or [`Transient`](Kind::Transient) where
     /// it was well, about this call and this resource: it may still be done.
-    pub async fn until_done<F>(
+    pub async fn until_done<T, F>(
         self,
         call: &'static str,
         resource: &str,
         mut look: impl FnMut() -> F,
-    ) -> Result<(), Error>
+    ) -> Result<T, Error>
     where
-        F: Future<Output = Result<bool, Error>>,
+        F: Future<Output = Result<Option<T>, Error>>,
     {
         let until = clock::now() + self.whole;
         let late = || {
@@ -45,8 +45,8 @@ impl Patience {
         let mut pause = self.pause;
         loop {
             let (wait, failed) = match look().await {
-                Ok(true) => return Ok(()),
-                Ok(false) => (pause, None),
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => (pause, None),
                 Err(error) if error.kind.passes() => (pause.max(asked_for(&error)), Some(error)),
                 Err(error) => return Err(error),
             };
@@ -79,12 +79,12 @@ mod tests {
         whole: Duration::from_secs(30),
     };
 
-    fn failure(kind: Kind) -> Result<bool, Error> {
+    fn failure(kind: Kind) -> Result<Option<()>, Error> {
         Err(Error::new(kind, "GetChange", "C1"))
     }
 
     /// What comes of looks of these kinds, the last of them again and again; and at which second each was.
-    async fn wait(looks: &[fn() -> Result<bool, Error>]) -> (Result<(), Error>, Vec<u64>) {
+    async fn wait(looks: &[fn() -> Result<Option<()>, Error>]) -> (Result<(), Error>, Vec<u64>) {
         let (begun, mut times, mut left) = (clock::now(), Vec::<Instant>::new(), looks.iter());
         let mut last = left.clone().next_back();
         let done = PATIENCE.until_done("GetChange", "C1", || {
@@ -100,15 +100,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_looked_at_more_and_more_seldom_until_it_is_done() {
-        let not_yet: fn() -> Result<bool, Error> = || Ok(false);
-        let (done, times) = wait(&[not_yet, not_yet, not_yet, not_yet, || Ok(true)]).await;
+        let not_yet: fn() -> Result<Option<()>, Error> = || Ok(None);
+        let (done, times) = wait(&[not_yet, not_yet, not_yet, not_yet, || Ok(Some(()))]).await;
         done.unwrap();
         assert_eq!(times, [0, 1, 3, 7, 11]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_fails_in_passing_is_made_again_and_another_failure_is_the_end() {
-        let throttled: fn() -> Result<bool, Error> = || {
+        let throttled: fn() -> Result<Option<()>, Error> = || {
             failure(Kind::Throttled {
                 retry_after: Some(Duration::from_secs(9)),
             })
@@ -116,20 +116,20 @@ mod tests {
         let (done, times) = wait(&[
             || failure(Kind::Transient),
             throttled,
-            || Ok(false),
-            || Ok(true),
+            || Ok(None),
+            || Ok(Some(())),
         ])
         .await;
         done.unwrap();
         assert_eq!(times, [0, 1, 10, 14]);
-        let (done, times) = wait(&[|| Ok(false), || failure(Kind::Denied)]).await;
+        let (done, times) = wait(&[|| Ok(None), || failure(Kind::Denied)]).await;
         assert_eq!(done.unwrap_err().kind, Kind::Denied);
         assert_eq!(times.len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends_and_says_whether_it_was_seen_or_not() {
-        let (done, times) = wait(&[|| Ok(false)]).await;
+        let (done, times) = wait(&[|| Ok(None)]).await;
         let error = done.unwrap_err();
         assert_eq!(
             error.to_string(),

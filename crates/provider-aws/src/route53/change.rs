@@ -71,7 +71,8 @@ impl WeightedRecords {
         let request = Request::get(Service::Route53, CHANGED, &resource, path);
         let look = async || {
             let answer = self.account.send(&request).await?;
-            Ok(state(&answer, "GetChangeResponse")?.1)
+            let (_, is_there) = state(&answer, "GetChangeResponse")?;
+            Ok(is_there.then_some(()))
         };
         let waiting = self.patience.until_done(CHANGED, &self.actuator, look);
         match waiting.await {

@@ -10,12 +10,13 @@ use std::time::Duration;
 use bascule_model::dns::canonical;
 use bascule_model::{BackendName, RecordType};
 use bascule_provider::port::{Answers, Member, Numbers, Setting, Settings, Unit};
+use bascule_provider::text::encoded;
 use bascule_provider::{Apply, Call, Error, Kind};
 use serde_json::{Value, json};
 
 use super::{changed, hash, in_unit, without_nulls};
 use crate::client::operation::{GET_STEERING_POLICY, UPDATE_STEERING_POLICY};
-use crate::client::{Ask, Client, Operation, Reply, segment};
+use crate::client::{Ask, Client, Operation, Reply};
 
 mod rule;
 
@@ -56,7 +57,7 @@ impl SteeringPolicy {
     }
 
     fn ask(&self, operation: &'static Operation) -> Ask {
-        let path = format!("/steeringPolicies/{}", segment(&self.id));
+        let path = format!("/steeringPolicies/{}", encoded(&self.id));
         Ask::new(operation, self.id.clone(), path)
     }
 

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use bascule_provider::{Error, Kind};
-use bascule_telemetry::clock;
+use bascule_provider::text::{encoded, shown};
+use bascule_provider::{Error, Kind, Patience};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::balancer::BackendSet;
-use crate::client::{Ask, segment};
+use crate::client::Ask;
 
 /// A change takes seconds; after this long it is told as one that may still come.
 const WAIT_MAX: Duration = Duration::from_mins(3);
@@ -28,32 +28,31 @@ struct WorkError {
 /// Until this work request is done.
 pub(super) async fn done(set: &BackendSet, id: &str) -> Result<(), Error> {
     let dialect = set.dialect;
-    let path = format!("{}/{}", dialect.work_path, segment(id));
-    let ask = Ask::new(dialect.work, format!("{id} for {}", set.name), path);
-    let first = set.client.pause();
-    let (mut pause, until) = (first, clock::now() + WAIT_MAX);
-    loop {
+    let path = format!("{}/{}", dialect.work_path, encoded(id));
+    let resource = format!("{id} for {}", set.name);
+    let ask = Ask::new(dialect.work, &resource, path);
+    let look = async || {
         let work: Value = set.client.read(&ask).await?.data;
         match work.get(dialect.work_state).and_then(Value::as_str) {
-            Some("SUCCEEDED") => return Ok(()),
-            Some("ACCEPTED" | "IN_PROGRESS" | "CANCELING") => {}
-            Some("FAILED" | "CANCELED") => return Err(failed(&ask, &work)),
+            Some("SUCCEEDED") => Ok(Some(Ok(()))),
+            Some("ACCEPTED" | "IN_PROGRESS" | "CANCELING") => Ok(None),
+            Some("FAILED" | "CANCELED") => Ok(Some(Err(failed(&ask, &work)))),
             other => {
-                let other = other.unwrap_or("nothing");
-                return Err(ask
-                    .error(Kind::Invalid)
-                    .detail(format!("its state is {other}, which is none of the API's")));
+                let other = shown(other.unwrap_or("nothing"));
+                let seen = format!("its state is {other}, which is none of the API's");
+                Err(ask.error(Kind::Invalid).detail(seen))
             }
         }
-        if clock::now() >= until {
-            return Err(ask.error(Kind::Transient).detail(format!(
-                "not done after {} s; it may still be done",
-                WAIT_MAX.as_secs()
-            )));
-        }
-        clock::sleep_until(clock::now() + pause).await;
-        pause = (pause * 2).min(first * GROWTH_MAX);
-    }
+    };
+    let pause = set.client.pause();
+    let patience = Patience {
+        pause,
+        pause_max: pause * GROWTH_MAX,
+        whole: WAIT_MAX,
+    };
+    patience
+        .until_done(dialect.work.name, &resource, look)
+        .await?
 }
 
 fn failed(ask: &Ask, work: &Value) -> Error {
@@ -62,7 +61,7 @@ fn failed(ask: &Ask, work: &Value) -> Error {
     let is_wrong = errors.iter().any(|error| error.error_code == "BAD_INPUT");
     let texts: Vec<String> = errors
         .iter()
-        .map(|error| format!("{}: {}", error.error_code, error.message))
+        .map(|error| format!("{}: {}", shown(&error.error_code), shown(&error.message)))
         .collect();
     let kind = if is_wrong {
         Kind::Invalid

@@ -1,5 +1,5 @@
 //! An instance principal: the metadata service gives a certificate of the instance, the auth service gives a token for it.
-//! A token is renewed well before it ends; where that fails the old one serves until its end.
+//! When that is done anew is [`renewal`]'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +28,14 @@ use crate::wire::{self, Answer, Wire};
 /// Where instances find their metadata.
 const METADATA: &str = "http://169.254.169.254/opc/v2";
 
-/// Before its end a token is renewed: long enough for the auth service to be away for a while.
-const RENEW_BEFORE: Duration = Duration::from_mins(10);
-
 /// A token that does not say when it ends is taken for this long; those that say so last at least as long.
 const ASSUMED: Duration = Duration::from_mins(15);
 
 const CALL: &str = "instance principal";
+
+mod renewal;
+
+pub(super) use renewal::Token;
 
 /// A token, with its key.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ struct RegionInfo {
 
 /// What the auth service answers.
 #[derive(Deserialize)]
-struct Token {
+struct Answered {
     token: String,
 }
 
@@ -109,30 +110,8 @@ impl Metadata {
     }
 }
 
-/// The token before, while it lasts; else a new one.
-pub(super) async fn grant(
-    wire: &Wire,
-    metadata: &Metadata,
-    auth: Option<&str>,
-    before: Option<Granted>,
-    now: Timestamp,
-) -> Result<Granted, Error> {
-    let before = match before {
-        Some(granted) if granted.ends.since(now) > RENEW_BEFORE => return Ok(granted),
-        Some(granted) if granted.ends > now => Some(granted),
-        _ => None,
-    };
-    match (ask(wire, metadata, auth, now).await, before) {
-        (Ok(granted), _) => Ok(granted),
-        (Err(error), Some(granted)) => {
-            tracing::warn!(%error, "the token of the instance is not renewed yet");
-            Ok(granted)
-        }
-        (Err(error), None) => Err(error),
-    }
-}
-
-async fn ask(
+/// Gets a new token.
+pub(super) async fn ask(
     wire: &Wire,
     metadata: &Metadata,
     auth: Option<&str>,
@@ -236,12 +215,11 @@ fn kind_of(status: StatusCode) -> Option<Kind> {
 }
 
 fn granted(answer: &Answer) -> Option<String> {
-    let token: Token = serde_json::from_slice(&answer.body).ok()?;
+    let Answered { token } = serde_json::from_slice(&answer.body).ok()?;
     let is_token = token
-        .token
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'"');
-    (answer.status.is_success() && is_token).then_some(token.token)
+    (answer.status.is_success() && is_token).then_some(token)
 }
 
 /// The instance's certificate: whose it is, and its fingerprint.

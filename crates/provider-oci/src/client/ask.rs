@@ -1,6 +1,7 @@
 //! What is asked: a call, what it is about, and how it is written as a signed request.
 
 use bascule_model::Timestamp;
+use bascule_provider::text::encoded;
 use bascule_provider::{Error, Kind};
 use bytes::Bytes;
 use http::header::{IF_MATCH, USER_AGENT};
@@ -29,7 +30,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// This call about this resource; `path` is what follows the version, its parts encoded by [`segment`].
+    /// This call about this resource; `path` is what follows the version, its parts encoded.
     pub(crate) fn new(
         operation: &'static Operation,
         resource: impl Into<String>,
@@ -48,7 +49,7 @@ impl Ask {
     /// With a parameter.
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         let sign = if self.target.contains('?') { '&' } else { '?' };
-        self.target = format!("{}{sign}{name}={}", self.target, segment(value));
+        self.target = format!("{}{sign}{name}={}", self.target, encoded(value));
         self
     }
 
@@ -84,7 +85,7 @@ pub(super) fn request(
     let mut target = ask.target.clone();
     if let Some(page) = page {
         let sign = if target.contains('?') { '&' } else { '?' };
-        target = format!("{target}{sign}page={}", segment(page));
+        target = format!("{target}{sign}page={}", encoded(page));
     }
     let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
     let mut request = Request::builder()
@@ -119,34 +120,19 @@ fn add(headers: &mut HeaderMap, ask: &Ask) -> Result<(), http::header::InvalidHe
     Ok(())
 }
 
-/// One part of a path, or a value of a parameter, encoded: all but letters, digits and `-._~`.
-pub(crate) fn segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::operation::LIST_PRIVATE_IPS;
 
     #[test]
-    fn parts_of_a_path_are_encoded() {
-        assert_eq!(segment("10.0.0.3:8080"), "10.0.0.3%3A8080");
-        assert_eq!(segment("a b/ü"), "a%20b%2F%C3%BC");
+    fn values_of_a_query_are_encoded() {
         let ask = Ask::new(&LIST_PRIVATE_IPS, "", "/privateIps")
-            .query("subnetId", "ocid1.subnet")
+            .query("subnetId", "ocid1/subnet")
             .query("limit", "1000");
         assert_eq!(
             ask.target,
-            "/20160918/privateIps?subnetId=ocid1.subnet&limit=1000"
+            "/20160918/privateIps?subnetId=ocid1%2Fsubnet&limit=1000"
         );
     }
 }

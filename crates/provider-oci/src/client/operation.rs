@@ -50,6 +50,10 @@ const fn get(name: &'static str, service: Service, policy: &'static str) -> Oper
     }
 }
 
+/// Asked to see that the credentials are taken; it does not matter whether it is allowed.
+pub(crate) const LIST_REGIONS: Operation =
+    get("ListRegions", Service::Identity, "inspect tenancies");
+
 pub(crate) const GET_INSTANCE_POOL: Operation =
     get("GetInstancePool", Service::Core, "read instance-pools");
 

@@ -1,22 +1,22 @@
 //! What a refusal means, and what a person can do about it. Callers match the kind; the line says the rest. What OCI says is
 //! shown, cut and without control characters; nothing of the request's headers is.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bascule_model::Timestamp;
+use bascule_provider::fields;
+use bascule_provider::identity::Skew;
+use bascule_provider::text::shown;
 use bascule_provider::{Error, Kind};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Ask, REQUEST_ID};
+use super::{Ask, DATE, REQUEST_ID};
 use crate::auth::Who;
 use crate::wire::Answer;
 
 /// How far clocks may be apart: OCI refuses what is dated further away.
 const SKEW_MAX: Duration = Duration::from_mins(5);
-
-/// Of a message of OCI's, this many characters are shown.
-const MESSAGE_MAX: usize = 300;
 
 /// What of the caller matters for what is said.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,9 @@ pub(super) fn error(ask: &Ask, answer: &Answer, context: Context) -> Error {
     let code = said.as_ref().map(|said| said.code.as_str());
     let error = match (status, code) {
         (StatusCode::TOO_MANY_REQUESTS, _) => with(Kind::Throttled {
-            retry_after: retry_after(answer, context.now),
+            retry_after: answer
+                .header("retry-after")
+                .and_then(|after| fields::retry_after(after, context.now)),
         }),
         (status, _) if status.is_server_error() => with(Kind::Transient),
         (_, None) => foreign(ask, answer),
@@ -59,6 +61,17 @@ pub(super) fn error(ask: &Ask, answer: &Answer, context: Context) -> Error {
         _ => with(Kind::Invalid),
     };
     error.request_id(id)
+}
+
+/// Whether it refuses for want of a statement, which only who is known is told.
+pub(super) fn is_of_policy(answer: &Answer) -> bool {
+    let said: Option<Said> = serde_json::from_slice(&answer.body).ok();
+    let code = said.map(|said| said.code);
+    matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+        && matches!(
+            code.as_deref(),
+            Some("NotAuthorizedOrNotFound" | "NotAuthorized")
+        )
 }
 
 /// An answer that is none of the API's.
@@ -91,12 +104,6 @@ fn or_this(resource: &str) -> &str {
     }
 }
 
-/// Cut, and on one line.
-fn shown(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    clean.take(MESSAGE_MAX).collect()
-}
-
 /// The statement that allows the call.
 fn policy(ask: &Ask, who: Who) -> String {
     format!(
@@ -108,42 +115,13 @@ fn policy(ask: &Ask, who: Who) -> String {
 
 /// Why a signature is not accepted.
 fn unauthenticated(answer: &Answer, context: Context) -> String {
-    if let Some(theirs) = date(answer) {
-        let (ahead, apart) = if theirs > context.now {
-            ("behind", theirs.since(context.now))
-        } else {
-            ("ahead", context.now.since(theirs))
-        };
-        if apart > SKEW_MAX {
-            return format!(
-                "this machine's clock is {} s {ahead} of OCI's, and 300 s are allowed: set it right",
-                apart.as_secs()
-            );
-        }
+    if let Some(skew) = Skew::of(answer.header(DATE), context.now, SKEW_MAX) {
+        return format!("{}, and 300 s are allowed: set it right", skew.from("OCI"));
     }
     match context.who {
         Who::Group => "see that the key with this fingerprint stands at this user, and that tenancy and region are right".to_owned(),
         Who::DynamicGroup => "the token is not accepted; the next call asks for another".to_owned(),
     }
-}
-
-/// When the answer was given, by their clock.
-fn date(answer: &Answer) -> Option<Timestamp> {
-    let at = httpdate::parse_http_date(answer.header("date")?).ok()?;
-    let since = at.duration_since(UNIX_EPOCH).ok()?;
-    let millis = u64::try_from(since.as_millis()).ok()?;
-    Some(Timestamp::from_millis(millis))
-}
-
-/// `Retry-After`: seconds, or a date.
-fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    let value = answer.header("retry-after")?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    let since = at.duration_since(UNIX_EPOCH).ok()?;
-    Some(since.saturating_sub(Duration::from_millis(now.as_millis())))
 }
 
 #[cfg(test)]

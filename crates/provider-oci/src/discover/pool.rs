@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bascule_provider::port::{Instance, Lifecycle, Set};
+use bascule_provider::text::encoded;
 use bascule_provider::{Call, Discover, Error, Kind};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use crate::client::operation::{
     GET_INSTANCE_POOL, GET_VNIC, LIST_INSTANCE_POOL_INSTANCES, LIST_PRIVATE_IPS,
     LIST_VNIC_ATTACHMENTS,
 };
-use crate::client::{Ask, Client, PAGE_MAX, segment};
+use crate::client::{Ask, Client, PAGE_MAX};
 
 /// Cards that are asked one by one, at once: well below what OCI allows a tenancy.
 const ASKED_AT_ONCE: usize = 16;
@@ -102,7 +103,7 @@ impl InstancePool {
     }
 
     async fn read(&self) -> Result<Set, Error> {
-        let pool = format!("/instancePools/{}", segment(&self.id));
+        let pool = format!("/instancePools/{}", encoded(&self.id));
         let ask = Ask::new(&GET_INSTANCE_POOL, &self.id, &pool);
         let Pool { compartment_id } = self.client.read(&ask).await?.data;
         let ask = Ask::new(
@@ -181,7 +182,7 @@ impl InstancePool {
 
     /// What one card says; nothing where it is not the primary one of its machine.
     async fn ask(&self, card: Card) -> Result<Option<(String, IpAddr)>, Error> {
-        let path = format!("/vnics/{}", segment(&card.vnic));
+        let path = format!("/vnics/{}", encoded(&card.vnic));
         let ask = Ask::new(&GET_VNIC, card.vnic, path);
         let vnic: Vnic = self.client.read(&ask).await?.data;
         let address = match self.addresses {

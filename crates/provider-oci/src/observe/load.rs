@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bascule_model::Timestamp;
 use bascule_provider::port::{Observation, Seen};
+use bascule_provider::text::encoded;
 use bascule_provider::{Call, Error, Kind, Observe};
 use bascule_telemetry::clock;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::operation::{GET_INSTANCE_POOL, SUMMARIZE_METRICS_DATA};
-use crate::client::{Ask, Client, segment};
+use crate::client::{Ask, Client};
 
 /// How far back is asked: values come late, and not every minute has one.
 const BACK: Duration = Duration::from_mins(10);
@@ -56,7 +57,7 @@ impl PoolLoad {
     }
 
     async fn read(&self) -> Result<Vec<Observation>, Error> {
-        let path = format!("/instancePools/{}", segment(&self.id));
+        let path = format!("/instancePools/{}", encoded(&self.id));
         let ask = Ask::new(&GET_INSTANCE_POOL, &self.id, path);
         let pool: Pool = self.client.read(&ask).await?.data;
         let now = clock::wall();

@@ -323,12 +323,12 @@ async fn another_change_under_way_is_a_conflict_and_work_that_fails_is_told() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, Kind::Invalid);
+    let text = error.to_string();
     assert!(
-        error
-            .to_string()
-            .contains("accepted and failed BAD_INPUT: failed by a test"),
-        "{error}"
+        text.contains("accepted and failed BAD_INPUT: failed by a test"),
+        "{text}"
     );
+    assert!(text.chars().count() < 1_000 && !text.contains(char::is_control));
     world
         .oci
         .fail("PUT ", Fault::refused(409, "IncorrectState"), 0, 1);
@@ -356,6 +356,26 @@ async fn another_change_under_way_is_a_conflict_and_work_that_fails_is_told() {
         error.contains("Allow group GROUP to use load-balancers in compartment"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_look_at_a_change_that_fails_in_passing_is_not_its_end() {
+    let world = World::new();
+    furnish(&world);
+    world.oci.set_work(3);
+    world.oci.fail(
+        "WorkRequests",
+        Fault::refused(500, "InternalServerError"),
+        1,
+        2,
+    );
+    let actuator = balancer(&world, Layer::Seven, &[OCI]);
+    write(&actuator, &[("oci", Setting::Weight(9))])
+        .await
+        .unwrap();
+    let settings = actuator.read().await.unwrap();
+    let setting = settings.members[&name("oci")].setting;
+    assert_eq!(setting, Some(Setting::Weight(9)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

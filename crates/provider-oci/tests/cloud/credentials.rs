@@ -47,7 +47,7 @@ async fn a_clock_that_is_wrong_is_named() {
     assert!(
         error
             .to_string()
-            .contains("s behind of OCI's, and 300 s are allowed"),
+            .contains("s behind OCI's, and 300 s are allowed"),
         "{error}"
     );
     world.oci.set_clock(-1000);
@@ -230,28 +230,64 @@ async fn without_a_region_it_is_said_where_to_write_one() {
 }
 
 #[tokio::test]
-async fn who_asks_is_said_or_why_nobody_can() {
-    let world = World::new();
-    let who = world.client().who().await.unwrap();
-    assert!(who.starts_with("ocid1.user.oc1..user by the key "), "{who}");
-    assert!(who.ends_with(", in eu-frankfurt-1"), "{who}");
+async fn who_asks_is_said_once_the_credentials_are_taken_or_why_they_are_not() {
+    let mut world = World::new();
+    let client = world.client();
+    let identity = client.identity().await.unwrap();
+    let name = &identity.name;
+    assert!(
+        name.starts_with("ocid1.user.oc1..user by the key "),
+        "{name}"
+    );
+    assert!(name.ends_with(", in eu-frankfurt-1"), "{name}");
+    assert_eq!(identity.skew, None);
+    // Who may not ask this is known all the same.
+    for (status, code) in [(404, "NotAuthorizedOrNotFound"), (403, "NotAuthorized")] {
+        let refused = Fault::refused(status, code);
+        world.oci.fail("GET /20160918/regions", refused, 0, 1);
+        client.identity().await.unwrap();
+    }
+    for (fault, kind) in [
+        (Fault::refused(404, "SomethingElse"), Kind::Invalid),
+        (Fault::refused(500, "InternalServerError"), Kind::Transient),
+        (Fault::Html, Kind::Invalid),
+    ] {
+        world.oci.fail("GET /20160918/regions", fault, 0, 1);
+        assert_eq!(client.identity().await.unwrap_err().kind, kind);
+    }
     let instance = world.client_by(Way::InstancePrincipal {
         metadata: Some(world.oci.metadata_url()),
         auth: Some(world.oci.url()),
     });
-    let who = instance.who().await.unwrap();
+    let identity = instance.identity().await.unwrap();
     assert_eq!(
-        who,
+        identity.name,
         "this instance of ocid1.tenancy.oc1..tenancy, in eu-frankfurt-1"
     );
+    world.oci.rotate_key().unwrap();
+    let error = client.identity().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    assert!(error.to_string().contains("see that the key"), "{error}");
     std::fs::remove_file(world.directory.path().join("oci_api_key.pem")).unwrap();
-    let way = Way::ConfigFile {
-        path: Some(world.directory.path().join("config").display().to_string()),
-        profile: None,
-    };
-    let error = world.client_by(way).who().await.unwrap_err();
+    let error = client.identity().await.unwrap_err();
     assert!(
         error.to_string().contains("oci_api_key.pem cannot be read"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_told_while_the_credentials_are_still_taken() {
+    let world = World::new();
+    let client = world.client();
+    for (ahead, told) in [(200, "behind OCI's"), (-200, "ahead of OCI's")] {
+        world.oci.set_clock(ahead);
+        let skew = client.identity().await.unwrap().skew.unwrap();
+        let skew = skew.from("OCI").to_string();
+        assert!(skew.ends_with(told), "{skew}");
+    }
+    world.oci.set_clock(400);
+    let error = client.identity().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    assert!(error.to_string().contains("s behind OCI's"), "{error}");
 }

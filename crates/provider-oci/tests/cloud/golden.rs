@@ -47,6 +47,7 @@ async fn every_call_is_sent_as_it_is_written_down() {
     world.oci.set_pool(POOL, machines(9));
     let client = world.client();
     let oci = || BackendName::parse("oci").unwrap();
+    client.identity().await.unwrap();
     InstancePool::new(client.clone(), POOL, Addresses::Private)
         .discover()
         .await

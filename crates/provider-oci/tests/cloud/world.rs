@@ -56,16 +56,7 @@ impl World {
 
 /// Every service at this address.
 pub(crate) fn endpoints(url: &str) -> BTreeMap<Service, String> {
-    [
-        Service::Core,
-        Service::LoadBalancer,
-        Service::NetworkLoadBalancer,
-        Service::Dns,
-        Service::Monitoring,
-        Service::Auth,
-    ]
-    .map(|service| (service, url.to_owned()))
-    .into()
+    Service::ALL.map(|service| (service, url.to_owned())).into()
 }
 
 /// So many machines that run.

@@ -1,4 +1,5 @@
-//! What is read: pools, their instances and network cards, page by page; whatever else is there; health, work, metrics.
+//! What is read: regions; pools, their instances and network cards, page by page; whatever else is there; health, work,
+//! metrics.
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,10 @@ fn core(cloud: &Cloud, path: &str, parameters: &BTreeMap<String, String>) -> Opt
                 .filter(|id| *id == COMPARTMENT)?;
             let all = machines.iter().map(instance).collect();
             Some(page(cloud, all, parameters))
+        }
+        ["regions"] => {
+            let region = json!({ "key": "FRA", "name": super::REGION });
+            Some(Reply::ok(json!([region])))
         }
         ["vnics", id] => cards(cloud)
             .find(|card| card.id == *id)
@@ -218,8 +223,10 @@ fn work(cloud: &Cloud, id: &str) -> Option<Reply> {
         State::Done => "SUCCEEDED",
         State::Failed => "FAILED",
     };
+    // As a machine may have written it: on lines, coloured, without end.
+    let message = format!("failed by a test\n\u{1b}[31m{}", "x".repeat(100_000));
     let errors = match work.state {
-        State::Failed => json!([{ "errorCode": "BAD_INPUT", "message": "failed by a test" }]),
+        State::Failed => json!([{ "errorCode": "BAD_INPUT", "message": message }]),
         _ => json!([]),
     };
     // The two services name the same thing differently.

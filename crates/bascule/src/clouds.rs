@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bascule_config::{Account, Auth, Cloud, Discover as Wish, SourceKind, SourceName};
 use bascule_provider::pace::{Limit, Pace, Repeat};
 use bascule_provider::port::{Call, Lifecycle, Set};
-use bascule_provider::{Discover, Error};
+use bascule_provider::{Discover, Error, Identity};
 use bascule_provider_aws as aws;
 use bascule_provider_oci as oci;
 use bascule_traffic::spec::{EndpointHost, EndpointSpec, EndpointUrl};
@@ -55,16 +55,18 @@ impl Open {
         })
     }
 
-    /// Who asks, as people name it, and in which region. A token is asked for, and AWS is asked whether it takes the
-    /// credentials; a key of OCI's is only read, and shows with the first question to a source whether it is taken.
-    pub(crate) async fn who(&self) -> Result<String, Error> {
+    /// Who asks, once the cloud has taken the credentials, and how far the clocks are apart.
+    pub(crate) async fn identity(&self) -> Result<Identity, Error> {
         match self.account.cloud {
             Cloud::Aws => {
                 let account = self.aws().await?;
                 let identity = account.identity().await?;
-                Ok(format!("{}, in {}", identity.arn, account.region()))
+                Ok(Identity {
+                    name: format!("{}, in {}", identity.arn, account.region()),
+                    skew: identity.skew,
+                })
             }
-            Cloud::Oci => self.oci().await?.who().await,
+            Cloud::Oci => self.oci().await?.identity().await,
         }
     }
 

@@ -512,12 +512,12 @@ pub const CODES: &[Code] = &[
     entry(
         "E0709",
         "an account that cannot be used",
-        "The credentials of an account are not found, or cannot be read; or the cloud does not take them: they were revoked, have ended, or this machine's clock is wrong. None of its sources can be asked. A key of OCI's is only proven by the first question to a source: E0710.",
+        "The credentials of an account are not found, or cannot be read; or the cloud does not take them: they were revoked, have ended, or this machine's clock is wrong. None of its sources can be asked.",
     ),
     entry(
         "E0710",
         "a source that does not answer",
-        "The cloud refuses to say what a source has (a permission that is missing, a key that was revoked, an id that is wrong), cannot be reached, or takes more than 30 s. A running process keeps what it knew; one that starts has only the endpoints that are written.",
+        "The cloud refuses to say what a source has (a permission that is missing, an id that is wrong), cannot be reached, or takes more than 30 s. A running process keeps what it knew; one that starts has only the endpoints that are written.",
     ),
     entry(
         "E0730",
@@ -613,6 +613,11 @@ pub const CODES: &[Code] = &[
         "W0703",
         "a source with nothing that runs",
         "The source answers, and no machine of it runs. The backend has only the endpoints that are written, and is lost where it has none.",
+    ),
+    entry(
+        "W0704",
+        "a clock that is away from a cloud's",
+        "This machine's clock and that of the cloud are more than a minute apart. At five minutes the cloud takes no call any more.",
     ),
     entry(
         "W0710",

@@ -1,15 +1,22 @@
 //! A backend set of a load balancer, of layer 7 or of layer 4: how it is read, and which keys the two kinds of API have for
-//! the same things. What is done with it is in `discover`, `observe` and `apply`.
+//! the same things. A backend of layer 4 may be said by the id of a machine or of an address alone; where that is reached is
+//! asked for, and kept. What is done with a set is in `discover`, `observe` and `apply`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bascule_provider::text::encoded;
 use bascule_provider::{Error, Kind};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::client::operation as call;
 use crate::client::{Ask, Client, Operation, Reply};
+use crate::network;
+
+/// Targets that are asked for at once: well below what OCI allows a tenancy.
+const ASKED_AT_ONCE: usize = 16;
 
 /// The two kinds of load balancers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,13 +97,28 @@ pub(crate) struct BackendSet {
     set: String,
     /// As people name it: `load-balancer/ocid1…/web`.
     pub(crate) name: String,
+    /// The addresses of targets, by their ids. They are kept: a machine's primary address and an address by its id stay what
+    /// they are.
+    targets: Mutex<BTreeMap<String, IpAddr>>,
+}
+
+/// A set as it was read.
+#[derive(Debug)]
+pub(crate) struct There {
+    /// As OCI says it.
+    pub(crate) data: Value,
+    /// What changes with every change of it, where the API has that.
+    pub(crate) tag: Option<String>,
+    /// Why the addresses of some of its backends are not known.
+    pub(crate) unknown: Vec<Error>,
 }
 
 /// One backend of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Backend {
     pub(crate) name: String,
-    pub(crate) address: IpAddr,
+    /// `None` where only a target is said, and its address is not known.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
     pub(crate) weight: u32,
     pub(crate) drain: bool,
@@ -113,6 +135,7 @@ impl BackendSet {
             id: id.to_owned(),
             set: set.to_owned(),
             name: format!("{}/{id}/{set}", dialect.word),
+            targets: Mutex::default(),
         }
     }
 
@@ -127,9 +150,53 @@ impl BackendSet {
         Ask::new(operation, self.name.clone(), path)
     }
 
+    /// All of it, with the addresses of its backends.
+    pub(crate) async fn read(&self) -> Result<There, Error> {
+        let Reply { data, tag } = self.fetch().await?;
+        let unknown = self.find(&data).await?;
+        Ok(There { data, tag, unknown })
+    }
+
     /// All of it, as OCI says it.
-    pub(crate) async fn read(&self) -> Result<Reply<Value>, Error> {
+    pub(crate) async fn fetch(&self) -> Result<Reply<Value>, Error> {
         self.client.read(&self.ask(self.dialect.get, "")).await
+    }
+
+    /// Asks for the addresses of targets that are not known yet, and gives why some are not to be had.
+    async fn find(&self, set: &Value) -> Result<Vec<Error>, Error> {
+        let backends = set.get("backends").and_then(Value::as_array);
+        let all: BTreeSet<&str> = backends.into_iter().flatten().filter_map(target).collect();
+        let missing: Vec<String> = {
+            let mut known = self.targets();
+            known.retain(|target, _| all.contains(target.as_str()));
+            let missing = all
+                .into_iter()
+                .filter(|target| !known.contains_key(*target));
+            missing.map(str::to_owned).collect()
+        };
+        let asked = stream::iter(missing)
+            .map(|target| self.ask_target(target))
+            .buffer_unordered(ASKED_AT_ONCE);
+        let found: Vec<(String, Result<IpAddr, Error>)> = asked.collect().await;
+        let mut unknown = Vec::new();
+        for (target, found) in found {
+            match found {
+                Ok(address) => drop(self.targets().insert(target, address)),
+                // In a moment it may be known whose it is: until then nothing is.
+                Err(error) if error.kind.passes() => return Err(error),
+                Err(error) => unknown.push(error),
+            }
+        }
+        Ok(unknown)
+    }
+
+    async fn ask_target(&self, target: String) -> (String, Result<IpAddr, Error>) {
+        let found = network::address(&self.client, &target).await;
+        (target, found)
+    }
+
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<String, IpAddr>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The backends in it.
@@ -144,14 +211,22 @@ impl BackendSet {
         let dialect = self.dialect;
         let is = |key: &str| backend.get(key).and_then(Value::as_bool) == Some(true);
         let number = |key: &str| backend.get(key).and_then(Value::as_u64);
-        let address = backend.get("ipAddress").and_then(Value::as_str);
-        let address = address.and_then(|text| text.parse::<IpAddr>().ok());
-        let address = address.ok_or_else(|| self.foreign("a backend without an address"))?;
+        let address = match target(backend) {
+            Some(target) => self.targets().get(target).copied(),
+            None => {
+                Some(address(backend).ok_or_else(|| self.foreign("a backend without an address"))?)
+            }
+        };
         let port = number("port").and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| self.foreign("a backend without a port"))?;
         let name = backend.get("name").and_then(Value::as_str);
+        let place = || {
+            let text = |key: &str| backend.get(key).and_then(Value::as_str);
+            let place = text("ipAddress").or_else(|| text("targetId"));
+            format!("{}:{port}", place.unwrap_or_default())
+        };
         Ok(Backend {
-            name: name.map_or_else(|| format!("{address}:{port}"), str::to_owned),
+            name: name.map_or_else(place, str::to_owned),
             address,
             port,
             // OCI's default where none is written.
@@ -168,4 +243,17 @@ impl BackendSet {
     pub(crate) fn foreign(&self, what: &str) -> Error {
         Error::new(Kind::Invalid, self.dialect.get.name, self.name.clone()).detail(what)
     }
+}
+
+/// What a backend is said by where it is said by no address.
+fn target(backend: &Value) -> Option<&str> {
+    if address(backend).is_some() {
+        return None;
+    }
+    backend.get("targetId").and_then(Value::as_str)
+}
+
+fn address(backend: &Value) -> Option<IpAddr> {
+    let address = backend.get("ipAddress").and_then(Value::as_str);
+    address?.parse().ok()
 }

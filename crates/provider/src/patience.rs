@@ -79,12 +79,14 @@ mod tests {
         whole: Duration::from_secs(30),
     };
 
+    type Look = fn() -> Result<Option<()>, Error>;
+
     fn failure(kind: Kind) -> Result<Option<()>, Error> {
         Err(Error::new(kind, "GetChange", "C1"))
     }
 
     /// What comes of looks of these kinds, the last of them again and again; and at which second each was.
-    async fn wait(looks: &[fn() -> Result<Option<()>, Error>]) -> (Result<(), Error>, Vec<u64>) {
+    async fn wait(looks: &[Look]) -> (Result<(), Error>, Vec<u64>) {
         let (begun, mut times, mut left) = (clock::now(), Vec::<Instant>::new(), looks.iter());
         let mut last = left.clone().next_back();
         let done = PATIENCE.until_done("GetChange", "C1", || {
@@ -100,7 +102,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_looked_at_more_and_more_seldom_until_it_is_done() {
-        let not_yet: fn() -> Result<Option<()>, Error> = || Ok(None);
+        let not_yet: Look = || Ok(None);
         let (done, times) = wait(&[not_yet, not_yet, not_yet, not_yet, || Ok(Some(()))]).await;
         done.unwrap();
         assert_eq!(times, [0, 1, 3, 7, 11]);
@@ -108,7 +110,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_fails_in_passing_is_made_again_and_another_failure_is_the_end() {
-        let throttled: fn() -> Result<Option<()>, Error> = || {
+        let throttled: Look = || {
             failure(Kind::Throttled {
                 retry_after: Some(Duration::from_secs(9)),
             })

@@ -136,6 +136,19 @@ impl Oci {
         self.put_document(&kind.path(id, set), body);
     }
 
+    /// Says the backends of a network load balancer's set by these targets alone, the first by the first and so on.
+    pub fn set_targets(&self, id: &str, set: &str, targets: &[&str]) {
+        let path = Balancer::Network.path(id, set);
+        let mut cloud = self.cloud();
+        let there = cloud.documents.get(&path).map(|there| there.body.clone());
+        let mut set = there.unwrap_or_default();
+        let backends = set.get_mut("backends").and_then(Value::as_array_mut);
+        for (backend, target) in backends.into_iter().flatten().zip(targets) {
+            change::by_target(backend, target);
+        }
+        cloud.put(&path, set);
+    }
+
     /// Makes a steering policy; each answer has a name, an address and its weight.
     pub fn add_steering_policy(&self, id: &str, ttl: u32, answers: &[(&str, &str, u32)]) {
         let weights: Vec<Value> = answers

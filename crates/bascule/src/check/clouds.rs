@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_config::{Config, SourceName};
+use bascule_config::{Cloud, Config, SourceName};
 use bascule_model::Timestamp;
+use bascule_provider::identity::Skew;
 use bascule_provider::port::{Lifecycle, Set};
-use bascule_provider::{Discover as _, Error};
+use bascule_provider::{Discover as _, Error, Identity};
 use futures_util::StreamExt as _;
 
 use super::{Finding, Group, Report, online};
@@ -58,15 +59,18 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
     let open = |(name, account)| (name, Open::new(account, files.clone()));
     let accounts: BTreeMap<&String, Arc<Open>> = config.accounts.iter().map(open).collect();
     let asked = accounts.iter().map(|(name, account)| async move {
-        let (finding, is_usable) = of_account(within(Box::pin(account.who())).await);
-        (*name, finding.at(format!("/accounts/{name}")), is_usable)
+        let answer = within(Box::pin(account.identity())).await;
+        let (findings, is_usable) = of_account(answer, account.account.cloud);
+        let place = format!("/accounts/{name}");
+        let findings = findings.into_iter().map(|finding| finding.at(&place));
+        (*name, findings.collect::<Vec<_>>(), is_usable)
     });
     let asked: Vec<_> = at_once(asked).await;
     let usable = asked.iter().filter(|(.., is_usable)| *is_usable);
     let usable: BTreeSet<&String> = usable.map(|(name, ..)| *name).collect();
     let mut found: BTreeMap<&String, Vec<Finding>> = asked
         .iter()
-        .map(|(name, finding, _)| (*name, vec![finding.clone()]))
+        .map(|(name, findings, _)| (*name, findings.clone()))
         .collect();
 
     let targets = targets(config);
@@ -144,9 +148,15 @@ async fn within<T>(question: impl Future<Output = Result<T, Error>>) -> Option<R
 
 /// Whose the credentials are, and whether it is worth while to ask its sources. An account that cannot be asked for a moment
 /// is not known to be bad: a network that lets nobody ask who they are may let them ask the rest.
-fn of_account(answer: Option<Result<String, Error>>) -> (Finding, bool) {
-    match answer {
-        Some(Ok(who)) => (Finding::ok(who), true),
+fn of_account(answer: Option<Result<Identity, Error>>, cloud: Cloud) -> (Vec<Finding>, bool) {
+    let (finding, is_usable) = match answer {
+        Some(Ok(Identity { name, skew })) => {
+            let skewed = skew.map(|skew| of_skew(skew, cloud));
+            return (
+                [Finding::ok(name)].into_iter().chain(skewed).collect(),
+                true,
+            );
+        }
         Some(Err(error)) if error.kind.passes() => {
             let text = format!("who asks is not known: {error}");
             (Finding::unknown(text), true)
@@ -159,7 +169,18 @@ fn of_account(answer: Option<Result<String, Error>>) -> (Finding, bool) {
             );
             (Finding::unknown(text), true)
         }
-    }
+    };
+    (vec![finding], is_usable)
+}
+
+/// A clock that is off, while the credentials are still taken.
+fn of_skew(skew: Skew, cloud: Cloud) -> Finding {
+    let name = match cloud {
+        Cloud::Aws => "AWS",
+        Cloud::Oci => "OCI",
+    };
+    Finding::wrong("W0704", skew.from(name).to_string())
+        .help("set it right, and let NTP keep it so: at five minutes no call is taken")
 }
 
 fn of_source(answer: Option<Result<Set, Error>>, target: &Target<'_>) -> (Finding, Option<Set>) {

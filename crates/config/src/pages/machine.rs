@@ -137,6 +137,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0710", "W0740"],
     ),
     situation(
+        "W0704",
+        "a virtual machine that was asleep, and no NTP.",
+        "Set the clock right and let NTP keep it so. What bascule signs is dated by this clock.",
+        &["E0709", "W0713"],
+    ),
+    situation(
         "W0710",
         "`ulimit -n` of 1024, and the default of 100 000 connections.",
         "Raise the limit (systemd: `LimitNOFILE=`), or lower `defaults.limits.connections`.",

@@ -54,7 +54,12 @@ impl SetActuator {
         let mut owners = self
             .members
             .iter()
-            .filter(|(_, machines)| machines.has(backend.address, backend.port))
+            .filter(|(_, machines)| {
+                // Of whom nobody knows where they are is nobody's.
+                backend
+                    .address
+                    .is_some_and(|address| machines.has(address, backend.port))
+            })
             .map(|(name, _)| name);
         match (owners.next(), owners.next()) {
             (Some(one), Some(other)) => Err(self

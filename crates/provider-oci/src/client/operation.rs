@@ -74,6 +74,14 @@ pub(crate) const LIST_PRIVATE_IPS: Operation = get(
     "read virtual-network-family",
 );
 
+/// A machine that is only said by its id, to know its compartment.
+pub(crate) const GET_INSTANCE: Operation =
+    get("GetInstance", Service::Core, "read instance-family");
+
+/// An address that is only said by its id.
+pub(crate) const GET_PRIVATE_IP: Operation =
+    get("GetPrivateIp", Service::Core, "read virtual-network-family");
+
 pub(crate) const GET_VNIC: Operation = get("GetVnic", Service::Core, "read virtual-network-family");
 
 pub(crate) const GET_BACKEND_SET: Operation = get(

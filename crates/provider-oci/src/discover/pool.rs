@@ -12,11 +12,9 @@ use bascule_provider::{Call, Discover, Error, Kind};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 
-use crate::client::operation::{
-    GET_INSTANCE_POOL, GET_VNIC, LIST_INSTANCE_POOL_INSTANCES, LIST_PRIVATE_IPS,
-    LIST_VNIC_ATTACHMENTS,
-};
+use crate::client::operation::{GET_INSTANCE_POOL, LIST_INSTANCE_POOL_INSTANCES, LIST_PRIVATE_IPS};
 use crate::client::{Ask, Client, PAGE_MAX};
+use crate::network::{self, PrivateIp};
 
 /// Cards that are asked one by one, at once: well below what OCI allows a tenancy.
 const ASKED_AT_ONCE: usize = 16;
@@ -55,31 +53,6 @@ struct Summary {
     compartment_id: String,
     availability_domain: Option<String>,
     state: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Attachment {
-    instance_id: String,
-    lifecycle_state: String,
-    subnet_id: Option<String>,
-    vnic_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PrivateIp {
-    ip_address: IpAddr,
-    is_primary: bool,
-    vnic_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Vnic {
-    is_primary: bool,
-    private_ip: Option<IpAddr>,
-    public_ip: Option<IpAddr>,
 }
 
 /// A card of a machine.
@@ -132,17 +105,11 @@ impl InstancePool {
             .collect();
         let mut cards = Vec::new();
         for (compartment, instance) in asked {
-            let mut ask = Ask::new(&LIST_VNIC_ATTACHMENTS, &self.id, "/vnicAttachments")
-                .query("compartmentId", compartment)
-                .query("limit", &PAGE_MAX.to_string());
-            if let Some(instance) = instance {
-                ask = ask.query("instanceId", instance);
-            }
-            let attachments: Vec<Attachment> = self.client.list(&ask).await?;
-            let of_pool = attachments.into_iter().filter(|attachment| {
-                attachment.lifecycle_state == "ATTACHED"
-                    && ours.contains(attachment.instance_id.as_str())
-            });
+            let attachments = network::attached(&self.client, &self.id, compartment, instance);
+            let of_pool = attachments
+                .await?
+                .into_iter()
+                .filter(|attachment| ours.contains(attachment.instance_id.as_str()));
             cards.extend(of_pool.filter_map(|attachment| {
                 Some(Card {
                     instance: attachment.instance_id,
@@ -182,9 +149,7 @@ impl InstancePool {
 
     /// What one card says; nothing where it is not the primary one of its machine.
     async fn ask(&self, card: Card) -> Result<Option<(String, IpAddr)>, Error> {
-        let path = format!("/vnics/{}", encoded(&card.vnic));
-        let ask = Ask::new(&GET_VNIC, card.vnic, path);
-        let vnic: Vnic = self.client.read(&ask).await?.data;
+        let vnic = network::card(&self.client, &card.vnic).await?;
         let address = match self.addresses {
             Addresses::Private => vnic.private_ip,
             Addresses::Public => vnic.public_ip,

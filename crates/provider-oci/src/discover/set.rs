@@ -27,25 +27,29 @@ impl Discover for SetSource {
 
     fn discover(&self) -> Call<'_, Set> {
         Box::pin(async {
-            let set = self.0.read().await?.data;
-            let backends = self.0.backends(&set)?;
-            let instances = backends.iter().map(instance).collect();
+            let there = self.0.read().await?;
+            // Whether one that is not to be found is gone, or may only not be seen, nobody can tell: it is not left out.
+            if let Some(error) = there.unknown.into_iter().next() {
+                return Err(error);
+            }
+            let backends = self.0.backends(&there.data)?;
+            let instances = backends.iter().filter_map(instance).collect();
             Ok(Set { instances })
         })
     }
 }
 
-fn instance(backend: &Backend) -> (Arc<str>, Instance) {
+fn instance(backend: &Backend) -> Option<(Arc<str>, Instance)> {
     let lifecycle = match (backend.offline, backend.drain) {
         (true, _) => Lifecycle::Stopped,
         (false, true) => Lifecycle::Stopping,
         (false, false) => Lifecycle::Running,
     };
     let instance = Instance {
-        address: backend.address,
+        address: backend.address?,
         port: Some(backend.port),
         zone: None,
         lifecycle,
     };
-    (backend.name.as_str().into(), instance)
+    Some((backend.name.as_str().into(), instance))
 }

@@ -33,7 +33,7 @@ impl SetHealth {
 
     async fn read(&self) -> Result<Vec<Observation>, Error> {
         let set = &self.0;
-        let backends = set.backends(&set.read().await?.data)?;
+        let backends = set.backends(&set.fetch().await?.data)?;
         let ask = set.ask(set.dialect.health, "/health");
         let health: Health = set.client.read(&ask).await?.data;
         let mut verdicts = BTreeMap::new();

@@ -11,7 +11,7 @@ use bascule_testkit::oci::{Balancer, Fault};
 use serde_json::{Value, json};
 
 use crate::outsider::{furnish, sees};
-use crate::world::{BALANCER, NETWORK_BALANCER, POLICY, World};
+use crate::world::{BALANCER, NETWORK_BALANCER, POLICY, POOL, World, machines};
 
 fn name(text: &str) -> BackendName {
     BackendName::parse(text).unwrap()
@@ -376,6 +376,40 @@ async fn a_look_at_a_change_that_fails_in_passing_is_not_its_end() {
     let settings = actuator.read().await.unwrap();
     let setting = settings.members[&name("oci")].setting;
     assert_eq!(setting, Some(Setting::Weight(9)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_backend_by_its_target_is_its_members_and_one_that_is_not_to_be_found_is_foreign() {
+    let world = World::new();
+    furnish(&world);
+    world.oci.set_pool(POOL, machines(1));
+    let gone = "ocid1.instance.oc1..gone";
+    let targets = ["ocid1.instance.oc1..00000", gone];
+    world.oci.set_targets(NETWORK_BALANCER, "web", &targets);
+    let actuator = balancer(&world, Layer::Four, &[("oci", &["10.0.0.0"])]);
+    write(&actuator, &[("oci", Setting::Weight(33))])
+        .await
+        .unwrap();
+    let settings = actuator.read().await.unwrap();
+    let setting = Some(Setting::Weight(33));
+    let member = Member { setting, size: 1 };
+    assert_eq!(settings.members, BTreeMap::from([(name("oci"), member)]));
+    assert_eq!(settings.foreign[&format!("{gone}:8080")], 10);
+    let path = Balancer::Network.path(NETWORK_BALANCER, "web");
+    let backend = &world.oci.document(&path).unwrap()["backends"][0];
+    assert_eq!(
+        (
+            &backend["targetId"],
+            &backend["ipAddress"],
+            &backend["weight"]
+        ),
+        (&json!(targets[0]), &Value::Null, &json!(33))
+    );
+    // While it cannot be known for a moment whose a backend is, nothing is decided.
+    let away = Fault::refused(503, "ServiceUnavailable");
+    world.oci.fail("/20160918/instances/", away, 0, 1);
+    let error = actuator.read().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Transient);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -197,3 +197,77 @@ async fn backends_of_both_load_balancers_are_sources() {
         );
     }
 }
+
+const CARD: &str = "ocid1.vnic.oc1..ocid1.instance.oc1..00001-0";
+
+/// A set of a network load balancer whose backends are said by a machine and by an address.
+fn of_targets(world: &World) -> SetSource {
+    world.oci.set_pool(POOL, machines(2));
+    let backends = [("10.9.9.1:80", 10), ("10.9.9.2:80", 10)];
+    let set = (Balancer::Network, NETWORK_BALANCER);
+    world.oci.add_backend_set(set.0, set.1, "web", &backends);
+    let address = format!("ocid1.privateip.oc1..{CARD}");
+    let targets = ["ocid1.instance.oc1..00000", &address];
+    world.oci.set_targets(NETWORK_BALANCER, "web", &targets);
+    SetSource::new(world.client(), Layer::Four, NETWORK_BALANCER, "web")
+}
+
+#[tokio::test]
+async fn backends_that_are_only_said_by_a_target_are_found_where_that_is() {
+    let world = World::new();
+    let source = of_targets(&world);
+    let set = source.discover().await.unwrap();
+    let found: Vec<(&str, IpAddr)> = set
+        .instances
+        .iter()
+        .map(|(name, one)| (&**name, one.address))
+        .collect();
+    let address = format!("ocid1.privateip.oc1..{CARD}:80");
+    let expected = [
+        ("ocid1.instance.oc1..00000:80", ip("10.0.0.0")),
+        (address.as_str(), ip("10.0.0.1")),
+    ];
+    assert_eq!(found, expected);
+    // The set, the machine, its attachments and its card, the address.
+    assert_eq!(world.oci.calls().len(), 5);
+    world.oci.forget_calls();
+    assert_eq!(source.discover().await.unwrap(), set);
+    assert_eq!(world.oci.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_to_be_found_is_an_error_that_names_it_and_no_smaller_set() {
+    let world = World::new();
+    let source = of_targets(&world);
+    let of_machine = "/20160918/instances/";
+    let away = Fault::refused(503, "ServiceUnavailable");
+    world.oci.fail(of_machine, away, 0, 1);
+    let error = source.discover().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Transient);
+    let gone = Fault::refused(404, "NotAuthorizedOrNotFound");
+    world.oci.fail(of_machine, gone, 0, 1);
+    let error = source.discover().await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("GetInstance of ocid1.instance.oc1..00000: denied"),
+        "{error}"
+    );
+    assert!(error.contains("to read instance-family"), "{error}");
+    let mut few = machines(2);
+    few[0].address = None;
+    world.oci.set_pool(POOL, few);
+    let error = source.discover().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.to_string().contains("no network card"), "{error}");
+    source_of_another_kind(&world).await;
+}
+
+async fn source_of_another_kind(world: &World) {
+    let source = of_targets(world);
+    let targets = ["ocid1.bucket.oc1..x"];
+    world.oci.set_targets(NETWORK_BALANCER, "web", &targets);
+    let error = source.discover().await.unwrap_err().to_string();
+    assert!(
+        error.contains("neither a machine nor a private address"),
+        "{error}"
+    );
+}

@@ -7,7 +7,8 @@ use bascule_model::BackendName;
 use bascule_provider::port::{Numbers, Setting};
 use bascule_provider::{Apply, Discover, Observe};
 use bascule_provider_oci::{
-    Addresses, InstancePool, Layer, Machines, PoolLoad, SetActuator, SetHealth, SteeringPolicy,
+    Addresses, InstancePool, Layer, Machines, PoolLoad, SetActuator, SetHealth, SetSource,
+    SteeringPolicy,
 };
 use bascule_testkit::oci::Called;
 
@@ -70,6 +71,15 @@ async fn every_call_is_sent_as_it_is_written_down() {
             .observe()
             .await
             .unwrap();
+    }
+    let address = "ocid1.privateip.oc1..ocid1.vnic.oc1..ocid1.instance.oc1..00000-0";
+    let source = SetSource::new(client.clone(), Layer::Four, NETWORK_BALANCER, "web");
+    // One after the other, as they are asked for at once.
+    let targets = ["ocid1.instance.oc1..00000", address];
+    for count in [1, 2] {
+        let targets = &targets[..count];
+        world.oci.set_targets(NETWORK_BALANCER, "web", targets);
+        source.discover().await.unwrap();
     }
     let members = BTreeMap::from([(oci(), ["oci".to_owned()].into())]);
     let policy = SteeringPolicy::new(client, POLICY, members);

@@ -78,6 +78,15 @@ pub(super) fn backend(kind: Balancer, name: &str, weight: u32) -> Value {
     }
 }
 
+/// Says a backend by its target alone.
+pub(super) fn by_target(backend: &mut Value, target: &str) {
+    let name = format!("{target}:{}", backend["port"]);
+    if let Some(fields) = backend.as_object_mut() {
+        fields.remove("ipAddress");
+    }
+    extend(backend, &json!({ "targetId": target, "name": name }));
+}
+
 /// The answers of a policy.
 pub(super) fn answers(policy: &Value) -> Vec<Steered> {
     let mut rules = policy["rules"].as_array().into_iter().flatten();
@@ -167,8 +176,10 @@ fn extend(value: &mut Value, with: &Value) {
 /// Backends have names, which those who write them may leave out.
 fn name_backends(set: &mut Value) {
     for backend in set["backends"].as_array_mut().into_iter().flatten() {
-        let address = backend["ipAddress"].as_str().unwrap_or_default();
-        let name = format!("{address}:{}", backend["port"]);
+        let address = backend["ipAddress"]
+            .as_str()
+            .or(backend["targetId"].as_str());
+        let name = format!("{}:{}", address.unwrap_or_default(), backend["port"]);
         if backend.get("name").is_none() {
             extend(backend, &json!({ "name": name }));
         }

@@ -84,6 +84,18 @@ fn core(cloud: &Cloud, path: &str, parameters: &BTreeMap<String, String>) -> Opt
             let region = json!({ "key": "FRA", "name": super::REGION });
             Some(Reply::ok(json!([region])))
         }
+        ["instances", id] => {
+            let mut machines = cloud.pools.values().flatten();
+            let machine = machines.find(|machine| machine.id == *id)?;
+            Some(Reply::ok(json!({
+                "id": id, "compartmentId": COMPARTMENT, "availabilityDomain": machine.zone,
+                "lifecycleState": machine.state.to_uppercase(), "region": super::REGION,
+                "shape": "VM.Standard.E5.Flex", "timeCreated": "2026-01-01T00:00:00Z",
+            })))
+        }
+        ["privateIps", id] => cards(cloud)
+            .find(|card| card.private_ip().get("id").is_some_and(|of| of == *id))
+            .map(|card| Reply::ok(card.private_ip())),
         ["vnics", id] => cards(cloud)
             .find(|card| card.id == *id)
             .map(|card| Reply::ok(card.vnic())),
@@ -143,6 +155,14 @@ struct Card<'a> {
 }
 
 impl Card<'_> {
+    fn private_ip(&self) -> Value {
+        json!({
+            "id": format!("ocid1.privateip.oc1..{}", self.id), "compartmentId": COMPARTMENT,
+            "ipAddress": self.address, "isPrimary": true, "subnetId": self.subnet, "vnicId": self.id,
+            "timeCreated": "2026-01-01T00:00:00Z",
+        })
+    }
+
     fn vnic(&self) -> Value {
         json!({
             "id": self.id, "availabilityDomain": self.machine.zone, "compartmentId": COMPARTMENT,
@@ -187,15 +207,8 @@ fn attachments(cloud: &Cloud, instance: Option<&str>) -> Vec<Value> {
 }
 
 fn addresses(cloud: &Cloud, subnet: &str) -> Vec<Value> {
-    let address = |card: Card<'_>| {
-        json!({
-            "id": format!("ocid1.privateip.oc1..{}", card.id), "compartmentId": COMPARTMENT,
-            "ipAddress": card.address, "isPrimary": true, "subnetId": card.subnet, "vnicId": card.id,
-            "timeCreated": "2026-01-01T00:00:00Z",
-        })
-    };
     let of_subnet = cards(cloud).filter(|card| card.subnet == subnet);
-    of_subnet.map(address).collect()
+    of_subnet.map(|card| card.private_ip()).collect()
 }
 
 fn health(cloud: &Cloud, set: &str) -> Option<Reply> {

@@ -112,9 +112,36 @@ fn a_clock_that_is_wrong_is_told_with_the_seconds() {
     let world = World::new(&[machine(1)]);
     world.oci.set_clock(1000);
     let found = world.found();
-    assert_eq!(levels(&found)[1], (Level::Error, Some("E0710")));
-    let help = found[1].help.as_deref().unwrap();
+    let told = [(Level::Error, Some("E0709")), (Level::Unknown, None)];
+    assert_eq!(levels(&found), told);
+    let help = found[0].help.as_deref().unwrap();
     assert!(help.starts_with("this machine's clock is "), "{help}");
+}
+
+#[test]
+fn a_clock_that_is_off_is_a_warning_while_the_cloud_still_bears_it() {
+    let world = World::new(&[machine(1)]);
+    world.oci.set_clock(200);
+    let found = world.found();
+    let told = [
+        (Level::Ok, None),
+        (Level::Warning, Some("W0704")),
+        (Level::Ok, None),
+    ];
+    assert_eq!(levels(&found), told);
+    let text = &found[1].text;
+    assert!(text.ends_with(" s behind OCI's"), "{text}");
+    assert_eq!(found[1].pointer.as_deref(), Some("/accounts/main"));
+}
+
+#[test]
+fn a_key_that_was_revoked_is_told_at_its_account() {
+    let mut world = World::new(&[machine(1)]);
+    world.oci.rotate_key().unwrap();
+    let found = world.found();
+    assert_eq!(levels(&found)[0], (Level::Error, Some("E0709")));
+    let help = found[0].help.as_deref().unwrap();
+    assert!(help.contains("fingerprint"), "{help}");
 }
 
 #[test]
@@ -132,10 +159,14 @@ fn an_account_without_credentials_is_told_at_its_place_and_its_sources_are_not_a
 #[test]
 fn who_cannot_be_asked_for_a_moment_is_unknown_and_its_sources_are_asked() {
     let error = |kind| Some(Err(Error::new(kind, "sts:GetCallerIdentity", "")));
-    let (finding, is_usable) = of_account(error(Kind::Transient));
-    assert_eq!((finding.level, is_usable), (Level::Unknown, true));
-    let (finding, is_usable) = of_account(error(Kind::Denied));
-    assert_eq!((finding.code, is_usable), (Some("E0709"), false));
-    let (finding, is_usable) = of_account(None);
-    assert_eq!((finding.level, is_usable), (Level::Unknown, true));
+    let transient = of_account(error(Kind::Transient), Cloud::Aws);
+    let denied = of_account(error(Kind::Denied), Cloud::Aws);
+    let late = of_account(None, Cloud::Aws);
+    for ((findings, is_usable), told, usable) in [
+        (transient, (Level::Unknown, None), true),
+        (denied, (Level::Error, Some("E0709")), false),
+        (late, (Level::Unknown, None), true),
+    ] {
+        assert_eq!((levels(&findings), is_usable), (vec![told], usable));
+    }
 }

@@ -133,7 +133,7 @@ async fn who_goes_away_while_renewing_loses_nothing() {
     let world = World::new();
     world.ask().await.unwrap();
     pass(Duration::from_mins(21)).await;
-    let silent = world.ask_by(|| future::pending());
+    let silent = world.ask_by(future::pending);
     let short = Duration::from_millis(10);
     tokio::time::timeout(short, silent).await.unwrap_err();
     assert_eq!(world.ask_while_away().await, named(1));

@@ -86,7 +86,18 @@ fn a_key_that_was_revoked_and_a_pool_that_is_empty_are_told_before_they_run() {
     let (code, told) = validate(folder);
     assert_eq!(code, Some(7), "{told}");
     assert!(told.contains(statement), "{told}");
+    let told = places(folder);
+    assert!(
+        told.contains(SOURCE_LINE) && told.contains("title=E0710"),
+        "{told}"
+    );
     oci.heal();
+
+    oci.set_clock(120);
+    let (code, told) = validate(folder);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains(" s behind OCI's"), "{told}");
+    oci.set_clock(0);
 
     oci.rotate_key().unwrap();
     let (code, told) = validate(folder);
@@ -94,7 +105,7 @@ fn a_key_that_was_revoked_and_a_pool_that_is_empty_are_told_before_they_run() {
     assert!(told.contains("NotAuthenticated"), "{told}");
     let told = places(folder);
     assert!(
-        told.contains(SOURCE_LINE) && told.contains("title=E0710"),
+        told.contains(ACCOUNT_LINE) && told.contains("title=E0709"),
         "{told}"
     );
 

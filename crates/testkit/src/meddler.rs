@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::future;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -70,6 +70,8 @@ pub struct Asked {
     pub method: Method,
     /// For what, with the query.
     pub path: String,
+    /// Its fields.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
 }
@@ -211,6 +213,7 @@ async fn answer(
         let asked = Asked {
             method: head.method.clone(),
             path: path.unwrap_or_default(),
+            headers: head.headers.clone(),
             body: body.clone(),
         };
         let is_next = shared.next.front().is_some_and(|(which, _)| which(&asked));

@@ -109,16 +109,3 @@ async fn a_name_without_an_address_and_an_answer_that_may_be_a_part_are_refused(
         assert!(error.to_string().contains(says), "{error}");
     }
 }
-
-#[tokio::test]
-async fn the_request_is_the_golden_one() {
-    let rig = start().await;
-    source::Rig::source(&rig, PATIENCE)
-        .discover()
-        .await
-        .unwrap();
-    let asked = rig.meddler.take_asked();
-    let body: Value = serde_json::from_slice(&asked[0].body).unwrap();
-    let golden = json!({ "NamespaceName": rig.namespace, "ServiceName": "media", "MaxResults": 1000, "HealthStatus": "ALL" });
-    assert_eq!(body, golden);
-}

@@ -12,6 +12,7 @@ mod cloudwatch;
 mod common;
 mod credentials;
 mod elb;
+mod golden;
 mod groups;
 mod permissions;
 mod route53;

@@ -8,7 +8,7 @@ use bascule_provider::port::{Numbers, Setting};
 use bascule_provider::{Apply, Discover, Observe};
 use bascule_provider_oci::{
     Addresses, InstancePool, Layer, Machines, PoolLoad, SetActuator, SetHealth, SetSource,
-    SteeringPolicy,
+    SteeringPolicy, Way,
 };
 use bascule_testkit::oci::Called;
 
@@ -28,9 +28,15 @@ fn text(calls: &[Called]) -> String {
             writeln!(text, "{name}: {value}").unwrap();
         }
         let mut body = call.body.clone();
-        for key in ["startTime", "endTime"] {
-            if let Some(time) = body.get_mut(key) {
-                *time = "…".into();
+        for key in [
+            "startTime",
+            "endTime",
+            "certificate",
+            "publicKey",
+            "intermediateCertificates",
+        ] {
+            if let Some(value) = body.get_mut(key) {
+                *value = "…".into();
             }
         }
         if !body.is_null() {
@@ -49,6 +55,11 @@ async fn every_call_is_sent_as_it_is_written_down() {
     let client = world.client();
     let oci = || BackendName::parse("oci").unwrap();
     client.identity().await.unwrap();
+    let instance = world.client_by(Way::InstancePrincipal {
+        metadata: Some(world.oci.metadata_url()),
+        auth: Some(world.oci.url()),
+    });
+    instance.identity().await.unwrap();
     InstancePool::new(client.clone(), POOL, Addresses::Private)
         .discover()
         .await

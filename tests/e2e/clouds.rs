@@ -172,6 +172,64 @@ fn what_was_found_stays_while_the_cloud_refuses_and_the_reason_and_the_way_out_a
     until_source(&daemon, "an answer", |source| source["failing"].is_null());
 }
 
+/// The value of this name that the cloud says.
+fn value(source: &Value, what: &str) -> Option<Value> {
+    let values = source.pointer("/observed/values")?.as_array()?;
+    values.iter().find(|value| value["what"] == what).cloned()
+}
+
+#[test]
+fn what_the_cloud_measures_is_seen_with_its_age_and_grows_old_while_it_refuses() {
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 2).unwrap();
+    let mut oci = Oci::start().unwrap();
+    oci.set_pool(POOL, machines(&crowd.addresses()));
+    oci.set_cpu(POOL, 42.0);
+    let folder = tempfile::tempdir().unwrap();
+    let account = account(&oci, folder.path());
+    let observed = pool(crowd.port()).replace(
+        "refresh: 1s",
+        "refresh: 1s, observe: all, observe_every: 1s",
+    );
+    let daemon = start(&config(&aws.url(), &account, &observed));
+    until_source(&daemon, "a measured value", |source| {
+        value(source, "cpu_ratio").is_some_and(|cpu| cpu["value"] == 0.42)
+    });
+    assert_eq!(
+        value(&source(&daemon), "instances_wanted").unwrap()["value"],
+        2.0
+    );
+    let told = cli(&daemon, &["status", "-o", "wide"]);
+    assert!(told.contains("processors 42 % ("), "{told}");
+
+    // Somebody revokes the key. What was said last stays, and is seen to grow old.
+    oci.rotate_key().unwrap();
+    until_source(&daemon, "a refusal", |source| {
+        source["observed"]["failing"]["kind"] == "denied"
+    });
+    let last = value(&source(&daemon), "cpu_ratio").unwrap();
+    until_source(&daemon, "an older value", |source| {
+        let cpu = value(source, "cpu_ratio").unwrap();
+        assert_eq!((&cpu["value"], &cpu["at"]), (&json!(0.42), &last["at"]));
+        cpu["age_seconds"].as_f64() > last["age_seconds"].as_f64()
+    });
+    let told = cli(&daemon, &["status", "-o", "wide"]);
+    assert!(told.contains("! not observed for"), "{told}");
+    let events = cli(&daemon, &["events"]);
+    assert!(events.contains("cannot be observed"), "{events}");
+    until_row(&daemon, "effective", 80.0, 20.0);
+
+    // The new key is taken, and what the cloud says now with it.
+    oci.write_config(folder.path()).unwrap();
+    oci.set_cpu(POOL, 77.0);
+    until_source(&daemon, "a new value", |source| {
+        value(source, "cpu_ratio").is_some_and(|cpu| cpu["value"] == 0.77)
+    });
+    until_source(&daemon, "no failure", |source| {
+        source["observed"]["failing"].is_null()
+    });
+}
+
 #[test]
 fn a_restart_while_the_cloud_does_not_answer_has_the_endpoints_that_were_known() {
     let aws = Origin::start("aws").unwrap();

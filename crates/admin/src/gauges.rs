@@ -11,8 +11,10 @@ use metrics::gauge;
 use crate::api::Measured;
 use crate::picture::{Picture, losses};
 
+mod observed;
+
 /// Those that not every service has, and that nobody else sets: what has no reason left is gone.
-const SOMETIMES: [&str; 8] = [
+const SOMETIMES: [&str; 13] = [
     names::FAIL_OPEN,
     names::AFFINITY_MAP,
     names::BREAKERS_OPEN,
@@ -21,6 +23,11 @@ const SOMETIMES: [&str; 8] = [
     names::FAILOVER_UTILIZATION,
     names::FAILOVER_SHED,
     names::PRICE_AGE,
+    names::OBSERVED_INSTANCES,
+    names::OBSERVED_CPU,
+    names::OBSERVED_SIZE_WANTED,
+    names::OBSERVED_SIZE_MAX,
+    names::OBSERVED_AGE,
 ];
 
 /// Sets all of them.
@@ -34,6 +41,7 @@ pub(crate) fn set(picture: &Picture<'_>) {
             set_service(picture, service);
         }
         set_prices(picture);
+        observed::set(picture);
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^52")]
         gauge!(names::EDGE_REVISION).set(picture.confirmed.revision.0 as f64);
     });

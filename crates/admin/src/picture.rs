@@ -5,6 +5,7 @@
 mod backend;
 mod leaving;
 pub(crate) mod losses;
+pub(crate) mod observed;
 mod sources;
 pub(crate) mod words;
 

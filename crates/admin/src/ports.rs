@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bascule_config::{Config, Diagnostics};
 use bascule_control::discover::Board;
-use bascule_control::{Confirmed, Recorded, StoreError, apply};
+use bascule_control::{Confirmed, Recorded, StoreError, apply, observe};
 use bascule_model::{BackendSignal, ListenerName, Timestamp};
 use bascule_plan::view::Accepted;
 use bascule_plan::{Refusal, Request, State};
@@ -46,6 +46,8 @@ pub struct Ports {
     pub config: Arc<dyn ConfigPort>,
     /// How the sources of endpoints in clouds stand.
     pub sources: Board,
+    /// What clouds say of those sources.
+    pub observed: observe::Board,
     /// How the actuators in clouds stand.
     pub actuators: apply::Board,
     /// Whether the process takes traffic; `Err` says why not.

@@ -2,6 +2,7 @@
 //! opened is tried again with the next question. It asks nothing by itself.
 
 mod actuator;
+mod observed;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use tokio::sync::OnceCell;
 
 use crate::files::Files;
 pub(crate) use actuator::Actuator;
+pub(crate) use observed::Observed;
 
 /// The API whose limit AWS publishes: ten requests a second for an account.
 pub(crate) const ROUTE53: &str = "route53";

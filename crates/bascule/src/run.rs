@@ -116,7 +116,7 @@ async fn serve(
         &bus,
         &registry,
     );
-    let (sources, actuators) = (asking.board(), asking.actuators());
+    let (sources, observed, actuators) = (asking.board(), asking.observed(), asking.actuators());
     let keep = control::discover::keep(sources.clone(), control.clone());
     spawn::local("keep", keep).detach();
     let outside = (&mut names, &mut asking);
@@ -187,6 +187,7 @@ async fn serve(
         registry,
         config: Arc::clone(&reloader) as Arc<dyn admin::ConfigPort>,
         sources,
+        observed,
         actuators,
         ready: Arc::new(move || says.get()),
     };

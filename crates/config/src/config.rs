@@ -22,8 +22,8 @@ use ipnet::IpNet;
 use crate::origin::Origins;
 
 pub use cloud::{
-    Account, ActuatorKind, ActuatorName, Apply, Auth, Cloud, Discover, OnDrift, SourceKind,
-    SourceName,
+    Account, ActuatorKind, ActuatorName, Apply, Auth, Cloud, Discover, Observe, OnDrift,
+    SourceKind, SourceName,
 };
 pub use dns::Dns;
 pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};

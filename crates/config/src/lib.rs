@@ -42,8 +42,8 @@ pub use codes::{CODES, Code, code};
 pub use config::{
     AccessLog, Account, ActuatorKind, ActuatorName, Admin, Apply, Auth, Certificate, Cloud, Config,
     Discover, Dns, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts, Log, LogFormat,
-    LogLevel, OnDrift, Protocols, Runtime, Secrets, Shutdown, SourceKind, SourceName, TlsListener,
-    TlsVersion,
+    LogLevel, Observe, OnDrift, Protocols, Runtime, Secrets, Shutdown, SourceKind, SourceName,
+    TlsListener, TlsVersion,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity, found};
 pub use diff::{Change, ChangeKind, diff};

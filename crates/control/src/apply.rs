@@ -6,24 +6,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::{BasisPoints, Revision, ServiceName, TargetRow, Timestamp};
 use bascule_provider::drive::{Brought, Done, Drive, OnDrift};
 use bascule_provider::port::Settings;
-use bascule_provider::{Apply, Error, Kind};
+use bascule_provider::{Apply, Error};
 use bascule_telemetry::events::{Bus, Event};
 use bascule_telemetry::spawn::AbortOnDrop;
 use bascule_telemetry::{clock, names, spawn};
 use tokio::sync::watch;
 
-use crate::discover::Failing;
-
-/// After a first failure; twice as long after each further one, up to the time between two looks.
-const AGAIN: Duration = Duration::from_secs(2);
-/// By how much a pause may be shorter, by chance.
-const JITTER: f64 = 0.1;
+use crate::failing::{self, Failing};
 
 /// The rows that all workers of the edges use.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -87,21 +82,8 @@ pub struct Standing {
     pub failing: Option<Failing>,
 }
 
-/// How all actuators stand; shared with whoever shows it.
-#[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<Place, Standing>>>);
-
-impl Board {
-    /// All of them.
-    #[must_use]
-    pub fn all(&self) -> BTreeMap<Place, Standing> {
-        self.with(|standings| standings.clone())
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<Place, Standing>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+/// How all actuators stand.
+pub type Board = crate::board::Board<Place, Standing>;
 
 /// Lets actuators follow. Dropping it leaves them as they are.
 #[derive(Debug)]
@@ -187,9 +169,9 @@ impl Follower {
             let row = rows.services.get(&self.place.service);
             let pause = match row {
                 Some(row) => self.bring(rows.revision, row).await,
-                None => self.wanted.verify,
+                None => failing::pause(self.wanted.verify, 0, None),
             };
-            let look_at = clock::now() + pause.mul_f64(1.0 - JITTER * fastrand::f64());
+            let look_at = clock::now() + pause;
             if !self.until_moved(row, look_at).await {
                 return;
             }
@@ -219,39 +201,19 @@ impl Follower {
     async fn bring(&mut self, revision: Revision, row: &TargetRow) -> Duration {
         self.standing.borrow_mut().wanted = revision;
         let result = self.drive.bring(revision, row).await;
-        let pause = match &result {
-            Ok(_) => self.wanted.verify,
-            Err(error) => self.pause(error),
-        };
-        match result {
+        let kind = result.as_ref().err().map(|error| error.kind);
+        let failures = match result {
             Ok(brought) => self.brought(brought),
             Err(error) => self.failed(&error),
-        }
+        };
         let standing = self.standing.borrow().clone();
         self.gauges(&standing);
-        self.board
-            .with(|standings| standings.insert(self.place.clone(), standing));
-        pause
+        self.board.set(self.place.clone(), standing);
+        failing::pause(self.wanted.verify, failures, kind)
     }
 
-    fn pause(&self, error: &Error) -> Duration {
-        let failures = self
-            .standing
-            .borrow()
-            .failing
-            .as_ref()
-            .map_or(0, |f| f.count);
-        let doubled = AGAIN.saturating_mul(1 << failures.min(16));
-        let pause = self.wanted.verify.min(doubled);
-        match error.kind {
-            Kind::Throttled {
-                retry_after: Some(at_least),
-            } => pause.max(at_least),
-            _ => pause,
-        }
-    }
-
-    fn brought(&self, brought: Brought) {
+    /// No failures any more.
+    fn brought(&self, brought: Brought) -> u32 {
         let Place {
             service,
             account,
@@ -296,9 +258,11 @@ impl Follower {
         if let Some((kind, message)) = told {
             self.bus.publish(Event::new(kind, message).service(service));
         }
+        0
     }
 
-    fn failed(&self, error: &Error) {
+    /// How many failures in a row there are now. Only the first has an event.
+    fn failed(&self, error: &Error) -> u32 {
         let Place {
             service,
             account,
@@ -309,23 +273,15 @@ impl Follower {
             "actuator" => Arc::clone(actuator), "kind" => kind)
         .increment(1);
         let mut standing = self.standing.borrow_mut();
-        let before = standing.failing.take();
-        let is_first = before.is_none();
-        let since = before
-            .as_ref()
-            .map_or_else(clock::wall, |failing| failing.since);
-        standing.failing = Some(Failing {
-            kind,
-            message: error.to_string(),
-            since,
-            count: before.map_or(1, |failing| failing.count.saturating_add(1)),
-        });
+        let failing = Failing::after(standing.failing.as_ref(), error);
+        let count = standing.failing.insert(failing).count;
         drop(standing);
-        if is_first {
+        if count == 1 {
             let message = format!("{service}: {account} {actuator} cannot follow: {error}");
             self.bus
                 .publish(Event::new("actuator_failed", message).service(service));
         }
+        count
     }
 
     fn gauges(&self, standing: &Standing) {

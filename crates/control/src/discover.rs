@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::Timestamp;
@@ -17,6 +17,8 @@ use bascule_telemetry::spawn::AbortOnDrop;
 use bascule_telemetry::{clock, names, spawn};
 use tokio::sync::mpsc;
 
+use crate::failing::{self, Failing};
+
 pub(crate) use kept::usable;
 pub use kept::{Kept, keep};
 
@@ -24,11 +26,6 @@ mod kept;
 
 /// Sets that wait for the listener; when full, sources wait.
 const WAITING_MAX: usize = 64;
-/// After a first failure, and where an answer is to be confirmed; twice as long after each further failure, up to what the
-/// source wants.
-const AGAIN: Duration = Duration::from_secs(2);
-/// By how much a pause may be shorter, by chance: sources that were asked together are not asked together for ever.
-const JITTER: f64 = 0.1;
 
 /// A source: which account, and what in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,22 +77,9 @@ pub struct Standing {
     pub error: Option<Failing>,
 }
 
-/// A source that fails.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Failing {
-    /// The kind of the last failure.
-    pub kind: &'static str,
-    /// What a person wants to know of it.
-    pub message: String,
-    /// When the first of these failures came.
-    pub since: Timestamp,
-    /// How many they are.
-    pub count: u32,
-}
-
-/// How all sources stand, and what is believed of each; shared with whoever shows or keeps it.
+/// How all sources stand, and what is believed of each.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<Place, (Standing, Option<Arc<Set>>)>>>);
+pub struct Board(crate::board::Board<Place, (Standing, Option<Arc<Set>>)>);
 
 impl Board {
     /// How all of them stand.
@@ -103,14 +87,12 @@ impl Board {
     pub fn all(&self) -> BTreeMap<Place, Standing> {
         let standing =
             |(place, (standing, _)): (&Place, &(Standing, _))| (place.clone(), standing.clone());
-        self.with(|all| all.iter().map(standing).collect())
+        self.0.with(|all| all.iter().map(standing).collect())
     }
 
-    fn with<T>(
-        &self,
-        act: impl FnOnce(&mut BTreeMap<Place, (Standing, Option<Arc<Set>>)>) -> T,
-    ) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// How one stands from now on, and what is believed of it.
+    pub fn set(&self, place: Place, standing: Standing, set: Option<Arc<Set>>) {
+        self.0.set(place, (standing, set));
     }
 }
 
@@ -179,6 +161,7 @@ impl Watcher {
             .extract_if(.., |place, _| !wanted.contains_key(place));
         let left: Vec<Place> = left.map(|(place, _)| place).collect();
         self.board
+            .0
             .with(|standings| standings.retain(|place, _| wanted.contains_key(place)));
         for (place, wanted) in wanted {
             let before = self.watched.remove(&place);
@@ -272,23 +255,13 @@ impl Follower {
     }
 
     fn pause(&self, learned: &Learned, failed: Option<Kind>) -> Duration {
-        let refresh = self.wanted.refresh;
-        let failures = self.held.borrow().failed().map_or(0, |failed| failed.count);
-        let pause = match learned {
-            Learned::Changed | Learned::Same => refresh,
-            Learned::Doubted { .. } => refresh.min(AGAIN),
-            Learned::Failed => {
-                let doubled = AGAIN.saturating_mul(1 << failures.saturating_sub(1).min(16));
-                refresh.min(doubled)
-            }
+        let failures = match learned {
+            Learned::Changed | Learned::Same => 0,
+            // What is doubted is asked for again as soon as after a first failure.
+            Learned::Doubted { .. } => 1,
+            Learned::Failed => self.held.borrow().failed().map_or(0, |failed| failed.count),
         };
-        let pause = pause.mul_f64(1.0 - JITTER * fastrand::f64());
-        match failed {
-            Some(Kind::Throttled {
-                retry_after: Some(at_least),
-            }) => pause.max(at_least),
-            _ => pause,
-        }
+        failing::pause(self.wanted.refresh, failures, failed)
     }
 
     fn show(&self) {
@@ -309,9 +282,8 @@ impl Follower {
             error: failing,
         };
         self.gauges(&standing);
-        let believed = (standing, held.set().cloned());
-        self.board
-            .with(|all| all.insert(self.place.clone(), believed));
+        let believed = held.set().cloned();
+        self.board.set(self.place.clone(), standing, believed);
     }
 
     fn gauges(&self, standing: &Standing) {

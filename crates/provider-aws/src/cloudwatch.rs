@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bascule_model::Timestamp;
-use bascule_provider::port::{Observation, Seen};
+use bascule_provider::port::{Extent, Observation, Seen};
 use bascule_provider::{Call, Error, Observe};
 use bascule_telemetry::clock;
 
@@ -30,22 +30,26 @@ pub struct GroupLoad {
     account: Arc<Account>,
     name: String,
     source: String,
+    extent: Extent,
 }
 
 impl GroupLoad {
-    /// The group of this name in the account's region.
+    /// The group of this name in the account's region. CloudWatch is asked with [`Extent::All`]: AWS charges for each query.
     #[must_use]
-    pub fn new(account: Arc<Account>, name: &str) -> Self {
+    pub fn new(account: Arc<Account>, name: &str, extent: Extent) -> Self {
         Self {
             account,
             name: name.to_owned(),
             source: format!("asg/{name}"),
+            extent,
         }
     }
 
     async fn see(&self) -> Result<Vec<Observation>, Error> {
         let mut seen = self.sizes().await?;
-        seen.extend(self.cpu().await?);
+        if self.extent == Extent::All {
+            seen.extend(self.cpu().await?);
+        }
         Ok(seen)
     }
 

@@ -78,6 +78,15 @@ pub trait Observe: Debug + Send + Sync {
     fn observe(&self) -> Call<'_, Vec<Observation>>;
 }
 
+/// How much is asked where some of it costs money or needs a permission of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// What whoever may find the endpoints may ask, and gets for nothing: health, sizes.
+    Free,
+    /// Metrics too.
+    All,
+}
+
 /// One thing the cloud says.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Observation {
@@ -97,10 +106,6 @@ pub enum Seen {
     Health(CloudHealth),
     /// Part of the processors in use, 0 to 1.
     Cpu(f64),
-    /// Requests a second.
-    RequestRate(f64),
-    /// Bytes a second sent out.
-    BytesOut(f64),
     /// How many machines the pool may have at most.
     SizeMax(u32),
     /// How many it is asked to have.
@@ -117,7 +122,7 @@ impl Seen {
 }
 
 /// The cloud's own verdict of health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloudHealth {
     /// It takes requests.
@@ -130,6 +135,20 @@ pub enum CloudHealth {
     Draining,
     /// The cloud has not looked yet, or does not know.
     Unknown,
+}
+
+impl CloudHealth {
+    /// The word used in the API and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Unhealthy => "unhealthy",
+            Self::Draining => "draining",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Something outside the own edges that divides traffic by numbers of its own.

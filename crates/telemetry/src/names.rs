@@ -264,6 +264,21 @@ metrics! {
     DISCOVERY_SUCCESS_TIME, Gauge, "bascule_discovery_last_success_timestamp_seconds", "seconds",
         &[open("account"), open("source")], &[],
         "When the source last gave a good answer.";
+    OBSERVE_FAILURES, Counter, "bascule_provider_observe_failures_total", "",
+        &[open("account"), open("source"), closed("kind", &["transient", "throttled", "denied", "conflict", "invalid"])], &[],
+        "Failed questions to a cloud about a source; what it said last stays, and grows old.";
+    OBSERVED_INSTANCES, Gauge, "bascule_provider_observed_instances", "",
+        &[open("account"), open("source"), closed("health", &["healthy", "warning", "unhealthy", "draining", "unknown"])], &[],
+        "Instances of a source by the cloud's own verdict of their health.";
+    OBSERVED_CPU, Gauge, "bascule_provider_observed_cpu_ratio", "ratio", &[open("account"), open("source")], &[],
+        "The part of a source's processors that is in use, as the cloud measures it.";
+    OBSERVED_SIZE_WANTED, Gauge, "bascule_provider_observed_instances_wanted", "", &[open("account"), open("source")], &[],
+        "Instances that a source is asked to have in its cloud.";
+    OBSERVED_SIZE_MAX, Gauge, "bascule_provider_observed_instances_max", "", &[open("account"), open("source")], &[],
+        "Instances that a source may have at most in its cloud.";
+    OBSERVED_AGE, Gauge, "bascule_provider_observed_age_seconds", "seconds",
+        &[open("account"), open("source"), closed("what", &["health", "cpu_ratio", "instances_wanted", "instances_max"])], &[],
+        "How long ago what a cloud says was so, by the cloud's own clock.";
     APPLY_BEHIND, Gauge, "bascule_apply_behind", "", &[open("service"), open("account"), open("actuator")], &[],
         "1 while an actuator in a cloud has not been read back with the row that the edges use.";
     APPLY_ERROR, Gauge, "bascule_apply_error_ratio", "", &[open("service"), open("account"), open("actuator")], &[],

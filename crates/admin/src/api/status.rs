@@ -71,7 +71,7 @@ pub struct Actuator {
 }
 
 /// A source of endpoints in a cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// The account, by its name in the configuration.
     pub account: String,
@@ -91,6 +91,52 @@ pub struct Source {
     pub doubted_since: Option<Timestamp>,
     /// Why it fails, where it does.
     pub failing: Option<Failing>,
+    /// What the cloud itself says of it; null where it is not asked. No endpoint is taken out by it.
+    #[serde(default)]
+    pub observed: Option<Observed>,
+}
+
+/// What a cloud says of a source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Observed {
+    /// When it last answered; null: never. What it said then stays while it fails.
+    pub read_at: Option<Timestamp>,
+    /// Its verdict of the health of what the source has; null where it gives none.
+    pub health: Option<ObservedHealth>,
+    /// Numbers that it has of the source as a whole.
+    pub values: Vec<ObservedValue>,
+    /// Why it could not be asked the last time, where it could not.
+    pub failing: Option<Failing>,
+}
+
+/// A cloud's verdict of health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObservedHealth {
+    /// How many are `healthy`, `warning`, `unhealthy`, `draining` or `unknown`.
+    pub instances: BTreeMap<String, usize>,
+    /// Those that are not healthy, by name; the first sixteen.
+    pub not_healthy: BTreeMap<String, String>,
+    /// When it was so, by the cloud's own clock.
+    pub at: Timestamp,
+    /// How long ago that is, in seconds.
+    pub age_seconds: f64,
+    /// How old it already was when the cloud said it, in seconds.
+    pub lag_seconds: f64,
+}
+
+/// A number that a cloud has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ObservedValue {
+    /// `cpu_ratio`: the part of the processors in use; `instances_wanted` and `instances_max`: how many it shall and may have.
+    pub what: String,
+    /// The number.
+    pub value: f64,
+    /// When it was so, by the cloud's own clock.
+    pub at: Timestamp,
+    /// How long ago that is, in seconds.
+    pub age_seconds: f64,
+    /// How old it already was when the cloud said it, in seconds.
+    pub lag_seconds: f64,
 }
 
 /// A source that fails; its last good answer stays.

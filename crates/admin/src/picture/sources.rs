@@ -1,21 +1,27 @@
 //! What clouds have, as the API shows it: where endpoints are found, and what follows the split.
 
 use bascule_control::apply;
-use bascule_control::discover::{Failing, Place, Standing};
+use bascule_control::discover::{Place, Standing};
+use bascule_control::failing::Failing;
+use bascule_control::observe::Seeing;
 use bascule_provider::port::{Member, Setting};
 
-use super::Picture;
+use super::{Picture, observed};
 use crate::{api, convert};
 
 impl Picture<'_> {
     /// All sources, by account and name.
     pub(super) fn sources(&self) -> Vec<api::Source> {
+        let mut observed = self.app.ports.observed.all();
         let all = self.app.ports.sources.all().into_iter();
-        all.map(|(place, standing)| self.source(&place, standing))
-            .collect()
+        all.map(|(place, standing)| {
+            let seeing = observed.remove(&place);
+            self.source(&place, standing, seeing)
+        })
+        .collect()
     }
 
-    fn source(&self, place: &Place, standing: Standing) -> api::Source {
+    fn source(&self, place: &Place, standing: Standing, seeing: Option<Seeing>) -> api::Source {
         let wishes = self.running.config.discover.iter();
         let of_it = wishes.filter(|(_, wish)| {
             *wish.account == *place.account && wish.from.to_string() == *place.source
@@ -32,6 +38,7 @@ impl Picture<'_> {
             good_at: standing.good_at.map(convert::time),
             doubted_since: standing.doubted_since.map(convert::time),
             failing: standing.error.map(failing),
+            observed: seeing.map(|seeing| observed::observed(seeing, self.now)),
         }
     }
 
@@ -68,7 +75,7 @@ fn actuator((place, standing): (apply::Place, apply::Standing)) -> api::Actuator
     }
 }
 
-fn failing(failing: Failing) -> api::Failing {
+pub(super) fn failing(failing: Failing) -> api::Failing {
     api::Failing {
         kind: failing.kind.to_owned(),
         message: failing.message,

@@ -1,7 +1,10 @@
 //! What is read: states are never better than what is known, rows are never mixed, and the numbers of `explain` add up.
 
+use bascule_control::failing::Failing;
+use bascule_control::{discover, observe};
 use bascule_health::{AgentDown, AgentState};
 use bascule_model::{BasisPoints, Timestamp};
+use bascule_provider::port::{CloudHealth, Observation, Seen};
 use bascule_telemetry::names;
 use bascule_traffic::Gate;
 use bascule_traffic::explain::Sight;
@@ -347,6 +350,77 @@ fn the_age_of_a_price_is_counted_from_the_day_it_is_of_and_a_backend_without_one
         let since = bascule_telemetry::clock::wall().since(Timestamp::from_millis(0));
         let now = since.as_secs_f64();
         assert!(counted <= now && counted > 1.7e9, "{counted} {now}");
+    });
+}
+
+#[test]
+fn what_a_cloud_says_is_shown_with_its_age_and_how_late_it_was_and_stays_while_it_fails() {
+    with_site(async |site| {
+        let place = discover::Place {
+            account: "main".into(),
+            source: "target-group/a".into(),
+        };
+        let now = bascule_telemetry::clock::wall();
+        let ago = |seconds: u64| Timestamp::from_millis(now.as_millis() - seconds * 1000);
+        let seen = |of: &str, what, seconds| Observation {
+            of: of.into(),
+            what,
+            at: ago(seconds),
+        };
+        let seeing = observe::Seeing {
+            observations: vec![
+                seen("i-1", Seen::Health(CloudHealth::Healthy), 300),
+                seen("i-2", Seen::Health(CloudHealth::Unhealthy), 300),
+                seen("target-group/a", Seen::Cpu(0.25), 420),
+            ],
+            read_at: Some(ago(300)),
+            failing: Some(Failing {
+                kind: "denied",
+                message: "no longer".to_owned(),
+                since: ago(240),
+                count: 4,
+            }),
+        };
+        site.world
+            .sources
+            .set(place.clone(), discover::Standing::default(), None);
+        let status = site.get(To::Tcp, "/v1/status").await.json();
+        assert_eq!(status["sources"][0]["observed"], Value::Null);
+
+        site.world.observed.set(place.clone(), seeing);
+        let status = site.get(To::Tcp, "/v1/status").await.json();
+        let observed = &status["sources"][0]["observed"];
+        let health = &observed["health"];
+        assert_eq!(health["instances"], json!({ "healthy": 1, "unhealthy": 1 }));
+        assert_eq!(health["not_healthy"], json!({ "i-2": "unhealthy" }));
+        assert_eq!(observed["failing"]["count"], 4);
+        let value = &observed["values"][0];
+        assert_eq!(
+            (&value["what"], &value["value"]),
+            (&json!("cpu_ratio"), &json!(0.25))
+        );
+        // Whenever it is asked for, the value had been two minutes old when it came.
+        assert_eq!(value["lag_seconds"], 120.0);
+        assert!(value["age_seconds"].as_f64().unwrap() >= 420.0, "{value}");
+
+        let metrics = site.get(To::Metrics, "/metrics").await.text;
+        let of = |name: &str, more: &str| {
+            let labels = format!("{name}{{account=\"main\",source=\"target-group/a\"{more}}}");
+            let split = |line: &str| {
+                line.rsplit_once(' ')
+                    .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            };
+            let mut series = metrics.lines().filter_map(split);
+            let found = series.find(|(found, _)| same_series(found, &labels));
+            let (_, value) = found.unwrap_or_else(|| panic!("{labels}\n{metrics}"));
+            value.parse::<f64>().unwrap()
+        };
+        let instances = "bascule_provider_observed_instances";
+        assert!(of(instances, ",health=\"unhealthy\"") > 0.9);
+        assert!(of(instances, ",health=\"draining\"") < 0.1);
+        assert!((of("bascule_provider_observed_cpu_ratio", "") - 0.25).abs() < 1e-9);
+        let age = "bascule_provider_observed_age_seconds";
+        assert!(of(age, ",what=\"health\"") >= 300.0 && of(age, ",what=\"cpu_ratio\"") >= 420.0);
     });
 }
 

@@ -14,7 +14,7 @@ use bascule_admin::{
 };
 use bascule_config::{Config, Diagnostic, Diagnostics, Dns, Severity, Span};
 use bascule_control::discover::Board;
-use bascule_control::{Confirmed, Recorded, StoreError};
+use bascule_control::{Confirmed, Recorded, StoreError, observe};
 use bascule_health::{AgentState, CheckPolicy, Ejection, Offence, Reason, Report, Verdict};
 use bascule_model::{
     AdminState, AdminTarget, BackendName, BackendSignal, Currency, Date, EgressPrice, EndpointId,
@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) health: Arc<ArcSwap<Report>>,
     pub(crate) bus: Bus,
     pub(crate) registry: Registry,
+    pub(crate) sources: Board,
+    pub(crate) observed: observe::Board,
     pub(crate) not_ready: Arc<Mutex<Option<String>>>,
 }
 
@@ -86,6 +88,8 @@ impl World {
             health,
             bus: Bus::new(),
             registry: Registry::new(),
+            sources: Board::default(),
+            observed: observe::Board::default(),
             not_ready: Arc::default(),
         }
     }
@@ -99,7 +103,8 @@ impl World {
             bus: self.bus.clone(),
             registry: self.registry.clone(),
             config: Arc::clone(&self.config) as Arc<dyn ConfigPort>,
-            sources: Board::default(),
+            sources: self.sources.clone(),
+            observed: self.observed.clone(),
             actuators: bascule_control::apply::Board::default(),
             ready: Arc::new(move || not_ready.lock().unwrap().clone().map_or(Ok(()), Err)),
         }

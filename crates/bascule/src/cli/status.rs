@@ -72,7 +72,7 @@ fn screen(status: &Status, history: &[HistoryEntry], wide: bool, clock: &Clock) 
         }
         parts.push(part);
     }
-    parts.extend(whole(status, clock));
+    parts.extend(whole(status, wide, clock));
     parts.join("\n")
 }
 
@@ -319,7 +319,7 @@ fn shift_line(shift: &Shift) -> String {
 }
 
 /// What concerns the whole process: evacuations, a refused configuration, not being ready.
-fn whole(status: &Status, clock: &Clock) -> Vec<String> {
+fn whole(status: &Status, wide: bool, clock: &Clock) -> Vec<String> {
     let mut lines = Vec::new();
     for evacuation in &status.evacuations {
         let word = super::evacuate::phase(evacuation.phase);
@@ -329,7 +329,7 @@ fn whole(status: &Status, clock: &Clock) -> Vec<String> {
             clock.left(evacuation.expires_at)
         ));
     }
-    lines.extend(clouds::sources(status, clock));
+    lines.extend(clouds::sources(status, wide, clock));
     lines.extend(clouds::actuators(status, clock));
     if let Some(failure) = &status.config.last_error {
         let errors = text::plural(failure.diagnostics.len(), "problem");
@@ -391,6 +391,38 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
+    }
+
+    #[test]
+    fn the_wide_screen_has_what_clouds_say_with_its_age_and_how_late_it_came() {
+        let mut status = samples::status();
+        let source = |observed: serde_json::Value| {
+            serde_json::from_value(serde_json::json!({
+                "account": "oci", "source": "load-balancer/ocid1.c/media", "backends": ["meet/oci"], "revision": 3, "running": 3,
+                "known": 4, "good_at": "2026-11-20T19:39:48Z", "observed": observed,
+            }))
+            .unwrap()
+        };
+        let at = "2026-11-20T19:37:40Z";
+        status.services.clear();
+        status.sources = vec![
+            source(serde_json::json!({
+                "read_at": "2026-11-20T19:39:40Z", "failing": null,
+                "health": { "instances": { "healthy": 3, "unhealthy": 1 }, "not_healthy": { "10.0.0.2:80": "unhealthy" },
+                    "at": "2026-11-20T19:39:40Z", "age_seconds": 20.4, "lag_seconds": 0.3 },
+                "values": [
+                    { "what": "cpu_ratio", "value": 0.417, "at": at, "age_seconds": 140.0, "lag_seconds": 120.0 },
+                    { "what": "instances_max", "value": 9.0, "at": at, "age_seconds": 7300.0, "lag_seconds": 0.0 },
+                ],
+            })),
+            source(serde_json::json!({
+                "read_at": null, "health": null, "values": [],
+                "failing": { "kind": "denied", "message": "SummarizeMetricsData of ocid1.x: denied: 404; Allow group …",
+                    "since": "2026-11-20T19:36:00Z", "count": 4 },
+            })),
+            source(serde_json::Value::Null),
+        ];
+        insta::assert_snapshot!(screen(&status, &[], true, &samples::clock()));
     }
 
     #[test]

@@ -5,19 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bascule_config::{Account, Config, Discover as Wish};
+use bascule_config::{Account, Config, Discover as Wish, Observe};
 use bascule_control::apply::{self, Applier, Rows};
 use bascule_control::discover::{Board, Found, Kept, Place, Wanted, Watcher};
+use bascule_control::observe::{self, Observer};
 use bascule_provider::Discover;
 use bascule_provider::drive::OnDrift;
-use bascule_provider::port::Set;
+use bascule_provider::port::{Extent, Set};
 use bascule_telemetry::Registry;
 use bascule_telemetry::events::Bus;
 use bascule_traffic::spec::ServiceSpec;
 use tokio::sync::{mpsc, watch};
 
-use crate::clouds::{self, Actuator, Open, Source};
+use crate::clouds::{self, Actuator, Observed, Open, Source};
 use crate::files::Files;
 
 /// The sources that a configuration wants to be asked, and what is believed of each.
@@ -25,6 +27,7 @@ use crate::files::Files;
 pub(super) struct Asking {
     clouds: Clouds,
     watcher: Watcher,
+    observer: Observer,
     found: mpsc::Receiver<Found>,
     sets: Sets,
     /// Those that have not answered well yet.
@@ -48,11 +51,13 @@ impl Asking {
             files,
             accounts: BTreeMap::new(),
             sources: BTreeMap::new(),
+            observed: BTreeMap::new(),
             actuators: BTreeMap::new(),
         };
         Self {
             clouds,
             watcher,
+            observer: Observer::start(bus.clone()),
             found,
             sets: Sets::new(),
             awaited: BTreeSet::new(),
@@ -64,6 +69,11 @@ impl Asking {
     /// How the sources stand.
     pub(super) fn board(&self) -> Board {
         self.watcher.board()
+    }
+
+    /// What the clouds say of the sources.
+    pub(super) fn observed(&self) -> observe::Board {
+        self.observer.board()
     }
 
     /// How the actuators stand.
@@ -79,6 +89,7 @@ impl Asking {
             self.registry
                 .forget(&[("account", &*account), ("source", &*source)]);
         }
+        self.observer.watch(self.clouds.observed(config));
         for left in self.applier.follow(self.clouds.actuators(config)) {
             let (service, account) = (left.service.as_str(), &*left.account);
             let actuator = ("actuator", &*left.actuator);
@@ -125,6 +136,7 @@ struct Clouds {
     files: Files,
     accounts: BTreeMap<String, Arc<Open>>,
     sources: BTreeMap<Place, Arc<Source>>,
+    observed: BTreeMap<Place, Arc<Observed>>,
     actuators: BTreeMap<apply::Place, Arc<Actuator>>,
 }
 
@@ -161,6 +173,49 @@ impl Clouds {
             entry.refresh = entry.refresh.min(refresh);
         }
         self.sources = sources;
+        wanted
+    }
+
+    /// What this configuration wants to be observed. To be asked after [`wanted`](Self::wanted), which opens the accounts.
+    fn observed(&mut self, config: &Config) -> BTreeMap<Place, observe::Wanted> {
+        let mut wishes: BTreeMap<Place, (&Wish, Extent, Duration)> = BTreeMap::new();
+        for wish in config.discover.values() {
+            let extent = match wish.observe {
+                Observe::Off => continue,
+                Observe::Free => Extent::Free,
+                Observe::All => Extent::All,
+            };
+            let every = wish.observe_every;
+            let entry = wishes.entry(place(wish)).or_insert((wish, extent, every));
+            // Where several backends want the same, it is asked as much and as often as the most eager does.
+            (entry.1, entry.2) = (entry.1.max(extent), entry.2.min(every));
+        }
+        let mut observed = BTreeMap::new();
+        let mut wanted = BTreeMap::new();
+        for (place, (wish, extent, every)) in wishes {
+            let Some(account) = self.accounts.get(&wish.account) else {
+                continue;
+            };
+            let known = self.observed.get(&place);
+            let is_same = |known: &&Arc<Observed>| {
+                Arc::ptr_eq(&known.account, account) && known.extent == extent
+            };
+            let new = || Observed::new(account, &wish.from, extent);
+            let same = known.filter(is_same).map(Arc::clone);
+            let Some(source) = same.or_else(new) else {
+                continue;
+            };
+            let asked: Arc<dyn bascule_provider::Observe> = Arc::clone(&source) as _;
+            observed.insert(place.clone(), source);
+            wanted.insert(
+                place,
+                observe::Wanted {
+                    source: asked,
+                    every,
+                },
+            );
+        }
+        self.observed = observed;
         wanted
     }
 

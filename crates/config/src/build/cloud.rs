@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bascule_model::{BackendName, Scheme};
 
-use crate::config::{Account, ActuatorName, Apply, Auth, Cloud, Discover, OnDrift, SourceName};
+use crate::config::{
+    Account, ActuatorName, Apply, Auth, Cloud, Discover, Observe, OnDrift, SourceName,
+};
 use crate::form::Value;
 use crate::lower::{Field, Item};
 use crate::read::Layers;
@@ -12,6 +14,9 @@ use crate::read::Layers;
 /// Often enough that a machine that was started serves before its first minute is over; 2 000 instances in pages of 100 stay
 /// far below what accounts allow.
 const REFRESH: Duration = Duration::from_secs(15);
+
+/// As fine as the clouds' own metrics are.
+const OBSERVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Short enough to be out of the way before an evacuation has ended, long enough for name servers.
 const TTL: Duration = Duration::from_secs(30);
@@ -56,6 +61,12 @@ pub(super) fn discover(map: Layers<'_>) -> Option<Discover> {
         },
         port: map.integer("port"),
         refresh: map.duration("refresh").unwrap_or(REFRESH),
+        observe: match map.word("observe") {
+            Some("off") => Observe::Off,
+            Some("all") => Observe::All,
+            _ => Observe::Free,
+        },
+        observe_every: map.duration("observe_every").unwrap_or(OBSERVE_EVERY),
     })
 }
 

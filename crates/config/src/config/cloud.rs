@@ -93,6 +93,36 @@ pub struct Discover {
     pub port: Option<u16>,
     /// How often the source is asked.
     pub refresh: Duration,
+    /// What the cloud is asked about it beside that.
+    pub observe: Observe,
+    /// How often.
+    pub observe_every: Duration,
+}
+
+/// What a cloud is asked about a source, for people and plans to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Observe {
+    /// Nothing.
+    Off,
+    /// What whoever may find the endpoints may ask, and gets for nothing: health, sizes.
+    Free,
+    /// Metrics too, which AWS charges for and OCI needs another permission for.
+    All,
+}
+
+impl Observe {
+    /// As it is written.
+    pub(crate) const WORDS: &'static [&'static str] = &["off", "free", "all"];
+
+    /// The word used in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Free => "free",
+            Self::All => "all",
+        }
+    }
 }
 
 /// A source as people write it: `instance-pool/ocid1.instancepool…`.

@@ -28,6 +28,8 @@ pub(super) fn discover(out: &mut Lines, found: &Discover) {
         out.key("port", port.to_string());
     }
     out.time("refresh", found.refresh);
+    out.key("observe", found.observe.as_str());
+    out.time("observe_every", found.observe_every);
 }
 
 /// An actuator, as an entry of a list.

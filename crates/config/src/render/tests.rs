@@ -145,9 +145,9 @@ impl Maker {
         let written = format!("endpoints: {}", self.holds(&written.unwrap().holds));
         let found = self.one_of(&[
             "account: o, from: instance-pool/ocid1.x, port: 65535",
-            "account: o, from: load-balancer/ocid1.x/a b, scheme: https",
+            "account: o, from: load-balancer/ocid1.x/a b, scheme: https, observe: all, observe_every: 1h",
             "account: \"7\", from: \"target-group/arn:aws:x:1:targetgroup/a/b\", port: 1, refresh: 1h",
-            "account: \"7\", from: cloud-map/media/join, scheme: h2c, refresh: 1500ms",
+            "account: \"7\", from: cloud-map/media/join, scheme: h2c, refresh: 1500ms, observe: off",
         ]);
         match self.below(4) {
             0 => format!("discover: {{ {found} }}"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Reload::Live;
 use super::{FILE, Shape, Type, optional, required, shape};
-use crate::config::{Auth, Cloud, OnDrift};
+use crate::config::{Auth, Cloud, Observe, OnDrift};
 use crate::form::Form;
 
 const REFRESH: Type = Type::Value(Form::Duration(
@@ -93,6 +93,20 @@ pub(super) static DISCOVER: Shape = shape(
             "15s",
             Live,
             "How often it is asked. The last good answer stays while it fails, and one in which more than half is gone counts only when two more say the same.",
+        ),
+        optional(
+            "observe",
+            Type::Value(Form::Choice(Observe::WORDS, &[])),
+            "free",
+            Live,
+            "What the cloud is asked about it beside that, for people and plans to see: `free` is the health of its instances and their number, which needs no other permission and costs nothing; `all` also what their processors do, by CloudWatch, where AWS charges for each query, or by OCI's Monitoring, which needs `read metrics`.",
+        ),
+        optional(
+            "observe_every",
+            REFRESH,
+            "60s",
+            Live,
+            "How often it is asked that.",
         ),
     ],
 );

@@ -1,8 +1,9 @@
 //! An actuator in memory that follows rows in paused time.
 
-use std::sync::MutexGuard;
+use std::sync::{Mutex, MutexGuard};
 
 use bascule_model::{BackendName, Shares};
+use bascule_provider::Kind;
 use bascule_provider::port::{Call, Member, Numbers, Setting, Unit};
 use tokio::task::LocalSet;
 

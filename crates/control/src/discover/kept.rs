@@ -47,7 +47,7 @@ impl Kept {
 impl Board {
     /// What is believed of each, where anything is.
     fn believed(&self) -> Vec<Kept> {
-        self.with(|all| {
+        self.0.with(|all| {
             let believed = all.iter().filter_map(|(place, (standing, set))| {
                 Some(Kept {
                     account: Arc::clone(&place.account),

@@ -1,6 +1,7 @@
 //! Sources that answer by a script, in paused time.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use bascule_provider::port::{Call, Instance, Lifecycle};
 use tokio::task::LocalSet;

@@ -1,7 +1,7 @@
 //! What CloudWatch knows of a group.
 
 use bascule_model::Timestamp;
-use bascule_provider::port::{Observation, Seen};
+use bascule_provider::port::{Extent, Observation, Seen};
 use bascule_provider::{Kind, Observe};
 use bascule_provider_aws::cloudwatch::GroupLoad;
 use bascule_telemetry::clock;
@@ -34,7 +34,7 @@ async fn the_newest_value_comes_with_the_minute_it_is_of_and_the_sizes_with_now(
         boto3("cloudwatch", "put_metric_data", &data);
     }
     let meddler = meddler();
-    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-1");
+    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-1", Extent::All);
     let seen = load.observe().await.unwrap();
     let whats: Vec<&Seen> = seen.iter().map(|seen| &seen.what).collect();
     assert_eq!(
@@ -43,6 +43,12 @@ async fn the_newest_value_comes_with_the_minute_it_is_of_and_the_sizes_with_now(
     );
     assert_eq!(seen[2].at, minute(3));
     assert_eq!(&*seen[2].of, "asg/load-1");
+    // Nothing is asked that is charged for, unless somebody wants it.
+    drop(meddler.take_asked());
+    let free = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-1", Extent::Free);
+    let seen = free.observe().await.unwrap();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(meddler.take_asked().len(), 1);
 }
 
 /// An answer with this one value.
@@ -62,7 +68,7 @@ fn data(at: &str, value: &str) -> Meddle {
 async fn a_value_beyond_all_or_nothing_is_all_or_nothing() {
     group("load-3");
     let meddler = meddler();
-    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-3");
+    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-3", Extent::All);
     for (value, cpu) in [("130.5", 1.0), ("-0.1", 0.0), ("99.5", 0.995)] {
         meddler.next([Meddle::Pass, data("2026-11-24T12:00:00Z", value)]);
         let seen = load.observe().await.unwrap();
@@ -74,7 +80,7 @@ async fn a_value_beyond_all_or_nothing_is_all_or_nothing() {
 async fn no_value_is_none_and_a_value_that_is_none_is_an_error() {
     group("load-2");
     let meddler = meddler();
-    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-2");
+    let load = GroupLoad::new(account(&meddler.url(), PATIENCE), "load-2", Extent::All);
     let seen: Vec<Observation> = load.observe().await.unwrap();
     assert_eq!(seen.len(), 2);
     for (meddle, kind) in [

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bascule_provider::port::Setting;
+use bascule_provider::port::{Extent, Setting};
 use bascule_provider::{Apply, Discover, Kind};
 use bascule_provider_aws::autoscaling::Group;
 use bascule_provider_aws::machines::Address;
@@ -80,7 +80,7 @@ async fn every_signature_holds_and_the_exact_permission_that_is_missing_is_named
             .contains("allow autoscaling:DescribeAutoScalingGroups on * in"),
         "{error}"
     );
-    let load = cloudwatch::GroupLoad::new(can_some, "none");
+    let load = cloudwatch::GroupLoad::new(can_some, "none", Extent::All);
     let error = bascule_provider::Observe::observe(&load).await.unwrap_err();
     assert_eq!(error.kind, Kind::Denied);
 

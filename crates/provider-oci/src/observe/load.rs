@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_model::Timestamp;
-use bascule_provider::port::{Observation, Seen};
+use bascule_provider::port::{Extent, Observation, Seen};
 use bascule_provider::text::encoded;
 use bascule_provider::{Call, Error, Kind, Observe};
 use bascule_telemetry::clock;
@@ -24,6 +24,7 @@ pub struct PoolLoad {
     client: Arc<Client>,
     id: String,
     source: String,
+    extent: Extent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,13 +47,14 @@ struct Datapoint {
 }
 
 impl PoolLoad {
-    /// The pool of this OCID.
+    /// The pool of this OCID. Monitoring is asked with [`Extent::All`]: it needs a statement of its own in the policy.
     #[must_use]
-    pub fn new(client: Arc<Client>, id: &str) -> Self {
+    pub fn new(client: Arc<Client>, id: &str, extent: Extent) -> Self {
         Self {
             client,
             id: id.to_owned(),
             source: format!("instance-pool/{id}"),
+            extent,
         }
     }
 
@@ -62,20 +64,29 @@ impl PoolLoad {
         let pool: Pool = self.client.read(&ask).await?.data;
         let now = clock::wall();
         let mut seen = vec![self.observation(Seen::SizeWanted(pool.size), now)];
+        if self.extent == Extent::All {
+            seen.extend(self.cpu(&pool.compartment_id, now).await?);
+        }
+        Ok(seen)
+    }
+
+    /// The newest value there is; none where Monitoring has none in all that time, which is no load of zero.
+    async fn cpu(&self, compartment: &str, now: Timestamp) -> Result<Option<Observation>, Error> {
         let from = Timestamp::from_millis(
             now.as_millis()
                 .saturating_sub(u64::try_from(BACK.as_millis()).unwrap_or(0)),
+        );
+        let ask = Ask::new(
+            &SUMMARIZE_METRICS_DATA,
+            &self.id,
+            "/metrics/actions/summarizeMetricsData",
         );
         // An id in a query stands between quotes, so it must not hold one.
         if self.id.contains(['"', '\\']) {
             return Err(ask.error(Kind::Invalid).detail("this is no OCID"));
         }
-        let ask = Ask::new(
-            &SUMMARIZE_METRICS_DATA,
-            &self.id,
-            "/metrics/actions/summarizeMetricsData",
-        )
-        .query("compartmentId", &pool.compartment_id)
+        let ask = ask
+            .query("compartmentId", compartment)
         .body(json!({
             "namespace": "oci_computeagent",
             "query": format!("CpuUtilization[1m]{{instancePoolId = \"{}\"}}.grouping().mean()", self.id),
@@ -85,13 +96,11 @@ impl PoolLoad {
         let streams: Vec<Stream> = self.client.read(&ask).await?.data;
         let points = streams.into_iter().flat_map(|s| s.aggregated_datapoints);
         let last = points.max_by_key(|point| point.timestamp);
-        // No value in all that time: nothing is known, which is no load of zero.
-        if let Some(Datapoint { timestamp, value }) = last {
+        Ok(last.and_then(|Datapoint { timestamp, value }| {
             let millis = u64::try_from(timestamp.as_millisecond()).unwrap_or(0);
             let cpu = Seen::cpu_of_percent(value);
-            seen.extend(cpu.map(|cpu| self.observation(cpu, Timestamp::from_millis(millis))));
-        }
-        Ok(seen)
+            cpu.map(|cpu| self.observation(cpu, Timestamp::from_millis(millis)))
+        }))
     }
 
     fn observation(&self, what: Seen, at: Timestamp) -> Observation {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bascule_model::BackendName;
-use bascule_provider::port::{Numbers, Setting};
+use bascule_provider::port::{Extent, Numbers, Setting};
 use bascule_provider::{Apply, Discover, Observe};
 use bascule_provider_oci::{
     Addresses, InstancePool, Layer, Machines, PoolLoad, SetActuator, SetHealth, SetSource,
@@ -64,7 +64,10 @@ async fn every_call_is_sent_as_it_is_written_down() {
         .discover()
         .await
         .unwrap();
-    PoolLoad::new(client.clone(), POOL).observe().await.unwrap();
+    PoolLoad::new(client.clone(), POOL, Extent::All)
+        .observe()
+        .await
+        .unwrap();
     world.oci.set_pool(POOL, machines(1));
     InstancePool::new(client.clone(), POOL, Addresses::Public)
         .discover()

@@ -1,7 +1,7 @@
 //! What is said of load and health.
 
 use bascule_provider::Observe;
-use bascule_provider::port::{CloudHealth, Seen};
+use bascule_provider::port::{CloudHealth, Extent, Seen};
 use bascule_provider_oci::{Layer, PoolLoad, SetHealth};
 use bascule_telemetry::clock;
 use bascule_testkit::oci::Balancer;
@@ -12,7 +12,7 @@ use crate::world::{BALANCER, NETWORK_BALANCER, POOL, World, machines};
 async fn load_is_the_newest_value_and_none_is_not_zero() {
     let world = World::new();
     world.oci.set_pool(POOL, machines(3));
-    let load = PoolLoad::new(world.client(), POOL);
+    let load = PoolLoad::new(world.client(), POOL, Extent::All);
     let seen = load.observe().await.unwrap();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].what, Seen::SizeWanted(3));
@@ -22,6 +22,8 @@ async fn load_is_the_newest_value_and_none_is_not_zero() {
     assert_eq!(seen[1].what, Seen::Cpu(0.42));
     assert!(seen[1].at >= before && seen[1].at <= clock::wall());
     assert_eq!(&*seen[1].of, load.source());
+    let free = PoolLoad::new(world.client(), POOL, Extent::Free);
+    assert_eq!(free.observe().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! What of the status stands in clouds: where endpoints are found, and where else the split becomes true.
 
-use bascule_admin::api::Status;
+use std::time::Duration;
+
+use bascule_admin::api::{Failing, Observed, Status};
 
 use crate::cli::text::{self, Clock};
 
-/// Where in clouds endpoints are found: a line each, and another for what is wrong with it.
-pub(super) fn sources(status: &Status, clock: &Clock) -> Option<String> {
+/// Where in clouds endpoints are found: a line each, and another for what is wrong with it; wide also what the clouds say.
+pub(super) fn sources(status: &Status, wide: bool, clock: &Clock) -> Option<String> {
     let mut lines = String::new();
     for source in &status.sources {
         let (account, name) = (&source.account, &source.source);
@@ -25,15 +27,66 @@ pub(super) fn sources(status: &Status, clock: &Clock) -> Option<String> {
             ));
         }
         if let Some(failing) = &source.failing {
-            let since = text::coarse(clock.ago(failing.since));
-            let times = text::plural(usize::try_from(failing.count).unwrap_or(usize::MAX), "time");
-            lines.push_str(&format!(
-                "  ! failing for {since} ({times}): {}\n",
-                failing.message
-            ));
+            lines.push_str(&self::failing("failing", failing, clock));
+        }
+        if let Some(observed) = source.observed.as_ref().filter(|_| wide) {
+            lines.push_str(&self::observed(observed, clock));
         }
     }
     (!lines.is_empty()).then_some(lines)
+}
+
+fn failing(what: &str, failing: &Failing, clock: &Clock) -> String {
+    let since = text::coarse(clock.ago(failing.since));
+    let times = text::plural(usize::try_from(failing.count).unwrap_or(usize::MAX), "time");
+    format!("  ! {what} for {since} ({times}): {}\n", failing.message)
+}
+
+/// What a cloud says of a source: each with its age, and by how much it came late.
+fn observed(observed: &Observed, clock: &Clock) -> String {
+    let mut parts = Vec::new();
+    if let Some(health) = &observed.health {
+        let counts = health.instances.iter();
+        let counts: Vec<String> = counts.map(|(word, n)| format!("{n} {word}")).collect();
+        let age = age(health.age_seconds, health.lag_seconds);
+        parts.push(format!("{} ({age})", counts.join(", ")));
+    }
+    for value in &observed.values {
+        let shown = match value.what.as_str() {
+            "cpu_ratio" => format!("processors {} %", text::share(value.value * 100.0)),
+            "instances_wanted" => format!("{} wanted", value.value),
+            "instances_max" => format!("{} at most", value.value),
+            other => format!("{other} {}", value.value),
+        };
+        let age = age(value.age_seconds, value.lag_seconds);
+        parts.push(format!("{shown} ({age})"));
+    }
+    let mut lines = match parts.is_empty() {
+        true => String::new(),
+        false => format!("  observed: {}\n", parts.join(" · ")),
+    };
+    let not_healthy = observed.health.iter().flat_map(|h| &h.not_healthy);
+    let named: Vec<String> = not_healthy.map(|(of, is)| format!("{of} {is}")).collect();
+    if !named.is_empty() {
+        lines.push_str(&format!("  not healthy there: {}\n", named.join(", ")));
+    }
+    if let Some(failing) = &observed.failing {
+        lines.push_str(&self::failing("not observed", failing, clock));
+    }
+    lines
+}
+
+fn age(age: f64, lag: f64) -> String {
+    let whole = |seconds: f64| {
+        Duration::try_from_secs_f64(seconds)
+            .unwrap_or_default()
+            .as_secs()
+    };
+    let old = format!("{} old", text::coarse(whole(age)));
+    match whole(lag) {
+        0 => old,
+        lag => format!("{old}, {} late", text::coarse(lag)),
+    }
 }
 
 /// Where else the split becomes true: a line each, and another for what is wrong with it.

@@ -35,6 +35,7 @@ fn clouds() -> Clouds {
         files: Files::default(),
         accounts: BTreeMap::new(),
         sources: BTreeMap::new(),
+        observed: BTreeMap::new(),
         actuators: BTreeMap::new(),
     }
 }
@@ -83,6 +84,34 @@ fn a_source_is_asked_once_for_all_that_want_it_and_as_often_as_the_most_eager() 
     assert_eq!(places, [&at("aws", "cloud-map/a/b"), &pool]);
     assert_eq!(wanted[&pool].refresh.as_secs(), 5);
     assert_eq!(wanted[&pool].source.source(), "instance-pool/ocid1.x");
+}
+
+#[test]
+fn what_is_observed_is_asked_as_much_and_as_often_as_the_most_eager_wants_and_some_say_nothing() {
+    let mut clouds = clouds();
+    let mut observed = |text: &str| {
+        let config = config(text);
+        drop(clouds.wanted(&config));
+        let wanted = clouds.observed(&config);
+        let extent = |place: &Place| clouds.observed[place].extent;
+        let shown = |(place, wanted): (&Place, &observe::Wanted)| {
+            (place.clone(), extent(place), wanted.every.as_secs())
+        };
+        (wanted.iter().map(shown).collect::<Vec<_>>(), wanted)
+    };
+    let pool = at("oci", "instance-pool/ocid1.x");
+    // Cloud Map has nothing to say of its instances.
+    let (shown, first) = observed(CONFIG);
+    assert_eq!(shown, [(pool.clone(), Extent::Free, 60)]);
+    assert_eq!(observed(CONFIG).1, first);
+
+    let eager = CONFIG.replace("refresh: 5s", "observe: all, observe_every: 30s");
+    let (shown, second) = observed(&eager);
+    assert_eq!(shown, [(pool, Extent::All, 30)]);
+    assert_ne!(second, first);
+
+    let off = CONFIG.replace("port:", "observe: off, port:");
+    assert_eq!(observed(&off).0, []);
 }
 
 #[test]

@@ -620,6 +620,11 @@ pub const CODES: &[Code] = &[
         "This machine's clock and that of the cloud are more than a minute apart. At five minutes the cloud takes no call any more.",
     ),
     entry(
+        "W0705",
+        "metrics of a source that cannot be read",
+        "`discover.observe: all` asks for the metrics of a source, and the cloud gives none. Its endpoints are found all the same; only what people and plans could see of it is missing.",
+    ),
+    entry(
         "W0710",
         "fewer descriptors than connections",
         "A client's connection takes a descriptor, and most take a second one to an endpoint. With the limit shown, connections are refused before `limits.connections` is reached.",

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_config::{Cloud, Config, SourceName};
+use bascule_config::{Cloud, Config, Observe, SourceName};
 use bascule_model::Timestamp;
 use bascule_provider::identity::Skew;
-use bascule_provider::port::{Lifecycle, Set};
-use bascule_provider::{Discover as _, Error, Identity};
+use bascule_provider::port::{Extent, Lifecycle, Set};
+use bascule_provider::{Discover as _, Error, Identity, Observe as _};
 use futures_util::StreamExt as _;
 
 use super::{Finding, Group, Report, online};
-use crate::clouds::{Open, Source, join};
+use crate::clouds::{Observed, Open, Source, join};
 use crate::files::Files;
 
 /// Accounts or sources that are asked at a time: a cloud counts calls, and a source takes several.
@@ -87,11 +87,18 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
             let text = format!("{backends}: not asked, as its account cannot be used");
             (Finding::unknown(text), None)
         };
-        (target, finding.at(&target.pointer), set)
+        // Of one that does not answer that is told already.
+        let metrics = match set {
+            Some(_) => metrics(account, target).await,
+            None => None,
+        };
+        (target, [Some(finding), metrics], set)
     });
     let mut sets = Sets::new();
-    for (target, finding, set) in at_once(asked).await {
-        found.entry(target.account).or_default().push(finding);
+    for (target, findings, set) in at_once(asked).await {
+        let findings = findings.into_iter().flatten();
+        let findings = findings.map(|finding| finding.at(&target.pointer));
+        found.entry(target.account).or_default().extend(findings);
         sets.extend(set.map(|set| ((target.account, target.from), set)));
     }
     let group = |(account, findings): (&String, Vec<Finding>)| Group {
@@ -102,11 +109,22 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
     (found.into_iter().map(group).collect(), sets)
 }
 
+/// Where metrics are wanted and cannot be read. The rest of what is observed takes no permission but the source's own.
+async fn metrics(account: &Arc<Open>, target: &Target<'_>) -> Option<Finding> {
+    let wanted = target.has_metrics;
+    let observed = wanted.then(|| Observed::new(account, target.from, Extent::All))??;
+    let error = within(observed.observe()).await?.err()?;
+    let what = format!("{}: its metrics", target.backends());
+    Some(failed("W0705", &what, error))
+}
+
 /// A source, with all who want it.
 struct Target<'a> {
     account: &'a String,
     from: &'a SourceName,
     wanted_by: Vec<String>,
+    /// Whether one of them wants metrics.
+    has_metrics: bool,
     /// Where the first of them says so.
     pointer: String,
 }
@@ -126,11 +144,13 @@ fn targets(config: &Config) -> Vec<Target<'_>> {
             account: &wish.account,
             from: &wish.from,
             wanted_by: Vec::new(),
+            has_metrics: false,
             pointer: format!("/services/{service}/backends/{backend}/discover"),
         };
         let target = targets.entry((&wish.account, &wish.from));
-        let wanted_by = &mut target.or_insert_with(new).wanted_by;
-        wanted_by.push(format!("{service}/{backend}"));
+        let target = target.or_insert_with(new);
+        target.wanted_by.push(format!("{service}/{backend}"));
+        target.has_metrics |= wish.observe == Observe::All;
     }
     targets.into_values().collect()
 }

@@ -143,6 +143,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0709", "W0713"],
     ),
     situation(
+        "W0705",
+        "`observe: all` in OCI, and a policy without `read metrics`.",
+        "Give the permission that is named, or write `observe: free`.",
+        &["E0710"],
+    ),
+    situation(
         "W0710",
         "`ulimit -n` of 1024, and the default of 100 000 connections.",
         "Raise the limit (systemd: `LimitNOFILE=`), or lower `defaults.limits.connections`.",

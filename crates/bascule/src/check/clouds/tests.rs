@@ -14,6 +14,8 @@ const POOL: &str = "ocid1.instancepool.oc1.eu-frankfurt-1.media";
 struct World {
     oci: Oci,
     folder: tempfile::TempDir,
+    /// More keys of `discover`.
+    more: &'static str,
 }
 
 impl World {
@@ -22,11 +24,13 @@ impl World {
         oci.set_pool(POOL, machines.to_vec());
         let folder = tempfile::tempdir().unwrap();
         oci.write_config(folder.path()).unwrap();
-        Self { oci, folder }
+        let more = "";
+        Self { oci, folder, more }
     }
 
     fn config(&self) -> Config {
-        let discover = format!("{{ account: main, from: instance-pool/{POOL}, port: 80 }}");
+        let more = &self.more;
+        let discover = format!("{{ account: main, from: instance-pool/{POOL}, port: 80{more} }}");
         let text = format!(
             "listen: {{ web: {{ address: \":8080\" }} }}
 accounts: {{ main: {{ cloud: oci, config_file: config, endpoint_url: \"{}\" }} }}
@@ -105,6 +109,24 @@ fn a_statement_that_is_missing_is_what_is_to_be_done() {
         "{help}"
     );
     assert!(!found[1].text.contains(help), "it is told once: {found:?}");
+}
+
+#[test]
+fn metrics_that_are_wanted_and_may_not_be_read_are_a_warning_and_are_not_asked_for_otherwise() {
+    let mut world = World::new(&[machine(1)]);
+    let refused = Fault::refused(404, "NotAuthorizedOrNotFound");
+    world
+        .oci
+        .fail("summarizeMetricsData", refused, 0, usize::MAX);
+    assert_eq!(levels(&world.found())[1..], [(Level::Ok, None)]);
+    world.more = ", observe: all";
+    let found = world.found();
+    let told = [(Level::Ok, None), (Level::Warning, Some("W0705"))];
+    assert_eq!(levels(&found)[1..], told);
+    let help = found[2].help.as_deref().unwrap();
+    assert!(help.contains("read metrics in compartment"), "{help}");
+    world.oci.heal();
+    assert_eq!(levels(&world.found())[1..], [(Level::Ok, None)]);
 }
 
 #[test]

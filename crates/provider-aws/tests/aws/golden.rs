@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bascule_provider::port::{Numbers, Setting};
+use bascule_provider::port::{Extent, Numbers, Setting};
 use bascule_provider::{Apply, Discover, Observe};
 use bascule_provider_aws::Account;
 use bascule_provider_aws::accelerator::Endpoints;
@@ -101,7 +101,7 @@ const FOUND: &str = r#"{"Instances":[]}"#;
 async fn sources(world: &mut World) {
     let account = || Arc::clone(&world.account);
     let group = Group::new(account(), "media", Address::Private);
-    let load = GroupLoad::new(account(), "media");
+    let load = GroupLoad::new(account(), "media", Extent::All);
     let targets = TargetGroup::new(account(), TARGETS, Address::Private);
     let map = CloudMap::new(account(), "edge", "media");
     world.answers(&[WHO, GROUPS, MACHINES, GROUPS, METRICS, HEALTH, FOUND]);

@@ -20,6 +20,7 @@ mod loss;
 mod names;
 mod onboard;
 mod overload;
+mod prices;
 mod reload;
 mod retries;
 mod sessions;

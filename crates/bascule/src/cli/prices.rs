@@ -54,6 +54,8 @@ struct Egress {
     as_of: String,
     age_days: u32,
     is_old: bool,
+    /// `as_of` is after today: mistyped, or the clock is wrong.
+    is_to_come: bool,
     source: Option<String>,
     place: Option<String>,
 }
@@ -77,6 +79,8 @@ struct Bought {
     as_of: String,
     age_days: u32,
     is_old: bool,
+    /// `as_of` is after today: mistyped, or the clock is wrong.
+    is_to_come: bool,
     period_ends: String,
     has_ended: bool,
     covers: Vec<String>,
@@ -152,6 +156,7 @@ fn egress(price: &EgressPrice, place: Option<Place>, today: Date) -> Egress {
         as_of: price.as_of.to_string(),
         age_days,
         is_old: age_days > OLD_DAYS,
+        is_to_come: price.as_of > today,
         source: price.source.clone(),
         place: place.map(|place| place.to_string()),
     }
@@ -173,6 +178,7 @@ fn bought(name: &str, commitment: &Commitment, place: Option<Place>, today: Date
         as_of: commitment.as_of.to_string(),
         age_days,
         is_old: age_days > OLD_DAYS,
+        is_to_come: commitment.as_of > today,
         period_ends: commitment.period_ends.to_string(),
         has_ended: commitment.period_ends < today,
         covers: commitment.covers.iter().map(ToString::to_string).collect(),
@@ -261,32 +267,45 @@ fn commitments(commitments: &[Bought]) -> String {
 
 /// What a reader must not overlook.
 fn warnings(prices: &Prices) -> Vec<String> {
-    let name = |backend: &Backend| format!("{}/{}", backend.service, backend.backend);
-    let is_old = |backend: &&Backend| backend.egress_price.as_ref().is_some_and(|p| p.is_old);
-    let old: Vec<String> = prices.backends.iter().filter(is_old).map(name).collect();
-    let without = prices.backends.iter().filter(|b| b.egress_price.is_none());
-    let without: Vec<String> = without.map(name).collect();
+    let named = |is: &dyn Fn(Option<&Egress>) -> bool| {
+        let which = prices.backends.iter();
+        let which = which.filter(|backend| is(backend.egress_price.as_ref()));
+        let names = which.map(|backend| format!("{}/{}", backend.service, backend.backend));
+        names.collect::<Vec<String>>()
+    };
+    let old = named(&|price| price.is_some_and(|price| price.is_old));
+    let to_come = named(&|price| price.is_some_and(|price| price.is_to_come));
+    let without = named(&|price| price.is_none());
     let mut lines = Vec::new();
     if !old.is_empty() {
         let count = plural(old.len(), "price");
         let names = old.join(", ");
         lines.push(format!("{count} older than {OLD_DAYS} days: {names}"));
     }
+    if !to_come.is_empty() {
+        lines.push(format!("dated after today: {}", to_come.join(", ")));
+    }
     if !without.is_empty() {
         lines.push(format!("no price: {}", without.join(", ")));
     }
-    for commitment in &prices.commitments {
-        let (name, end) = (&commitment.name, &commitment.period_ends);
-        if commitment.has_ended {
-            lines.push(format!("commitment {name} has ended on {end}"));
-        } else if commitment.is_old {
-            lines.push(format!(
-                "what is left of commitment {name} was looked up {} days ago",
-                commitment.age_days
-            ));
-        }
-    }
+    lines.extend(prices.commitments.iter().filter_map(warning));
     lines
+}
+
+fn warning(commitment: &Bought) -> Option<String> {
+    let (name, days) = (&commitment.name, commitment.age_days);
+    if commitment.has_ended {
+        let end = &commitment.period_ends;
+        return Some(format!("commitment {name} has ended on {end}"));
+    }
+    if commitment.is_to_come {
+        return Some(format!(
+            "what is left of commitment {name} is dated after today"
+        ));
+    }
+    commitment
+        .is_old
+        .then(|| format!("what is left of commitment {name} was looked up {days} days ago"))
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ services:
 "#;
 
 fn listed(service: Option<&str>) -> Result<Prices, CliError> {
+    listed_on("2026-11-25", service)
+}
+
+fn listed_on(today: &str, service: Option<&str>) -> Result<Prices, CliError> {
     let source = bascule_config::MemorySource::default();
     let config = bascule_config::load("meet.yaml", TEXT, &source)
         .unwrap()
@@ -42,7 +46,7 @@ fn listed(service: Option<&str>) -> Result<Prices, CliError> {
         service: service.map(str::to_owned),
         config: None,
     };
-    collect(&config, &args, Date::parse("2026-11-25").unwrap())
+    collect(&config, &args, Date::parse(today).unwrap())
 }
 
 #[test]
@@ -53,6 +57,20 @@ fn prices_are_listed_with_their_age_and_their_line_and_what_is_missing_or_old_is
 #[test]
 fn a_wide_list_of_one_service_says_where_prices_were_read() {
     insta::assert_snapshot!(render(&listed(Some("meet")).unwrap(), true));
+}
+
+#[test]
+fn what_is_dated_after_today_is_said_as_its_age_would_be_none() {
+    let prices = listed_on("2026-10-31", Some("meet")).unwrap();
+    let text = render(&prices, false);
+    let told: Vec<&str> = text.lines().filter(|line| line.starts_with('!')).collect();
+    let wanted = [
+        "! 1 price older than 90 days: meet/aws",
+        "! dated after today: meet/oci-iad",
+        "! no price: meet/gcp",
+        "! what is left of commitment oracle-credits is dated after today",
+    ];
+    assert_eq!(told, wanted);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use bascule_model::Date;
 use super::{Finding, Subject};
 use crate::cli::text::plural;
 
-/// After so many days a price is old: lists change a few times a year, and contracts are looked at each quarter.
+/// After so many days a price is old: lists change a few times a year, and contracts are looked at each quarter
+/// (`docs/decisions/0024-prices.md`).
 pub(crate) const OLD_DAYS: u32 = 90;
 
 /// Everything about them; nothing where there is none.

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use bascule_model::Timestamp;
+use bascule_telemetry::clock;
 use bascule_testkit::aws::{Moto, Outsider};
 use bascule_testkit::crowd::Crowd;
 use bascule_testkit::oci::{Fault, Machine, Oci};
@@ -313,6 +315,82 @@ pub(crate) fn register(outsider: &mut Outsider, crowd: &Crowd) {
     }
 }
 
+/// An account in moto, whose keys are in this folder.
+fn moto_account(moto: &Moto, folder: &Path) -> String {
+    let file = folder.join("profiles");
+    let keys = "[profile media]\naws_access_key_id = testing\naws_secret_access_key = testing\n";
+    std::fs::write(&file, keys).unwrap();
+    make_private(&file);
+    format!(
+        "accounts: {{ main: {{ cloud: aws, region: us-east-1, profile: media, config_file: \"{}\", endpoint_url: \"{}\" }} }}",
+        file.display(),
+        moto.url()
+    )
+}
+
+/// An Auto Scaling group `media` that may have nine machines and has none, and a target group with one address; gives its ARN.
+fn groups(outsider: &mut Outsider) -> String {
+    let mut call = |service: &str, method: &str, arguments: Value| {
+        outsider.call(service, method, &arguments).unwrap()
+    };
+    let launch = json!({ "LaunchConfigurationName": "media", "ImageId": "ami-12c6146b", "InstanceType": "t2.micro" });
+    call("autoscaling", "create_launch_configuration", launch);
+    let group = json!({
+        "AutoScalingGroupName": "media", "LaunchConfigurationName": "media", "MinSize": 0, "MaxSize": 9,
+        "DesiredCapacity": 0, "AvailabilityZones": ["us-east-1a"],
+    });
+    call("autoscaling", "create_auto_scaling_group", group);
+    let ago = clock::wall().as_millis().saturating_sub(180_000);
+    let data = json!({ "Namespace": "AWS/EC2", "MetricData": [{
+        "MetricName": "CPUUtilization", "Value": 25.0, "Timestamp": clock::rfc3339(Timestamp::from_millis(ago)),
+        "Dimensions": [{ "Name": "AutoScalingGroupName", "Value": "media" }],
+    }] });
+    call("cloudwatch", "put_metric_data", data);
+    let vpcs = call("ec2", "describe_vpcs", json!({}));
+    let group = json!({
+        "Name": "ips", "Protocol": "HTTP", "Port": 80, "TargetType": "ip", "VpcId": vpcs.pointer("/Vpcs/0/VpcId"),
+    });
+    let group = call("elbv2", "create_target_group", group);
+    let arn = group.pointer("/TargetGroups/0/TargetGroupArn").unwrap();
+    let targets = json!({ "TargetGroupArn": arn, "Targets": [{ "Id": "127.0.0.1", "Port": 9 }] });
+    call("elbv2", "register_targets", targets);
+    arn.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn sizes_and_health_in_aws_are_seen_and_what_costs_only_where_it_is_wanted() {
+    let aws = Origin::start("aws").unwrap();
+    let moto = Moto::start().unwrap();
+    let arn = groups(&mut Outsider::start(moto.url()).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = moto_account(&moto, folder.path());
+    let found = format!(
+        "      oci: {{ weight: 20, discover: {{ account: main, from: auto-scaling-group/media, port: 9 }} }}
+      elb: {{ weight: 0, discover: {{ account: main, from: \"target-group/{arn}\" }} }}\n"
+    );
+    let daemon = start(&config(&aws.url(), &accounts, &found));
+    until_source(&daemon, "sizes", |group| {
+        value(group, "instances_max").is_some_and(|most| most["value"] == 9.0)
+    });
+    assert_eq!(value(&source(&daemon), "cpu_ratio"), None);
+    wait::until_long("health", || {
+        let status = daemon.get("/v1/status").unwrap();
+        let seen = status.pointer("/sources/1/observed/health/instances/unknown");
+        let more = status.pointer("/sources/1/observed/health/instances/healthy");
+        seen.or(more).filter(|count| **count == 1).map(|_| ())
+    })
+    .unwrap();
+
+    let all = found.replace("port: 9", "port: 9, observe: all");
+    reload(&daemon, &config(&aws.url(), &accounts, &all));
+    until_source(&daemon, "processors", |group| {
+        value(group, "cpu_ratio").is_some_and(|cpu| {
+            // It is of three minutes ago, and was so when it came.
+            cpu["value"] == 0.25 && cpu["lag_seconds"].as_f64() > Some(120.0)
+        })
+    });
+}
+
 #[test]
 fn a_service_of_cloud_map_is_found_with_its_ports() {
     let aws = Origin::start("aws").unwrap();
@@ -321,15 +399,7 @@ fn a_service_of_cloud_map_is_found_with_its_ports() {
     let mut outsider = Outsider::start(moto.url()).unwrap();
     register(&mut outsider, &crowd);
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("profiles");
-    let keys = "[profile media]\naws_access_key_id = testing\naws_secret_access_key = testing\n";
-    std::fs::write(&file, keys).unwrap();
-    make_private(&file);
-    let accounts = format!(
-        "accounts: {{ main: {{ cloud: aws, region: us-east-1, profile: media, config_file: \"{}\", endpoint_url: \"{}\" }} }}",
-        file.display(),
-        moto.url()
-    );
+    let accounts = moto_account(&moto, folder.path());
     let found = "      oci: { weight: 20, discover: { account: main, from: cloud-map/media/join, refresh: 1s } }\n";
     let daemon = start(&config(&aws.url(), &accounts, found));
     until_row(&daemon, "effective", 80.0, 20.0);

@@ -138,14 +138,19 @@ async fn a_turn_that_was_given_before_a_pause_is_taken_after_it() {
     let begun = clock::now();
     let since = || clock::now().since(begun);
     let refused = async || {
+        clock::sleep_until(begun + Duration::from_millis(50)).await;
         let retry_after = Some(Duration::from_secs(5));
         Err::<(), _>(failure(Kind::Throttled { retry_after }))
     };
-    // A burst of three goes at once; the fourth and the fifth have their turns when the first was refused.
+    // A burst of three goes at once; the turns of the fourth and the fifth come when the first was refused.
     let other = || pace.call("list", Repeat::No, async || Ok(since()));
     let first = pace.call("list", Repeat::No, refused);
-    let (first, _, _, fourth, fifth) = tokio::join!(first, other(), other(), other(), other());
+    let (first, second, third, fourth, fifth) =
+        tokio::join!(first, other(), other(), other(), other());
     first.unwrap_err();
+    for at in [second.unwrap(), third.unwrap()] {
+        assert_eq!(at, Duration::ZERO);
+    }
     for at in [fourth.unwrap(), fifth.unwrap()] {
         let range = Duration::from_secs(5)..Duration::from_secs(6);
         assert!(range.contains(&at), "{at:?}");

@@ -1,9 +1,11 @@
 //! Who calls AWS, from where: the credentials by AWS's own chain (environment, profile, web identity, assumed role, the
 //! machine's role by IMDSv2), and the region. Credentials are asked for again before they expire, and each minute where they
-//! do not, so that a rotated key is taken without a restart. They are held here alone and are never printed.
+//! do not, so that a rotated key is taken without a restart; `provider::renewal` says by whom. They are held here alone and are
+//! never printed.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 #[expect(
@@ -19,9 +21,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bascule_model::Timestamp;
 use bascule_provider::identity::Skew;
+use bascule_provider::renewal::{Granted, Renewed};
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
-use tokio::sync::Mutex;
 
 use crate::request::Request;
 use crate::send;
@@ -37,7 +39,7 @@ const CHAIN_MAX: Duration = Duration::from_secs(10);
 /// How long credentials without an end are kept before they are read again.
 const REREAD: Duration = Duration::from_secs(60);
 
-/// How long before their end credentials are asked for anew. AWS has the next ones ready about then.
+/// So long before their end credentials are asked for anew. AWS has the next ones ready about then.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
 /// Where credentials and region come from; what is not said here is found as AWS's own programs find it.
@@ -62,23 +64,7 @@ pub struct Account {
     options: Options,
     region: String,
     connector: SharedHttpConnector,
-    kept: Mutex<Option<Kept>>,
-}
-
-/// Credentials, until when they are used. AWS's type hides its secrets from `Debug`.
-#[derive(Debug)]
-struct Kept {
-    credentials: Credentials,
-    until: Timestamp,
-}
-
-impl Kept {
-    /// The credentials, where they have an end that is not reached: they are good for AWS even when no others can be had.
-    fn still_good(&self, now: Timestamp) -> Option<Credentials> {
-        let ends = self.credentials.expiry()?.duration_since(UNIX_EPOCH);
-        let ends = millis(ends.unwrap_or_default());
-        (now.as_millis() < ends).then(|| self.credentials.clone())
-    }
+    credentials: Renewed<Credentials>,
 }
 
 /// Who AWS takes the caller for.
@@ -118,7 +104,7 @@ impl Account {
             connector: send::connector(options.endpoint.as_deref()),
             options,
             region,
-            kept: Mutex::new(None),
+            credentials: Renewed::default(),
         })
     }
 
@@ -144,7 +130,7 @@ impl Account {
         };
         match (field("Account"), field("Arn")) {
             (Some(account), Some(arn)) => {
-                let credentials = self.credentials(&request).await?;
+                let credentials = self.credentials().await?;
                 let key = credentials.access_key_id().to_owned();
                 Ok(Identity {
                     account,
@@ -173,26 +159,14 @@ impl Account {
     }
 
     /// The credentials for a call.
-    pub(crate) async fn credentials(&self, request: &Request) -> Result<Credentials, Error> {
-        let mut kept = self.kept.lock().await;
-        let now = clock::wall();
-        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
-            return Ok(kept.credentials.clone());
-        }
-        let asked = tokio::time::timeout(CHAIN_MAX, self.ask()).await;
-        let asked = asked.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_MAX)));
-        let credentials = match asked {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                let before = kept.as_ref().and_then(|kept| kept.still_good(now));
-                return before.ok_or_else(|| lacking(request, error));
-            }
+    pub(crate) async fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+        let ask = async || {
+            let asked = tokio::time::timeout(CHAIN_MAX, self.ask()).await;
+            let slow = || Err(CredentialsError::provider_timed_out(CHAIN_MAX));
+            let found = asked.unwrap_or_else(|_| slow()).map_err(lacking)?;
+            Ok(granted(found, clock::wall()))
         };
-        *kept = Some(Kept {
-            credentials: credentials.clone(),
-            until: kept_until(now, credentials.expiry()),
-        });
-        Ok(credentials)
+        self.credentials.get(clock::wall, ask).await
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
@@ -218,16 +192,20 @@ impl Account {
     }
 }
 
-/// Until when credentials with this end are used. Those that end within [`RENEW_BEFORE`] are asked for with each call.
-fn kept_until(now: Timestamp, end: Option<SystemTime>) -> Timestamp {
-    let until = match end {
-        None => now.as_millis() + millis(REREAD),
-        Some(end) => {
-            let end = end.duration_since(UNIX_EPOCH).unwrap_or_default();
-            millis(end.saturating_sub(RENEW_BEFORE))
-        }
+/// For how long credentials are held that were found at `now`.
+fn granted(credentials: Credentials, now: Timestamp) -> Granted<Credentials> {
+    let end = credentials.expiry();
+    let end = end.map(|end| millis(end.duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let reread = now.as_millis().saturating_add(millis(REREAD));
+    let (due, ends) = match end {
+        None => (reread, reread),
+        Some(end) => (end.saturating_sub(millis(RENEW_BEFORE)), end),
     };
-    Timestamp::from_millis(until)
+    Granted {
+        what: Arc::new(credentials),
+        due: Timestamp::from_millis(due),
+        ends: Timestamp::from_millis(ends),
+    }
 }
 
 /// AWS's chain, built anew so that it reads environment and files again.
@@ -265,7 +243,7 @@ fn files(options: &Options) -> Option<ProfileFiles> {
     )
 }
 
-fn lacking(request: &Request, error: CredentialsError) -> Error {
+fn lacking(error: CredentialsError) -> Error {
     let (kind, detail) = match &error {
         CredentialsError::CredentialsNotLoaded(_) => (Kind::Denied, "no credentials are found"),
         CredentialsError::InvalidConfiguration(_) => (
@@ -278,7 +256,7 @@ fn lacking(request: &Request, error: CredentialsError) -> Error {
         ),
         _ => (Kind::Denied, "the source of the credentials refuses"),
     };
-    Error::new(kind, request.call, request.resource.clone())
+    Error::new(kind, "credentials", "")
         .detail(detail)
         .fix(
             "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a web identity, or a role \
@@ -293,41 +271,22 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
-    #[test]
-    fn keys_without_an_end_are_read_again_in_a_minute_and_others_five_minutes_before_theirs() {
-        let now = Timestamp::from_millis(1_000_000);
-        assert_eq!(kept_until(now, None), Timestamp::from_millis(1_060_000));
-        let end = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(
-            kept_until(now, end(4600)),
-            Timestamp::from_millis(4_300_000)
-        );
-        assert!(
-            kept_until(now, end(1200)) < now,
-            "asked for with the next call"
-        );
+    fn held(end: Option<SystemTime>) -> (u64, u64) {
+        let credentials = Credentials::new("key", "secret", None, end, "test");
+        let Granted { due, ends, .. } = granted(credentials, Timestamp::from_millis(1_000_000));
+        (due.as_millis(), ends.as_millis())
     }
 
     #[test]
-    fn credentials_that_cannot_be_renewed_are_good_until_their_end() {
-        let kept = |end| Kept {
-            credentials: Credentials::new("key", "secret", None, end, "test"),
-            until: Timestamp::from_millis(0),
-        };
-        let ending = kept(Some(UNIX_EPOCH + Duration::from_secs(1200)));
-        assert!(
-            ending
-                .still_good(Timestamp::from_millis(1_199_999))
-                .is_some()
-        );
-        assert!(
-            ending
-                .still_good(Timestamp::from_millis(1_200_000))
-                .is_none()
-        );
-        let endless = kept(None);
-        assert!(endless.still_good(Timestamp::from_millis(1)).is_none());
+    fn keys_without_an_end_are_read_again_in_a_minute_and_others_five_minutes_before_theirs() {
+        assert_eq!(held(None), (1_060_000, 1_060_000));
+        let end = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(held(end(4600)), (4_300_000, 4_600_000));
+        // Due at once, and good until then.
+        assert_eq!(held(end(1200)), (900_000, 1_200_000));
     }
 }

@@ -3,8 +3,8 @@
 //! ([`autoscaling`]), targets of a target group ([`targets`]), instances in Cloud Map ([`cloud_map`]). What is seen: the
 //! health of targets, and what [`cloudwatch`] knows, minutes later. Credentials come by AWS's own chain ([`Account`]); calls
 //! are signed and sent by [`request`] and `send`, and what AWS answers in place of a result is judged in one place, `fault`.
-//! No call is repeated here, none is held to a rate yet, and nothing is decided about shares: that is the caller's. Read
-//! [`Account`] first.
+//! No call is repeated here but the look whether a change is done, none is held to a rate, and nothing is decided about shares:
+//! that is the caller's. Read [`Account`] first.
 
 mod account;
 mod fault;

@@ -77,7 +77,7 @@ impl Account {
     /// # Errors
     /// [`Error`] as `fault` judges the answer; [`Kind::Transient`] when none came in time or the connection broke.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Error> {
-        let credentials = self.credentials(request).await?;
+        let credentials = self.credentials().await?;
         let endpoint = self.endpoint(request.service);
         let now = clock::wall();
         let signed = signed(request, &endpoint, self.region(), &credentials, now)?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use bascule_model::Timestamp;
+use bascule_provider::renewal::Renewed;
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
 
@@ -88,7 +89,7 @@ pub struct Auth {
     around: Arc<dyn Surroundings>,
     made: Mutex<Option<Made>>,
     /// Of the instance, where that is who asks.
-    token: instance::Token,
+    token: Renewed<Identity>,
 }
 
 impl Auth {
@@ -99,7 +100,7 @@ impl Auth {
             way,
             around,
             made: Mutex::default(),
-            token: instance::Token::default(),
+            token: Renewed::default(),
         }
     }
 
@@ -117,7 +118,7 @@ impl Auth {
             Way::InstancePrincipal { metadata, auth } => {
                 let metadata = instance::Metadata::new(&*self.around, metadata.as_deref());
                 let ask = || instance::ask(wire, &metadata, auth.as_deref(), clock::wall());
-                return self.token.identity(clock::wall, ask).await;
+                return self.token.get(clock::wall, ask).await;
             }
         };
         let hash = material.hash();

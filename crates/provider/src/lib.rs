@@ -2,9 +2,10 @@
 //! split true outside the own edges ([`Apply`]). Beside the port stands what every cloud needs and none should build again:
 //! [`held`] keeps the last good set, [`pace`] keeps the rate that an account allows, [`round`] turns shares into an actuator's
 //! numbers, [`drive`] brings an actuator to a row and proves that it is there, [`patience`] waits for what a cloud has not done
-//! yet, [`heard`] says whether DNS answers as an actuator's numbers say, [`identity`] says who asks and by which clock, [`text`]
-//! and [`fields`] are the small change of every call. Nothing here knows a cloud; each has a crate of its own (`provider-oci`,
-//! `provider-aws`). No decision about shares is taken here. Read [`port`] first.
+//! yet, [`heard`] says whether DNS answers as an actuator's numbers say, [`identity`] says who asks and by which clock,
+//! [`renewal`] renews credentials before they end, [`text`] and [`fields`] are the small change of every call. Nothing here knows
+//! a cloud; each has a crate of its own (`provider-oci`, `provider-aws`). No decision about shares is taken here. Read [`port`]
+//! first.
 
 pub mod drive;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod identity;
 pub mod pace;
 pub mod patience;
 pub mod port;
+pub mod renewal;
 pub mod round;
 pub mod text;
 

@@ -1,11 +1,12 @@
 //! An instance principal: the metadata service gives a certificate of the instance, the auth service gives a token for it.
-//! When that is done anew is [`renewal`]'s.
+//! When that is done anew is `provider::renewal`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use bascule_model::Timestamp;
+use bascule_provider::renewal::Granted;
 use bascule_provider::{Error, Kind};
 use bascule_telemetry::spawn;
 use base64::Engine as _;
@@ -33,16 +34,8 @@ const ASSUMED: Duration = Duration::from_mins(15);
 
 const CALL: &str = "instance principal";
 
-mod renewal;
-
-pub(super) use renewal::Token;
-
-/// A token, with its key.
-#[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) identity: Arc<Identity>,
-    ends: Timestamp,
-}
+/// Before its end a token is renewed: long enough for the auth service to be away for a while.
+const RENEW_BEFORE: Duration = Duration::from_mins(10);
 
 /// The metadata service.
 pub(super) struct Metadata {
@@ -116,7 +109,7 @@ pub(super) async fn ask(
     metadata: &Metadata,
     auth: Option<&str>,
     now: Timestamp,
-) -> Result<Granted, Error> {
+) -> Result<Granted<Identity>, Error> {
     let failed = |kind| Error::new(kind, CALL, metadata.base.clone());
     let info = metadata.get(wire, "/instance/regionInfo").await?;
     let info: RegionInfo = serde_json::from_slice(&info)
@@ -150,15 +143,22 @@ pub(super) async fn ask(
     );
     let host = auth.map_or_else(|| Service::Auth.host(&region), str::to_owned);
     let token = exchange(wire, &host, &signer, body.to_string(), now).await?;
+    let ends = token::ends(&token).unwrap_or(now + ASSUMED);
+    let due = ends.as_millis().saturating_sub(millis(RENEW_BEFORE));
     Ok(Granted {
-        ends: token::ends(&token).unwrap_or(now + ASSUMED),
-        identity: Arc::new(Identity {
+        what: Arc::new(Identity {
             signer: Signer::new(format!("ST${token}"), session),
             name: format!("this instance of {}", leaf.tenancy),
             region: Some(region),
             who: Who::DynamicGroup,
         }),
+        due: Timestamp::from_millis(due),
+        ends,
     })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Asks the auth service for a token.

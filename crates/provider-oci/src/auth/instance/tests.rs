@@ -21,7 +21,7 @@ impl World {
         }
     }
 
-    async fn ask(&self) -> Result<Granted, Error> {
+    async fn ask(&self) -> Result<Granted<Identity>, Error> {
         let metadata = Metadata::new(&System, Some(&self.oci.metadata_url()));
         ask(&self.wire, &metadata, Some(&self.oci.url()), clock::wall()).await
     }
@@ -31,9 +31,10 @@ impl World {
 async fn a_token_says_where_it_is_at_home_and_when_it_ends() {
     let before = clock::wall();
     let granted = World::new().ask().await.unwrap();
-    let region = granted.identity.region.as_ref().unwrap();
+    let region = granted.what.region.as_ref().unwrap();
     assert_eq!(region.name, "eu-frankfurt-1");
     assert!(granted.ends > before + Duration::from_mins(19));
+    assert_eq!(granted.ends.since(granted.due), RENEW_BEFORE);
 }
 
 #[tokio::test]

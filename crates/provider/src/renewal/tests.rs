@@ -1,17 +1,16 @@
-//! Callers of a token in paused time, and an auth service that is well, away, slow, or never answers.
+//! Callers in paused time, and a giver of tokens that is well, away, slow, or never answers.
 
 use std::cell::Cell;
 use std::future;
 
 use super::*;
-use crate::auth::Who;
-use crate::sign::{Key, Signer};
 
-/// Half an hour, as OCI's last about so long.
+/// A token lasts half an hour, and is due ten minutes before.
 const LASTS: Duration = Duration::from_mins(30);
+const DUE: Duration = Duration::from_mins(20);
 
 struct World {
-    token: Token,
+    token: Renewed<String>,
     start: (Instant, Timestamp),
     asked: Cell<u32>,
 }
@@ -19,7 +18,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            token: Token::default(),
+            token: Renewed::default(),
             start: (clock::now(), Timestamp::from_millis(1_790_000_000_000)),
             asked: Cell::new(0),
         }
@@ -30,30 +29,25 @@ impl World {
         self.start.1 + clock::now().since(self.start.0)
     }
 
-    fn granted(&self) -> Granted {
-        let number = self.asked.get();
+    fn granted(&self) -> Granted<String> {
         Granted {
-            identity: Arc::new(Identity {
-                signer: Signer::new(format!("token {number}"), Key::generate().unwrap()),
-                name: format!("token {number}"),
-                region: None,
-                who: Who::DynamicGroup,
-            }),
+            what: Arc::new(format!("token {}", self.asked.get())),
+            due: self.wall() + DUE,
             ends: self.wall() + LASTS,
         }
     }
 
     async fn ask_by<F>(&self, ask: impl FnOnce() -> F) -> Result<String, Kind>
     where
-        F: Future<Output = Result<Granted, Error>>,
+        F: Future<Output = Result<Granted<String>, Error>>,
     {
         let ask = || {
             self.asked.set(self.asked.get() + 1);
             ask()
         };
-        let identity = self.token.identity(|| self.wall(), ask).await;
-        identity
-            .map(|identity| identity.name.clone())
+        let token = self.token.get(|| self.wall(), ask).await;
+        token
+            .map(|token| token.as_ref().clone())
             .map_err(|error| error.kind)
     }
 
@@ -62,7 +56,7 @@ impl World {
     }
 
     async fn ask_while_away(&self) -> Result<String, Kind> {
-        self.ask_by(async || Err(Error::new(Kind::Transient, CALL, "")))
+        self.ask_by(async || Err(Error::new(Kind::Transient, "Ask", "")))
             .await
     }
 }
@@ -158,7 +152,7 @@ async fn a_token_that_is_refused_is_forgotten_and_a_newer_one_is_not() {
     let world = World::new();
     world.ask().await.unwrap();
     let ask = async || Ok(world.granted());
-    let first = world.token.identity(|| world.wall(), ask).await.unwrap();
+    let first = world.token.get(|| world.wall(), ask).await.unwrap();
     world.token.forget(&first);
     assert_eq!(world.ask().await, named(2));
     // Who was refused by the first comes late.

@@ -1,22 +1,17 @@
-//! When the token of an instance is renewed: well before its end, by one caller at a time, while the others use the one that is
-//! still good. A renewal that failed is not tried again before a pause; who has no token meanwhile is told why. What is held
-//! is only ever replaced by something newer, so that a caller who goes away takes nothing with it. How a token is got is
-//! [`instance`](super)'s.
+//! When what ends is renewed: credentials, a token. Well before its end, by one caller at a time, while the others use what is
+//! still good. A renewal that failed is not tried again before a pause; who has nothing meanwhile is told why. What is held is
+//! only ever replaced by something newer, so that a caller who goes away takes nothing with it. How it is got, and when it is
+//! due, is the cloud's crate's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bascule_model::{Instant, Timestamp};
-use bascule_provider::{Error, Kind};
 use bascule_telemetry::clock;
 
-use super::{CALL, Granted};
-use crate::auth::Identity;
+use crate::{Error, Kind};
 
-/// Before its end a token is renewed: long enough for the auth service to be away for a while.
-const RENEW_BEFORE: Duration = Duration::from_mins(10);
-
-/// Who has a good token waits no longer for the next: the auth service answers in tenths of a second, or is ill.
+/// Who has what is still good waits no longer for the next: what gives it answers in tenths of a second, or is ill.
 const RENEWAL_MAX: Duration = Duration::from_secs(5);
 
 /// The longest pause after a renewal that failed; twice as long after each further one, and by chance down to half of it.
@@ -24,17 +19,28 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// And never longer.
 const AGAIN_MAX: Duration = Duration::from_mins(1);
 
-/// The token of an instance.
-#[derive(Debug, Default)]
-pub(in crate::auth) struct Token {
-    state: Mutex<State>,
+/// What is renewed before it ends.
+#[derive(Debug)]
+pub struct Renewed<T> {
+    state: Mutex<State<T>>,
     /// Held by who renews.
     renewing: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    granted: Option<Granted>,
+/// What was got, and for how long.
+#[derive(Debug)]
+pub struct Granted<T> {
+    /// It.
+    pub what: Arc<T>,
+    /// When it is to be renewed.
+    pub due: Timestamp,
+    /// When it is good no longer.
+    pub ends: Timestamp,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    granted: Option<Granted<T>>,
     failed: Option<Failed>,
 }
 
@@ -46,43 +52,56 @@ struct Failed {
     not_before: Instant,
 }
 
-/// How it stands with the token.
-enum Standing {
+/// How it stands.
+enum Standing<T> {
     /// It is good, and nothing is to be done.
-    Good(Arc<Identity>),
+    Good(Arc<T>),
     /// It is good, and ends soon.
-    Due(Arc<Identity>),
+    Due(Arc<T>),
     /// There is none.
     None,
     /// There is none, and it is too early to ask again.
     Refused(Error),
 }
 
-impl Token {
-    /// Who asks now, by the wall clock that is given; `ask` gets a new token.
+impl<T> Default for Renewed<T> {
+    fn default() -> Self {
+        let state = State {
+            granted: None,
+            failed: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            renewing: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl<T> Renewed<T> {
+    /// What is good now, by the wall clock that is given; `ask` gets a new one.
     ///
     /// # Errors
-    /// That of `ask`, where no token is good; also to those who come before it is asked again.
-    pub(in crate::auth) async fn identity<F>(
+    /// That of `ask`, where nothing is good; also to those who come before it is asked again.
+    pub async fn get<F>(
         &self,
         wall: impl Fn() -> Timestamp,
         ask: impl FnOnce() -> F,
-    ) -> Result<Arc<Identity>, Error>
+    ) -> Result<Arc<T>, Error>
     where
-        F: Future<Output = Result<Granted, Error>>,
+        F: Future<Output = Result<Granted<T>, Error>>,
     {
         let (_renewing, good) = match self.standing(wall()) {
-            Standing::Good(identity) => return Ok(identity),
+            Standing::Good(what) => return Ok(what),
             Standing::Refused(error) => return Err(error),
-            Standing::Due(identity) => match self.renewing.try_lock() {
-                Ok(renewing) => (renewing, Some(identity)),
-                Err(_) => return Ok(identity),
+            Standing::Due(what) => match self.renewing.try_lock() {
+                Ok(renewing) => (renewing, Some(what)),
+                Err(_) => return Ok(what),
             },
             Standing::None => {
                 let renewing = self.renewing.lock().await;
                 // Who was here before may have got one.
                 match self.standing(wall()) {
-                    Standing::Good(identity) | Standing::Due(identity) => return Ok(identity),
+                    Standing::Good(what) | Standing::Due(what) => return Ok(what),
                     Standing::Refused(error) => return Err(error),
                     Standing::None => (renewing, None),
                 }
@@ -97,10 +116,10 @@ impl Token {
         };
         match (asked, good) {
             (Ok(granted), _) => Ok(self.keep(granted)),
-            (Err(error), Some(identity)) => {
-                tracing::warn!(%error, "the token of the instance is not renewed yet");
+            (Err(error), Some(what)) => {
+                tracing::warn!(%error, "the credentials are not renewed yet");
                 self.fail(&error);
-                Ok(identity)
+                Ok(what)
             }
             (Err(error), None) => {
                 self.fail(&error);
@@ -109,27 +128,27 @@ impl Token {
         }
     }
 
-    /// The token of this identity is not accepted any more: another is asked for.
-    pub(in crate::auth) fn forget(&self, identity: &Arc<Identity>) {
+    /// This is not accepted any more: another is asked for.
+    pub fn forget(&self, what: &Arc<T>) {
         let mut state = self.state();
         let granted = state.granted.as_ref();
         // A newer one than was refused stays.
-        if granted.is_some_and(|granted| Arc::ptr_eq(&granted.identity, identity)) {
+        if granted.is_some_and(|granted| Arc::ptr_eq(&granted.what, what)) {
             state.granted = None;
         }
     }
 
-    fn standing(&self, now: Timestamp) -> Standing {
+    fn standing(&self, now: Timestamp) -> Standing<T> {
         let state = self.state();
         let early = state.failed.as_ref();
         let early = early.filter(|failed| clock::now() < failed.not_before);
         match (&state.granted, early) {
             (Some(granted), early) if granted.ends > now => {
-                let identity = Arc::clone(&granted.identity);
-                if early.is_some() || granted.ends.since(now) > RENEW_BEFORE {
-                    Standing::Good(identity)
+                let what = Arc::clone(&granted.what);
+                if early.is_some() || granted.due > now {
+                    Standing::Good(what)
                 } else {
-                    Standing::Due(identity)
+                    Standing::Due(what)
                 }
             }
             (_, Some(failed)) => Standing::Refused(failed.error.again()),
@@ -137,13 +156,13 @@ impl Token {
         }
     }
 
-    fn keep(&self, granted: Granted) -> Arc<Identity> {
-        let identity = Arc::clone(&granted.identity);
+    fn keep(&self, granted: Granted<T>) -> Arc<T> {
+        let what = Arc::clone(&granted.what);
         *self.state() = State {
             granted: Some(granted),
             failed: None,
         };
-        identity
+        what
     }
 
     fn fail(&self, error: &Error) {
@@ -158,14 +177,14 @@ impl Token {
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn too_slow() -> Error {
-    let seen = format!("no token within {} s", RENEWAL_MAX.as_secs());
-    Error::new(Kind::Transient, CALL, "").detail(seen)
+    let seen = format!("no answer within {} s", RENEWAL_MAX.as_secs());
+    Error::new(Kind::Transient, "credentials", "").detail(seen)
 }
 
 #[cfg(test)]

@@ -198,6 +198,9 @@ fn without_any_credentials_or_region_it_is_told_what_to_give() {
     let said = whoami(&[NO_MACHINE], &[]);
     assert!(said.contains("AWS_REGION"), "{said}");
     let said = whoami(&[NO_MACHINE, ("AWS_REGION", "us-east-1")], &[]);
-    assert!(said.contains("credentials: denied: no credentials are found"), "{said}");
+    assert!(
+        said.contains("credentials: denied: no credentials are found"),
+        "{said}"
+    );
     assert!(said.contains("AWS_ACCESS_KEY_ID"), "{said}");
 }

@@ -25,6 +25,7 @@ mod refusal;
 pub(crate) use ask::Ask;
 pub(crate) use operation::Operation;
 use refusal::Context;
+pub(crate) use refusal::SKEW_MAX;
 
 const NEXT_PAGE: &str = "opc-next-page";
 const REQUEST_ID: &str = "opc-request-id";

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use bascule_model::Timestamp;
+use bascule_provider::identity::Skew;
 use bascule_provider::renewal::Granted;
 use bascule_provider::{Error, Kind};
-use bascule_telemetry::spawn;
+use bascule_telemetry::{clock, spawn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use serde_json::json;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{CREDENTIALS, Identity, Who, token};
+use crate::client::SKEW_MAX;
 use crate::region::{Region, Service};
 use crate::sign::{Covers, Key, Signer};
 use crate::surroundings::Surroundings;
@@ -200,7 +202,12 @@ async fn exchange(
                 "the auth service answered {} and gave no token",
                 answer.status
             ))
-            .fix("see that this instance's clock is right and that it belongs to a dynamic group")
+            .fix(
+                match Skew::of(answer.header("date"), clock::wall(), SKEW_MAX) {
+                    Some(skew) => format!("{}: set it right", skew.from("OCI")),
+                    None => "see that this instance belongs to a dynamic group".to_owned(),
+                },
+            )
             .request_id(id)),
     }
 }

@@ -16,7 +16,7 @@ use crate::auth::Who;
 use crate::wire::Answer;
 
 /// How far clocks may be apart: OCI refuses what is dated further away.
-const SKEW_MAX: Duration = Duration::from_mins(5);
+pub(crate) const SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// What of the caller matters for what is said.
 #[derive(Debug, Clone, Copy)]

@@ -49,6 +49,10 @@ async fn an_instance_that_is_given_no_token_is_denied_and_shown_no_secret() {
         error.to_string().contains("belongs to a dynamic group"),
         "{error}"
     );
+    world.oci.set_clock(1000);
+    let error = world.ask().await.unwrap_err().to_string();
+    assert!(error.contains("s behind OCI's: set it right"), "{error}");
+    world.oci.set_clock(0);
     let granted = world.ask().await.unwrap();
     assert!(
         !format!("{granted:?}").contains("eyJhbGci"),

@@ -1,15 +1,14 @@
 //! Makes the split true outside the own edges: each actuator follows the rows that the edges have confirmed, one step after
 //! the other in its own time, and is looked at now and then while nothing moves, so that what another tool changed is seen. How
-//! an actuator is brought to a row is decided in `provider::drive`. Nothing here chases load: a row is all it knows. One
+//! an actuator is brought to a row is decided in `provider::drive`, and whether DNS answers so is asked in [`hear`]. Nothing here chases load: a row is all it knows. One
 //! actuator's failure is no other's, and never the edges'.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_model::{BasisPoints, Revision, ServiceName, TargetRow, Timestamp};
+use bascule_model::{BasisPoints, Instant, Revision, ServiceName, TargetRow, Timestamp};
 use bascule_provider::drive::{Brought, Done, Drive, OnDrift};
 use bascule_provider::port::Settings;
 use bascule_provider::{Apply, Error};
@@ -19,6 +18,10 @@ use bascule_telemetry::{clock, names, spawn};
 use tokio::sync::watch;
 
 use crate::failing::{self, Failing};
+
+mod hear;
+
+pub use hear::{Ask, Asked, Dns};
 
 /// The rows that all workers of the edges use.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,11 +52,18 @@ pub struct Wanted {
     pub on_drift: OnDrift,
     /// How often it is looked at while nothing moves.
     pub verify: Duration,
+    /// Who asks DNS what it answers, where it is asked.
+    pub dns: Option<Arc<dyn Ask>>,
 }
 
 impl PartialEq for Wanted {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.port, &other.port)
+        let is_same_dns = match (&self.dns, &other.dns) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_same_dns
+            && Arc::ptr_eq(&self.port, &other.port)
             && self.on_drift == other.on_drift
             && self.verify == other.verify
     }
@@ -80,6 +90,8 @@ pub struct Standing {
     pub delay: Duration,
     /// Why the last try failed, where it did.
     pub failing: Option<Failing>,
+    /// What DNS answers, where it is asked and was.
+    pub dns: Option<Dns>,
 }
 
 /// How all actuators stand.
@@ -130,7 +142,11 @@ impl Applier {
             let same = self.followed.get(&place);
             if same.is_none_or(|same| same.wanted != wanted) {
                 let follower = self.follower(&place, &wanted);
-                let _task = spawn::local("apply", follower.run()).abort_on_drop();
+                if same.is_some_and(|same| same.wanted.dns.is_some()) {
+                    // What was told is told anew, if it is so.
+                    follower.gauge(names::APPLY_DNS_DIFFERS).set(0.0);
+                }
+                let _task = spawn::local("apply", follower.run(self.rows.clone())).abort_on_drop();
                 self.followed.insert(place, Followed { wanted, _task });
             }
         }
@@ -142,8 +158,8 @@ impl Applier {
             place: place.clone(),
             wanted: wanted.clone(),
             drive: Drive::new(Arc::clone(&wanted.port), wanted.on_drift),
-            rows: self.rows.clone(),
-            standing: Rc::default(),
+            standing: RefCell::default(),
+            settles_at: None,
             board: self.board.clone(),
             bus: self.bus.clone(),
         }
@@ -155,46 +171,42 @@ struct Follower {
     place: Place,
     wanted: Wanted,
     drive: Drive,
-    rows: watch::Receiver<Arc<Rows>>,
-    standing: Rc<RefCell<Standing>>,
+    standing: RefCell<Standing>,
+    /// When all name servers should know what was written last.
+    settles_at: Option<Instant>,
     board: Board,
     bus: Bus,
 }
 
 impl Follower {
     /// Until the rows end.
-    async fn run(mut self) {
+    async fn run(mut self, mut rows: watch::Receiver<Arc<Rows>>) {
         loop {
-            let rows = Arc::clone(&self.rows.borrow_and_update());
-            let row = rows.services.get(&self.place.service);
+            let now = Arc::clone(&rows.borrow_and_update());
+            let service = self.place.service.clone();
+            let row = now.services.get(&service);
             let pause = match row {
-                Some(row) => self.bring(rows.revision, row).await,
+                Some(row) => self.bring(now.revision, row).await,
                 None => failing::pause(self.wanted.verify, 0, None),
             };
-            let look_at = clock::now() + pause;
-            if !self.until_moved(row, look_at).await {
+            // Cancellation: a watch keeps its mark, a sleep nothing, and what was asked of DNS was about the row before.
+            let there_is_more = tokio::select! {
+                there_is_more = moved(&mut rows, &service, row) => there_is_more,
+                () = self.rest(pause) => true,
+            };
+            if !there_is_more {
                 return;
             }
         }
     }
 
-    /// Waits until the row is another one, or it is time to look. False: there will be no more rows.
-    async fn until_moved(&mut self, row: Option<&TargetRow>, at: bascule_model::Instant) -> bool {
-        loop {
-            // Cancellation: a watch keeps its mark, a sleep nothing.
-            tokio::select! {
-                changed = self.rows.changed() => match changed {
-                    Ok(()) => {
-                        let rows = self.rows.borrow();
-                        if rows.services.get(&self.place.service) != row {
-                            return true;
-                        }
-                    }
-                    Err(_) => return false,
-                },
-                () = clock::sleep_until(at) => return true,
-            }
+    /// Asks what DNS answers, and waits until it is time to look again.
+    async fn rest(&mut self, pause: Duration) {
+        let look_at = clock::now() + pause;
+        if self.standing.borrow().failing.is_none() {
+            self.hear().await;
         }
+        clock::sleep_until(look_at).await;
     }
 
     /// How long nothing is to be done then, if nothing moves.
@@ -203,13 +215,20 @@ impl Follower {
         let result = self.drive.bring(revision, row).await;
         let kind = result.as_ref().err().map(|error| error.kind);
         let failures = match result {
-            Ok(brought) => self.brought(brought),
+            Ok(brought) => {
+                self.written(brought.done);
+                self.brought(brought)
+            }
             Err(error) => self.failed(&error),
         };
-        let standing = self.standing.borrow().clone();
-        self.gauges(&standing);
-        self.board.set(self.place.clone(), standing);
+        self.gauges();
+        self.show();
         failing::pause(self.wanted.verify, failures, kind)
+    }
+
+    fn show(&self) {
+        let standing = self.standing.borrow().clone();
+        self.board.set(self.place.clone(), standing);
     }
 
     /// No failures any more.
@@ -284,18 +303,38 @@ impl Follower {
         count
     }
 
-    fn gauges(&self, standing: &Standing) {
+    fn gauges(&self) {
+        let standing = self.standing.borrow();
+        let behind = standing.confirmed != Some(standing.wanted);
+        self.gauge(names::APPLY_BEHIND)
+            .set(f64::from(u8::from(behind)));
+        self.gauge(names::APPLY_ERROR).set(standing.error.ratio());
+        self.gauge(names::APPLY_FOREIGN)
+            .set(standing.foreign.ratio());
+    }
+
+    fn gauge(&self, name: &'static str) -> metrics::Gauge {
         let Place {
             service,
             account,
             actuator,
         } = &self.place;
-        let behind = standing.confirmed != Some(standing.wanted);
-        let gauge = |name| metrics::gauge!(name, "service" => service.to_string(), "account" => Arc::clone(account), "actuator" => Arc::clone(actuator));
-        gauge(names::APPLY_BEHIND).set(f64::from(u8::from(behind)));
-        gauge(names::APPLY_ERROR).set(standing.error.ratio());
-        gauge(names::APPLY_FOREIGN).set(standing.foreign.ratio());
+        metrics::gauge!(name, "service" => service.to_string(), "account" => Arc::clone(account), "actuator" => Arc::clone(actuator))
     }
+}
+
+/// Waits until the row is another one. False: there will be no more rows.
+async fn moved(
+    rows: &mut watch::Receiver<Arc<Rows>>,
+    service: &ServiceName,
+    row: Option<&TargetRow>,
+) -> bool {
+    while rows.changed().await.is_ok() {
+        if rows.borrow().services.get(service) != row {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -285,6 +285,8 @@ metrics! {
         "By how much a share is off at an actuator, as its numbers cannot say it better.";
     APPLY_FOREIGN, Gauge, "bascule_apply_foreign_ratio", "", &[open("service"), open("account"), open("actuator")], &[],
         "The part of an actuator's traffic that goes to what is not ours to set.";
+    APPLY_DNS_DIFFERS, Gauge, "bascule_apply_dns_differs", "", &[open("service"), open("account"), open("actuator")], &[],
+        "1 while DNS does not answer as is set at an actuator. Only where it is asked.";
     APPLY_FAILURES, Counter, "bascule_apply_failures_total", "",
         &[open("service"), open("account"), open("actuator"), closed("kind", &["transient", "throttled", "denied", "conflict", "invalid"])], &[],
         "Failed tries to bring an actuator to a row.";

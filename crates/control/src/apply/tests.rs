@@ -9,6 +9,8 @@ use tokio::task::LocalSet;
 
 use super::*;
 
+mod hear;
+
 #[derive(Debug, Default)]
 struct Cloud {
     state: Mutex<State>,
@@ -118,6 +120,7 @@ fn wanted(cloud: &Arc<Cloud>, on_drift: OnDrift) -> Wanted {
         port: cloud.clone(),
         on_drift,
         verify: Duration::from_secs(60),
+        dns: None,
     }
 }
 
@@ -143,12 +146,16 @@ async fn pass(seconds: u64) {
 }
 
 async fn with(cloud: &Arc<Cloud>, on_drift: OnDrift, test: impl AsyncFnOnce(World)) {
+    with_one(wanted(cloud, on_drift), test).await;
+}
+
+async fn with_one(wanted: Wanted, test: impl AsyncFnOnce(World)) {
     let bus = Bus::new();
     let (rows, receiver) = watch::channel(Arc::new(Rows::default()));
     let local = LocalSet::new();
     let run = async {
         let mut applier = Applier::start(receiver, bus.clone());
-        applier.follow([(place(), wanted(cloud, on_drift))].into());
+        applier.follow([(place(), wanted)].into());
         test(World { rows, applier, bus }).await;
     };
     local.run_until(run).await;

@@ -2,6 +2,7 @@
 //! pretended cloud. What is set there is read by outsiders: boto3, and the policy as DNS would answer by it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bascule_testkit::aws::{Moto, Outsider};
 use bascule_testkit::oci::Oci;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::support::{cli, make_private, start, until_row};
 
+mod heard;
+
 const POLICY: &str = "ocid1.dnspolicy.oc1..meet";
 
 /// Both clouds, with a zone in the one and a policy in the other.
@@ -19,7 +22,7 @@ struct Clouds {
     moto: Moto,
     outsider: Outsider,
     zone: String,
-    oci: Oci,
+    oci: Arc<Oci>,
 }
 
 impl Clouds {
@@ -31,7 +34,7 @@ impl Clouds {
         let zone = made.unwrap();
         let zone = zone.pointer("/HostedZone/Id").and_then(Value::as_str);
         let zone = zone.and_then(|id| id.rsplit('/').next()).unwrap();
-        let oci = Oci::start().unwrap();
+        let oci = Arc::new(Oci::start().unwrap());
         let answers = [("a", "192.0.2.1", 50), ("o", "192.0.2.2", 50)];
         oci.add_steering_policy(POLICY, 30, &answers);
         Self {
@@ -82,7 +85,17 @@ impl Clouds {
     }
 }
 
-fn config(clouds: &Clouds, folder: &Path, [aws, oci]: [&Origin; 2]) -> String {
+fn config(clouds: &Clouds, folder: &Path, origins: [&Origin; 2]) -> String {
+    config_with(clouds, folder, origins, ["", ""])
+}
+
+/// With more in each of the two actuators.
+fn config_with(
+    clouds: &Clouds,
+    folder: &Path,
+    [aws, oci]: [&Origin; 2],
+    [at_aws, at_oci]: [&str; 2],
+) -> String {
     format!(
         "runtime: {{ workers: 2 }}
 log: {{ access: {{ sample: 0.0 }} }}
@@ -99,8 +112,8 @@ services:
     controller: {{ step: {{ max: 10%, every: 1s }} }}
     guardrails: {{ hold: 1s }}
     apply:
-      - {{ account: amazon, to: route53/{}/meet.example.org/A, members: {{ aws: [192.0.2.1], oci: [192.0.2.2] }}, verify: 2s }}
-      - {{ account: oracle, to: steering-policy/{POLICY}, members: {{ aws: [a], oci: [o] }}, verify: 2s }}
+      - {{ account: amazon, to: route53/{}/meet.example.org/A, members: {{ aws: [192.0.2.1], oci: [192.0.2.2] }}, verify: 2s{at_aws} }}
+      - {{ account: oracle, to: steering-policy/{POLICY}, members: {{ aws: [a], oci: [o] }}, verify: 2s{at_oci} }}
 ",
         clouds.accounts(folder),
         aws.url(),
@@ -192,7 +205,8 @@ fn what_another_tool_changes_is_seen_and_set_back_and_a_cloud_that_refuses_holds
     assert_eq!(clouds.answers(), row(["a", "o"], [80, 20]));
 
     // The key is revoked: the edge and the other cloud go on.
-    clouds.oci.rotate_key().unwrap();
+    let oci = Arc::get_mut(&mut clouds.oci).unwrap();
+    oci.rotate_key().unwrap();
     cli(
         &daemon,
         &[

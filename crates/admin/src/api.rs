@@ -77,8 +77,8 @@ pub use service::{
 pub use shift::{Pace, Receiver, Shift, ShiftCause, ShiftList, ShiftPhase, ShiftRequest, TurnedBy};
 pub use state::{AdminEntry, AdminState, ObservedState};
 pub use status::{
-    Actuator, Edge, Failing, Instance, Listener, Observed, ObservedHealth, ObservedValue, Source,
-    Status,
+    Actuator, ActuatorDns, Edge, Failing, Instance, Listener, Observed, ObservedHealth,
+    ObservedValue, Source, Status,
 };
 pub use weights::{Measured, Override, Overrides, Weights, WeightsRequest};
 pub use who::{AccessRole, WhoAmI};

@@ -3,6 +3,7 @@
 //! certificates, `build/service` services, `build/affinity` what keeps requests together, `build/policy` what services and defaults share.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{
@@ -154,15 +155,20 @@ impl Builder<'_> {
     }
 }
 
-fn dns(dns: Layers<'_>) -> Dns {
-    let built_in = Dns::default();
-    let server = |item: &Item| match item.value() {
+/// A list of addresses with ports.
+fn sockets(list: Option<&Item>) -> Vec<SocketAddr> {
+    let socket = |item: &Item| match item.value() {
         Some(Value::Socket(address)) => Some(*address),
         _ => None,
     };
-    let servers = dns.get("servers").map(Item::items).unwrap_or_default();
+    let list = list.map(Item::items).unwrap_or_default();
+    list.iter().filter_map(socket).collect()
+}
+
+fn dns(dns: Layers<'_>) -> Dns {
+    let built_in = Dns::default();
     Dns {
-        servers: servers.iter().filter_map(server).collect(),
+        servers: sockets(dns.get("servers")),
         ttl_min: dns.duration("ttl_min").unwrap_or(built_in.ttl_min),
         ttl_max: dns.duration("ttl_max").unwrap_or(built_in.ttl_max),
         timeout: dns.duration("timeout").unwrap_or(built_in.timeout),

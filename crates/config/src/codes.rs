@@ -330,6 +330,11 @@ pub const CODES: &[Code] = &[
         "`members` says what each backend is at the actuator. A target group and an endpoint of Global Accelerator are one id; an OCI balancer knows addresses and a steering policy names of answers, at least one of each. Only records of Route 53 may be there already, and need nothing.",
     ),
     entry(
+        "E0328",
+        "an actuator that DNS cannot be asked about",
+        "`dns` in an entry of `apply` asks name servers what they answer. Only records of Route 53 and steering policies are DNS; load balancers and accelerators have no answers to hear. A steering policy is attached to domains, and a wildcard stands for many names: there `name` says which one is asked for, and it is one name.",
+    ),
+    entry(
         "E0330",
         "a file that cannot be read",
         "Certificates, keys, roots and tokens are read when the configuration is loaded, by the user that bascule runs as. A path that is not absolute is meant from the directory of the configuration file.",

@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use crate::origin::Origins;
 
 pub use cloud::{
-    Account, ActuatorKind, ActuatorName, Apply, Auth, Cloud, Discover, Observe, OnDrift,
+    Account, ActuatorKind, ActuatorName, Apply, AskDns, Auth, Cloud, Discover, Observe, OnDrift,
     SourceKind, SourceName,
 };
 pub use dns::Dns;

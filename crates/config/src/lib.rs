@@ -40,8 +40,8 @@ use std::sync::Arc;
 pub use args::{ArgsError, from_args};
 pub use codes::{CODES, Code, code};
 pub use config::{
-    AccessLog, Account, ActuatorKind, ActuatorName, Admin, Apply, Auth, Certificate, Cloud, Config,
-    Discover, Dns, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts, Log, LogFormat,
+    AccessLog, Account, ActuatorKind, ActuatorName, Admin, Apply, AskDns, Auth, Certificate, Cloud,
+    Config, Discover, Dns, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts, Log, LogFormat,
     LogLevel, Observe, OnDrift, Protocols, Runtime, Secrets, Shutdown, SourceKind, SourceName,
     TlsListener, TlsVersion,
 };

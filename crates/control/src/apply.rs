@@ -139,16 +139,17 @@ impl Applier {
         self.board
             .with(|standings| standings.retain(|place, _| wanted.contains_key(place)));
         for (place, wanted) in wanted {
-            let same = self.followed.get(&place);
-            if same.is_none_or(|same| same.wanted != wanted) {
-                let follower = self.follower(&place, &wanted);
-                if same.is_some_and(|same| same.wanted.dns.is_some()) {
-                    // What was told is told anew, if it is so.
-                    follower.gauge(names::APPLY_DNS_DIFFERS).set(0.0);
-                }
-                let _task = spawn::local("apply", follower.run(self.rows.clone())).abort_on_drop();
-                self.followed.insert(place, Followed { wanted, _task });
+            let before = self.followed.get(&place);
+            if before.is_some_and(|before| before.wanted == wanted) {
+                continue;
             }
+            let follower = self.follower(&place, &wanted);
+            if before.is_some_and(|before| before.wanted.dns.is_some()) {
+                // What was told is told anew, if it is so.
+                follower.gauge(names::APPLY_DNS_DIFFERS).set(0.0);
+            }
+            let _task = spawn::local("apply", follower.run(self.rows.clone())).abort_on_drop();
+            self.followed.insert(place, Followed { wanted, _task });
         }
         left
     }
@@ -216,7 +217,7 @@ impl Follower {
         let kind = result.as_ref().err().map(|error| error.kind);
         let failures = match result {
             Ok(brought) => {
-                self.written(brought.done);
+                self.written(&brought);
                 self.brought(brought)
             }
             Err(error) => self.failed(&error),

@@ -68,6 +68,32 @@ pub struct Actuator {
     pub delay_seconds: f64,
     /// Why it cannot follow, where it cannot.
     pub failing: Option<Failing>,
+    /// What DNS answers there, where it is asked and was.
+    #[serde(default)]
+    pub dns: Option<ActuatorDns>,
+}
+
+/// What DNS answers at an actuator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActuatorDns {
+    /// When it was asked.
+    pub asked_at: Option<Timestamp>,
+    /// How many answers there were.
+    pub answers: u32,
+    /// How many were each backend's.
+    pub heard: BTreeMap<String, u32>,
+    /// How many were of what is set there and not ours, by its name.
+    pub foreign: BTreeMap<String, u32>,
+    /// How many hold a value that is nobody's, by value.
+    pub unknown: BTreeMap<String, u32>,
+    /// `agrees`, `differs`, `unclear`, or `not_asked` when no answer came.
+    pub verdict: String,
+    /// What differs, or why it is unclear; empty when it agrees.
+    pub message: String,
+    /// Since when a difference is told; null while it is asked about again.
+    pub differs_since: Option<Timestamp>,
+    /// Which name servers did not answer, and why.
+    pub failures: Vec<String>,
 }
 
 /// A source of endpoints in a cloud.

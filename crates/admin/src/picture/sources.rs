@@ -1,9 +1,12 @@
 //! What clouds have, as the API shows it: where endpoints are found, and what follows the split.
 
+use std::collections::BTreeMap;
+
 use bascule_control::apply;
 use bascule_control::discover::{Place, Standing};
 use bascule_control::failing::Failing;
 use bascule_control::observe::Seeing;
+use bascule_provider::heard::{Verdict, Whose};
 use bascule_provider::port::{Member, Setting};
 
 use super::{Picture, observed};
@@ -72,6 +75,35 @@ fn actuator((place, standing): (apply::Place, apply::Standing)) -> api::Actuator
         drifted_since: standing.drifted_since.map(convert::time),
         delay_seconds: standing.delay.as_secs_f64(),
         failing: standing.failing.map(failing),
+        dns: standing.dns.map(dns),
+    }
+}
+
+fn dns(dns: apply::Dns) -> api::ActuatorDns {
+    let (verdict, message) = match &dns.verdict {
+        Some(Verdict::Agrees) => ("agrees", String::new()),
+        Some(Verdict::Differs(difference)) => ("differs", difference.to_string()),
+        Some(Verdict::Unclear(why)) => ("unclear", why.to_string()),
+        None => ("not_asked", String::new()),
+    };
+    let (mut heard, mut foreign, mut unknown) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (whose, count) in dns.heard.of {
+        match whose {
+            Whose::Member(name) => drop(heard.insert(name.to_string(), count)),
+            Whose::Foreign(name) => drop(foreign.insert(name, count)),
+            Whose::Nobody(value) => drop(unknown.insert(value, count)),
+        }
+    }
+    api::ActuatorDns {
+        asked_at: dns.asked_at.map(convert::time),
+        answers: dns.heard.answers,
+        heard,
+        foreign,
+        unknown,
+        verdict: verdict.to_owned(),
+        message,
+        differs_since: dns.differs_since.map(convert::time),
+        failures: dns.failures,
     }
 }
 

@@ -393,6 +393,19 @@ mod tests {
         insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
     }
 
+    /// One that is as it should be, but for `more`.
+    fn actuator(more: serde_json::Value) -> bascule_admin::api::Actuator {
+        let mut json = serde_json::json!({
+            "service": "meet", "account": "amazon", "actuator": "route53/Z1/meet.example.org/A", "wanted": 1847,
+            "confirmed": 1847, "members": { "aws": 70, "oci": 30, "gcp": 0 }, "read_at": "2026-11-20T19:39:48Z",
+            "error": 0.0, "foreign": 0.0, "drifted_since": null, "delay_seconds": 30.0, "failing": null,
+        });
+        json.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        serde_json::from_value(json).unwrap()
+    }
+
     #[test]
     fn the_wide_screen_has_what_clouds_say_with_its_age_and_how_late_it_came() {
         let mut status = samples::status();
@@ -428,17 +441,6 @@ mod tests {
     #[test]
     fn actuators_say_what_is_set_there_and_what_is_wrong() {
         let mut status = samples::status();
-        let actuator = |more: serde_json::Value| {
-            let mut json = serde_json::json!({
-                "service": "meet", "account": "amazon", "actuator": "route53/Z1/meet.example.org/A", "wanted": 1847,
-                "confirmed": 1847, "members": { "aws": 70, "oci": 30, "gcp": 0 }, "read_at": "2026-11-20T19:39:48Z",
-                "error": 0.0, "foreign": 0.0, "drifted_since": null, "delay_seconds": 30.0, "failing": null,
-            });
-            json.as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
-            serde_json::from_value(json).unwrap()
-        };
         let failing = serde_json::json!({
             "kind": "denied", "message": "UpdateSteeringPolicy of ocid1.x: denied", "since": "2026-11-20T19:36:00Z", "count": 14,
         });
@@ -451,6 +453,40 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(screen(&status, &[], false, &samples::clock()));
+    }
+
+    #[test]
+    fn what_dns_answers_stands_with_its_actuator() {
+        let mut status = samples::status();
+        let dns = |more: serde_json::Value| {
+            let mut json = serde_json::json!({
+                "asked_at": "2026-11-20T19:39:48Z", "answers": 100, "heard": { "aws": 12, "oci": 88 }, "foreign": {},
+                "unknown": {}, "verdict": "differs", "message": "DNS answers aws 12 of 100, where 70 % is set",
+                "differs_since": "2026-11-20T19:36:00Z", "failures": [],
+            });
+            json.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            actuator(serde_json::json!({ "dns": json }))
+        };
+        let silent = ["192.0.2.53:53: no answer in 2s, twice"];
+        status.actuators = vec![
+            dns(serde_json::json!({ "verdict": "agrees", "differs_since": null })),
+            dns(serde_json::json!({})),
+            dns(serde_json::json!({ "differs_since": null })),
+            dns(
+                serde_json::json!({ "verdict": "agrees", "differs_since": null, "failures": silent }),
+            ),
+            dns(
+                serde_json::json!({ "verdict": "not_asked", "differs_since": null, "failures": silent }),
+            ),
+            dns(serde_json::json!({ "verdict": "not_asked", "failures": silent })),
+            dns(serde_json::json!({
+                "verdict": "unclear", "differs_since": null, "message": "aws is an alias there, whose answers are not known",
+            })),
+        ];
+        let shown = clouds::actuators(&status, &samples::clock()).unwrap();
+        insta::assert_snapshot!(shown);
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! The actuators of a configuration as the providers know them, made with the first look at each. It sets nothing by itself.
+//! The actuators of a configuration as the providers know them, made with the first look at each, and the name servers that
+//! are asked what some of them answer. It sets nothing by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bascule_config::{ActuatorKind, Apply as Wish};
-use bascule_model::BackendName;
+use bascule_control::apply::{Ask, Asked};
+use bascule_model::{BackendName, RecordType};
+use bascule_net::resolve::{Question, ask};
 use bascule_provider::pace::Repeat;
 use bascule_provider::port::{Call, Numbers, Settings, Unit};
 use bascule_provider::{Apply, Error, Kind};
@@ -20,15 +24,18 @@ use super::{Open, ROUTE53};
 pub(crate) struct Actuator {
     pub(crate) account: Arc<Open>,
     pub(crate) wish: Wish,
+    /// How long a question to a name server may take.
+    pub(crate) patience: Duration,
     name: String,
     made: OnceCell<Arc<dyn Apply>>,
 }
 
 impl Actuator {
-    pub(crate) fn new(account: &Arc<Open>, wish: &Wish) -> Arc<Self> {
+    pub(crate) fn new(account: &Arc<Open>, wish: &Wish, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             account: Arc::clone(account),
             wish: wish.clone(),
+            patience,
             name: wish.to.to_string(),
             made: OnceCell::new(),
         })
@@ -72,16 +79,12 @@ impl Actuator {
     }
 
     async fn records(&self) -> Result<Arc<dyn Apply>, Error> {
-        use aws::route53::{RecordType, Spec, WeightedRecords};
+        use aws::route53::{Spec, WeightedRecords};
         let account = self.account.aws().await?;
         let spec = Spec {
             zone: self.part(0).to_owned(),
             name: self.part(1).to_owned(),
-            kind: match self.part(2) {
-                "AAAA" => RecordType::Aaaa,
-                "CNAME" => RecordType::Cname,
-                _ => RecordType::A,
-            },
+            kind: RecordType::parse(self.part(2)).unwrap_or(RecordType::A),
             ttl_seconds: u32::try_from(self.wish.ttl.as_secs()).unwrap_or(u32::MAX),
             members: self.wish.members.clone(),
         };
@@ -159,5 +162,31 @@ impl Apply for Actuator {
     /// Not paced: as a rule nothing is asked, and what asks keeps pauses of its own.
     fn settle(&self) -> Call<'_, ()> {
         Box::pin(async { self.made().await?.settle().await })
+    }
+}
+
+impl Ask for Actuator {
+    /// Where nobody is to be asked there is no answer.
+    fn ask(&self, kind: RecordType) -> Pin<Box<dyn Future<Output = Asked> + '_>> {
+        Box::pin(async move {
+            let Some(dns) = &self.wish.dns else {
+                return Asked::default();
+            };
+            let question = Question {
+                servers: dns.servers.clone(),
+                name: dns.name.clone(),
+                kind,
+                times: dns.questions,
+                timeout: self.patience,
+            };
+            let heard = ask(&question).await;
+            let failures = heard.failures.iter();
+            Asked {
+                failures: failures
+                    .map(|(server, why)| format!("{server}: {why}"))
+                    .collect(),
+                answers: heard.answers,
+            }
+        })
     }
 }

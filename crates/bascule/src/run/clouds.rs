@@ -236,9 +236,11 @@ impl Clouds {
             };
             let known = self.actuators.get(&place);
             let is_same = |known: &&Arc<Actuator>| {
-                Arc::ptr_eq(&known.account, account) && known.wish == *wish
+                Arc::ptr_eq(&known.account, account)
+                    && known.wish == *wish
+                    && known.patience == config.dns.timeout
             };
-            let new = || Actuator::new(account, wish);
+            let new = || Actuator::new(account, wish, config.dns.timeout);
             let actuator = known.filter(is_same).map_or_else(new, Arc::clone);
             let follows = apply::Wanted {
                 port: Arc::clone(&actuator) as _,
@@ -247,6 +249,7 @@ impl Clouds {
                     bascule_config::OnDrift::Adopt => OnDrift::Adopt,
                 },
                 verify: wish.verify,
+                dns: wish.dns.is_some().then(|| Arc::clone(&actuator) as _),
             };
             actuators.insert(place.clone(), actuator);
             wanted.insert(place, follows);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bascule_model::{BackendName, Scheme};
+use bascule_traffic::spec::HostPattern;
 
 use crate::config::{
-    Account, ActuatorName, Apply, Auth, Cloud, Discover, Observe, OnDrift, SourceName,
+    Account, ActuatorName, Apply, AskDns, Auth, Cloud, Discover, Observe, OnDrift, SourceName,
 };
 use crate::form::Value;
 use crate::lower::{Field, Item};
@@ -22,6 +23,8 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(30);
 /// A drift is seen within the time that a person needs to make one.
 const VERIFY: Duration = Duration::from_secs(60);
+/// A look of two seconds, which sees what is grossly wrong; what is subtly wrong needs ten times as many.
+const QUESTIONS: u32 = 100;
 
 /// One entry of `accounts`.
 pub(super) fn account(field: &Field) -> Option<(String, Account)> {
@@ -90,9 +93,11 @@ fn actuator(item: &Item) -> Option<Apply> {
             });
         Some((BackendName::parse(&field.name).ok()?, values.collect()))
     };
+    let to = ActuatorName::parse(map.text("to")?)?;
     Some(Apply {
         account: map.text("account")?.to_owned(),
-        to: ActuatorName::parse(map.text("to")?)?,
+        dns: item.get("dns").and_then(|dns| ask_dns(dns, &to)),
+        to,
         members: members.iter().filter_map(member).collect(),
         ttl: map.duration("ttl").unwrap_or(TTL),
         on_drift: match map.word("on_drift") {
@@ -100,5 +105,18 @@ fn actuator(item: &Item) -> Option<Apply> {
             _ => OnDrift::Revert,
         },
         verify: map.duration("verify").unwrap_or(VERIFY),
+    })
+}
+
+fn ask_dns(item: &Item, to: &ActuatorName) -> Option<AskDns> {
+    let map = Layers::only(Some(item));
+    let name = match item.get("name").and_then(Item::value) {
+        Some(Value::Host(HostPattern::Exact(name))) => Some(name.clone()),
+        _ => to.asked(),
+    };
+    Some(AskDns {
+        servers: super::sockets(item.get("servers")),
+        name: name?,
+        questions: map.integer("questions").unwrap_or(QUESTIONS),
     })
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use bascule_model::dns::canonical;
 use bascule_model::{BackendName, Scheme};
 
 /// An account in a cloud.
@@ -237,6 +239,19 @@ pub struct Apply {
     pub on_drift: OnDrift,
     /// How often it is looked at while nothing moves.
     pub verify: Duration,
+    /// How DNS is asked what it answers, where it is.
+    pub dns: Option<AskDns>,
+}
+
+/// How DNS is asked what it answers for an actuator's members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskDns {
+    /// The name servers of the zone; not a cache, which has one answer for a whole TTL.
+    pub servers: Vec<SocketAddr>,
+    /// The name that is asked for, in lower case.
+    pub name: String,
+    /// How many questions a look is.
+    pub questions: u32,
 }
 
 /// What becomes of what another tool changed at an actuator.
@@ -320,6 +335,12 @@ impl ActuatorKind {
         }
     }
 
+    /// Whether it is DNS, which can be asked what it answers.
+    #[must_use]
+    pub const fn is_dns(self) -> bool {
+        matches!(self, Self::Route53 | Self::SteeringPolicy)
+    }
+
     /// Its parts, as they are shown.
     #[must_use]
     pub const fn parts(self) -> &'static [&'static str] {
@@ -342,6 +363,13 @@ impl ActuatorKind {
 }
 
 impl ActuatorName {
+    /// The name that DNS is asked for, in lower case. A wildcard has none, nor has a policy, which is attached to domains.
+    pub(crate) fn asked(&self) -> Option<String> {
+        let name = self.parts.get(1)?;
+        let is_one = self.kind == ActuatorKind::Route53 && !name.starts_with(['*', '\\']);
+        is_one.then(|| canonical(name))
+    }
+
     /// Reads `kind/part/part`; `None`: it is not of that form, or there is no such kind.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

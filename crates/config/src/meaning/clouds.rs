@@ -1,5 +1,9 @@
 //! Accounts, and the backends whose endpoints are found in them.
 
+use std::net::Ipv4Addr;
+
+use bascule_traffic::spec::HostPattern;
+
 use crate::config::{ActuatorKind, ActuatorName, Cloud, SourceName};
 use crate::diagnostic::Diagnostic;
 use crate::form::Value;
@@ -162,6 +166,51 @@ fn applied(
     };
     for member in members {
         count(name.kind, member, problems);
+    }
+    if let Some(dns) = actuator.field("dns") {
+        asked(&name, dns, problems);
+    }
+}
+
+/// Whether DNS can be asked what it answers there.
+fn asked(of: &ActuatorName, dns: &Field, problems: &mut Vec<Diagnostic>) {
+    let pointer = &dns.item.pointer;
+    if !of.kind.is_dns() {
+        let message = format!("`{}` is no DNS", of.kind.as_str());
+        let problem = Diagnostic::error("E0328", dns.key_span, pointer, message)
+            .label("it has no answers to hear")
+            .help("leave it out; the actuator is read back all the same");
+        problems.push(problem);
+        return;
+    }
+    let (span, message, label) = match dns.item.get("name") {
+        Some(name) if !is_name(name) => {
+            let label = "a name is asked for, not a pattern or an address";
+            (name.span, "this is not one name".to_owned(), label)
+        }
+        None if of.asked().is_none() => {
+            let (message, label) = match of.kind {
+                ActuatorKind::Route53 => ("a wildcard stands for many names", "which one?"),
+                _ => ("a policy is attached to domains", "to which one?"),
+            };
+            (dns.key_span, message.to_owned(), label)
+        }
+        _ => return,
+    };
+    let problem = Diagnostic::error("E0328", span, pointer, message)
+        .label(label)
+        .help("say which name is asked for, such as `name: meet.example.org`");
+    problems.push(problem);
+}
+
+/// Whether it is one name; what is no host at all has been told.
+fn is_name(item: &Item) -> bool {
+    match item.value() {
+        Some(Value::Host(HostPattern::Exact(name))) => {
+            !name.starts_with('[') && name.parse::<Ipv4Addr>().is_err()
+        }
+        Some(Value::Host(_)) => false,
+        _ => true,
     }
 }
 

@@ -148,6 +148,12 @@ pub(super) const PAGES: &[Page] = &[
         &["E0323"],
     ),
     file(
+        "E0328",
+        "listen: { web: { address: \":8080\" } }\naccounts: { oci: { cloud: oci } }\nservices:\n  meet:\n    backends:\n      oci: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n    apply: [{ account: oci, to: steering-policy/ocid1.dnspolicy.oc1.x, members: { oci: [oci] }, dns: { servers: [192.0.2.53:53] } }]\n",
+        "Add `name`, or leave `dns` out where the actuator is no DNS.",
+        &["E0323"],
+    ),
+    file(
         "E0330",
         "listen: { web: { address: \":8443\", tls: { certificates: [{ cert_file: /missing.crt, key_file: /tls.key }] } } }\nservices:\n  meet:\n    backends:\n      aws: { weight: 70, endpoints: [\"http://10.0.1.10:8080\"] }\n",
         "Put the file there, correct the path, or let the user that bascule runs as read it (a group, `SupplementaryGroups=`).",

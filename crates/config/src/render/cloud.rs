@@ -1,7 +1,7 @@
 //! Accounts, and what of theirs becomes endpoints, as text.
 
 use super::Lines;
-use crate::config::{Account, Apply, Discover};
+use crate::config::{Account, Apply, AskDns, Discover};
 use crate::form::unit::show_duration;
 use crate::write::literal;
 
@@ -43,12 +43,24 @@ pub(super) fn apply(apply: &Apply) -> String {
         .map(|(name, of)| format!("{}: [{}]", literal(name.as_str()), values(of)))
         .collect();
     format!(
-        "{{ account: {}, to: {}, members: {{ {} }}, ttl: {}, on_drift: {}, verify: {} }}",
+        "{{ account: {}, to: {}, members: {{ {} }}, ttl: {}, on_drift: {}, verify: {}{} }}",
         literal(&apply.account),
         literal(&apply.to.to_string()),
         members.join(", "),
         show_duration(apply.ttl),
         apply.on_drift.as_str(),
         show_duration(apply.verify),
+        apply.dns.as_ref().map(ask_dns).unwrap_or_default(),
+    )
+}
+
+fn ask_dns(dns: &AskDns) -> String {
+    let servers = dns.servers.iter();
+    let servers: Vec<String> = servers.map(|server| literal(&server.to_string())).collect();
+    format!(
+        ", dns: {{ servers: [{}], name: {}, questions: {} }}",
+        servers.join(", "),
+        literal(&dns.name),
+        dns.questions
     )
 }

@@ -183,6 +183,8 @@ impl Maker {
             "account: o, to: steering-policy/ocid1.x, members: { aws: [a, b c], b-1: [\"7\"] }",
             "account: o, to: load-balancer/ocid1.x/a b, members: { \"7\": [10.0.0.0/8] }, verify: 1h",
             "account: \"7\", to: route53/Z1/a.example.org/AAAA, members: { aws: [], b-1: [\"::1\"] }, ttl: 1s",
+            "account: \"7\", to: route53/Z1/A.example.org./A, members: { aws: [10.0.0.1] }, dns: { servers: [10.0.0.1:53, \"[::1]:5353\"] }",
+            "account: o, to: steering-policy/ocid1.x, members: { aws: [a] }, dns: { servers: [10.0.0.1:53], name: A.b, questions: 1000 }",
             "account: \"7\", to: \"target-groups/arn:aws:x:listener/a/b\", members: { aws: [\"arn:x/y\"] }, on_drift: adopt",
         ]);
         format!("[{{ {one} }}]")

@@ -151,5 +151,38 @@ pub(super) static APPLY: Shape = shape(
             Live,
             "How often it is looked at while shares stay as they are.",
         ),
+        optional(
+            "dns",
+            Type::Map(&ASK_DNS),
+            "not asked",
+            Live,
+            "For `route53` and `steering-policy`: DNS is asked after each look whether it answers as is set. A difference is told and shown, and sets nothing.",
+        ),
+    ],
+);
+
+static ASK_DNS: Shape = shape(
+    "`dns` of an actuator",
+    "services.NAME.apply[].dns",
+    &[
+        required(
+            "servers",
+            Type::List(&Type::Value(Form::Socket), 1),
+            "The zone's own name servers, asked in turn. Not a cache: it has one answer for a whole TTL, and what it says is not taken.",
+        ),
+        optional(
+            "name",
+            Type::Value(Form::Host),
+            "that of the record",
+            Live,
+            "The name that is asked for. Needed for a steering policy, which is attached to domains, and for a wildcard.",
+        ),
+        optional(
+            "questions",
+            Type::Value(Form::Integer(20, 1_000)),
+            "100",
+            Live,
+            "How many questions a look is. With 100 a split of 50 to 50 that is 75 to 25 in truth is seen half of the time, with 1000 one that is 58 to 42.",
+        ),
     ],
 );

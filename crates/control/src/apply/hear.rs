@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bascule_model::{RecordType, Timestamp};
-use bascule_provider::drive::Done;
+use bascule_provider::drive::{Brought, Done};
 use bascule_provider::heard::{ALARM, Heard, OVER, Unclear, Verdict, judge};
 use bascule_provider::port::{Settings, Values};
 use bascule_telemetry::events::Event;
@@ -82,10 +82,19 @@ impl Follower {
         }
     }
 
-    /// What was written is heard of after a while.
-    pub(super) fn written(&mut self, done: Done) {
-        if matches!(done, Done::Set | Done::Reverted) {
+    /// What was written is heard of after a while, and what was heard before says nothing of it. To be called while the old
+    /// settings stand.
+    pub(super) fn written(&mut self, brought: &Brought) {
+        if matches!(brought.done, Done::Set | Done::Reverted) {
             self.settles_at = Some(clock::now() + SETTLE);
+        }
+        let mut standing = self.standing.borrow_mut();
+        let is_same = standing.settings.as_ref() == Some(&brought.settings);
+        if let Some(dns) = standing.dns.as_mut().filter(|_| !is_same) {
+            *dns = Dns {
+                differs_since: dns.differs_since,
+                ..Dns::default()
+            };
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bascule_admin::api::{Failing, Observed, Status};
+use bascule_admin::api::{ActuatorDns, Failing, Observed, Status};
 
 use crate::cli::text::{self, Clock};
 
@@ -103,7 +103,10 @@ pub(super) fn actuators(status: &Status, clock: &Clock) -> Option<String> {
         let stands = match (actuator.confirmed, actuator.read_at) {
             (Some(revision), Some(at)) => {
                 let ago = text::coarse(clock.ago(at));
-                format!("rev {revision} read back {ago} ago")
+                let dns = actuator.dns.as_ref();
+                let agrees = dns.is_some_and(|dns| dns.verdict == "agrees");
+                let dns = if agrees { ", and DNS answers so" } else { "" };
+                format!("rev {revision} read back {ago} ago{dns}")
             }
             _ => "not set yet".to_owned(),
         };
@@ -136,6 +139,37 @@ pub(super) fn actuators(status: &Status, clock: &Clock) -> Option<String> {
             let since = text::coarse(clock.ago(failing.since));
             lines.push_str(&format!("  ! failing for {since}: {}\n", failing.message));
         }
+        if let Some(dns) = &actuator.dns {
+            lines.push_str(&heard(dns, clock));
+        }
     }
     (!lines.is_empty()).then_some(lines)
+}
+
+/// What DNS answers, unless that is as it should be.
+fn heard(dns: &ActuatorDns, clock: &Clock) -> String {
+    let mut lines = match (dns.verdict.as_str(), dns.differs_since) {
+        ("differs", Some(since)) => {
+            let since = text::coarse(clock.ago(since));
+            format!("  ! {}   for {since}\n", dns.message)
+        }
+        // It was told, and now there is no answer, or there are too few.
+        (_, Some(since)) => {
+            let since = text::coarse(clock.ago(since));
+            format!("  ! DNS answered otherwise {since} ago, and has not been heard to agree\n")
+        }
+        ("differs", None) => format!("  {}: asked again\n", dns.message),
+        ("unclear", None) => format!("  {}\n", dns.message),
+        _ => String::new(),
+    };
+    if !dns.failures.is_empty() {
+        let failures = dns.failures.join("; ");
+        let what = if dns.verdict == "not_asked" {
+            "not asked"
+        } else {
+            "asked in part"
+        };
+        lines.push_str(&format!("  ! DNS {what}: {failures}\n"));
+    }
+    lines
 }

@@ -183,7 +183,14 @@ async fn a_new_row_ends_what_was_asked_about_the_row_before() {
     hearing(&cloud, &names, async |world| {
         world.rows.send_replace(rows(1, 70));
         pass(30).await;
+        let differs = world.dns().verdict.unwrap();
         world.rows.send_replace(rows(2, 12));
+        // Before it is asked nothing is said of the new numbers.
+        let is_read = || world.standing().confirmed == Some(Revision(2));
+        while !is_read() {
+            tokio::task::yield_now().await;
+        }
+        assert_ne!(world.dns().verdict, Some(differs));
         pass(120).await;
         assert_eq!(world.said(), ["actuator_set"; 2]);
         assert_eq!(world.dns().verdict, Some(Verdict::Agrees));

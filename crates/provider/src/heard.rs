@@ -29,6 +29,11 @@ pub const FEWEST: u32 = 20;
 /// What an answer without records is counted as.
 pub const NOTHING: &str = "no record";
 
+/// So many values that are nobody's are told apart, which is more than a person reads; those beyond are counted together.
+const STRANGERS_MAX: usize = 16;
+/// What they are counted as.
+const OTHERS: &str = "other values";
+
 /// Whose answers are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whose {
@@ -86,9 +91,24 @@ impl Heard {
         if is_shared || known.count() > 1 {
             self.mixed += 1;
         }
+        let mut is_beyond = false;
         for one in whose {
-            *self.of.entry(one).or_default() += 1;
+            let is_stranger = matches!(one, Whose::Nobody(_));
+            if is_stranger && !self.of.contains_key(&one) && self.strangers() >= STRANGERS_MAX {
+                is_beyond = true;
+            } else {
+                *self.of.entry(one).or_default() += 1;
+            }
         }
+        if is_beyond {
+            let others = Whose::Nobody(OTHERS.to_owned());
+            *self.of.entry(others).or_default() += 1;
+        }
+    }
+
+    fn strangers(&self) -> usize {
+        let all = self.of.keys();
+        all.filter(|one| matches!(one, Whose::Nobody(_))).count()
     }
 
     fn of(&self, whose: &Whose) -> u32 {

@@ -94,6 +94,16 @@ fn a_value_that_is_nobodys_is_told_by_value_and_so_is_no_record() {
 }
 
 #[test]
+fn of_many_values_that_are_nobodys_some_are_told_and_the_rest_is_counted() {
+    let set = settings(&[("aws", 70), ("oci", 30)]);
+    let many = (0..500).map(|n| values(&[&format!("10.0.{}.{}", n / 250, n % 250)]));
+    let heard = Heard::count(&set, &many.collect::<Vec<_>>());
+    assert_eq!(heard.of.len(), STRANGERS_MAX + 1);
+    assert_eq!(heard.of.values().sum::<u32>(), 500);
+    assert_eq!(heard.of(&Whose::Nobody(OTHERS.to_owned())), 484);
+}
+
+#[test]
 fn few_answers_say_nothing() {
     let set = settings(&[("aws", 1), ("oci", 1)]);
     assert_eq!(

@@ -7,6 +7,10 @@ use bascule_model::dns::canonical;
 use hickory_resolver::proto::op::{Message, MessageType, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, RecordType as Type};
 
+/// The most values that an answer may have: as many as Route 53 gives a record. What has more is none of the records that are
+/// asked about, and a thousand such answers must not fill the memory.
+const VALUES_MAX: usize = 400;
+
 /// A question that is on its way.
 #[derive(Debug)]
 pub(super) struct Asking {
@@ -65,6 +69,9 @@ impl Asking {
             ResponseCode::NoError | ResponseCode::NXDomain if !answer.metadata.authoritative => {
                 let why = "it does not answer with authority: not a name server of the zone";
                 Answered::Refused(why.to_owned())
+            }
+            ResponseCode::NoError if answer.answers.len() > VALUES_MAX => {
+                Answered::Refused(format!("its answer has more than {VALUES_MAX} records"))
             }
             ResponseCode::NoError => Answered::Values(self.values(&answer)),
             ResponseCode::NXDomain => Answered::Values(BTreeSet::new()),

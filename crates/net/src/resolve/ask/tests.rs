@@ -132,7 +132,7 @@ fn only_an_answer_to_what_was_asked_counts() {
 }
 
 #[test]
-fn a_cache_a_referral_and_a_refusal_are_told_apart_from_an_answer() {
+fn a_cache_a_refusal_and_a_flood_are_told_apart_from_an_answer() {
     let asking = Asking::new(NAME, RecordType::A).unwrap();
     let told = "it does not answer with authority: not a name server of the zone";
     let refused = Some(Answered::Refused(told.to_owned()));
@@ -141,6 +141,11 @@ fn a_cache_a_referral_and_a_refusal_are_told_apart_from_an_answer() {
     let refuse = |answer: &mut Message| answer.metadata.response_code = ResponseCode::Refused;
     let refused = Some(Answered::Refused("it answers Query Refused".to_owned()));
     assert_eq!(answer(&asking, refuse), refused);
+    let swell = |answer: &mut Message| answer.answers = vec![answer.answers[0].clone(); 401];
+    let refused = Some(Answered::Refused(
+        "its answer has more than 400 records".to_owned(),
+    ));
+    assert_eq!(answer(&asking, swell), refused);
     let cut = |answer: &mut Message| answer.metadata.truncation = true;
     assert_eq!(answer(&asking, cut), Some(Answered::Cut));
 }

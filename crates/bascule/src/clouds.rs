@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bascule_config::{Account, Auth, Cloud, Discover as Wish, SourceKind, SourceName};
+use bascule_config::{Account, Addresses, Auth, Cloud, Discover as Wish, SourceKind, SourceName};
 use bascule_provider::pace::{Limit, Pace, Repeat};
 use bascule_provider::port::{Call, Lifecycle, Set};
 use bascule_provider::{Discover, Error, Identity};
@@ -145,16 +145,18 @@ impl Open {
 pub(crate) struct Source {
     pub(crate) account: Arc<Open>,
     from: SourceName,
+    addresses: Addresses,
     name: String,
     made: OnceCell<Arc<dyn Discover>>,
 }
 
 impl Source {
-    pub(crate) fn new(account: &Arc<Open>, from: &SourceName) -> Arc<Self> {
+    pub(crate) fn new(account: &Arc<Open>, wish: &Wish) -> Arc<Self> {
         Arc::new(Self {
             account: Arc::clone(account),
-            from: from.clone(),
-            name: from.to_string(),
+            from: wish.from.clone(),
+            addresses: wish.addresses,
+            name: wish.asked(),
             made: OnceCell::new(),
         })
     }
@@ -166,7 +168,10 @@ impl Source {
         Ok(match self.from.kind.cloud() {
             Cloud::Aws => {
                 let account = self.account.aws().await?;
-                let address = aws::machines::Address::default();
+                let address = match self.addresses {
+                    Addresses::Private => aws::machines::Address::Private,
+                    Addresses::Public => aws::machines::Address::Public,
+                };
                 match self.from.kind {
                     SourceKind::AutoScalingGroup => {
                         Arc::new(aws::autoscaling::Group::new(account, id, address))
@@ -184,7 +189,13 @@ impl Source {
                 match self.from.kind {
                     SourceKind::LoadBalancer => set(client, oci::Layer::Seven),
                     SourceKind::NetworkLoadBalancer => set(client, oci::Layer::Four),
-                    _ => Arc::new(oci::InstancePool::new(client, id, oci::Addresses::Private)),
+                    _ => {
+                        let addresses = match self.addresses {
+                            Addresses::Private => oci::Addresses::Private,
+                            Addresses::Public => oci::Addresses::Public,
+                        };
+                        Arc::new(oci::InstancePool::new(client, id, addresses))
+                    }
                 }
             }
         })

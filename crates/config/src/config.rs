@@ -3,6 +3,7 @@
 //! by [`load`](crate::load); nothing here is checked a second time.
 
 mod cloud;
+mod discover;
 mod dns;
 mod secret;
 mod tls;
@@ -21,10 +22,8 @@ use ipnet::IpNet;
 
 use crate::origin::Origins;
 
-pub use cloud::{
-    Account, ActuatorKind, ActuatorName, Apply, AskDns, Auth, Cloud, Discover, Observe, OnDrift,
-    SourceKind, SourceName,
-};
+pub use cloud::{Account, ActuatorKind, ActuatorName, Apply, AskDns, Auth, Cloud, OnDrift};
+pub use discover::{Addresses, Discover, Observe, SourceKind, SourceName};
 pub use dns::Dns;
 pub use secret::{SECRET_BYTES_MIN, SECRETS_MAX, Secrets};
 pub use tls::{Certificate, Hsts, TlsListener, TlsVersion};

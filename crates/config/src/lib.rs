@@ -40,10 +40,10 @@ use std::sync::Arc;
 pub use args::{ArgsError, from_args};
 pub use codes::{CODES, Code, code};
 pub use config::{
-    AccessLog, Account, ActuatorKind, ActuatorName, Admin, Apply, AskDns, Auth, Certificate, Cloud,
-    Config, Discover, Dns, Hsts, Limits, ListenAddress, Listener, ListenerTimeouts, Log, LogFormat,
-    LogLevel, Observe, OnDrift, Protocols, Runtime, Secrets, Shutdown, SourceKind, SourceName,
-    TlsListener, TlsVersion,
+    AccessLog, Account, ActuatorKind, ActuatorName, Addresses, Admin, Apply, AskDns, Auth,
+    Certificate, Cloud, Config, Discover, Dns, Hsts, Limits, ListenAddress, Listener,
+    ListenerTimeouts, Log, LogFormat, LogLevel, Observe, OnDrift, Protocols, Runtime, Secrets,
+    Shutdown, SourceKind, SourceName, TlsListener, TlsVersion,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Edit, Fix, Related, Severity, found};
 pub use diff::{Change, ChangeKind, diff};

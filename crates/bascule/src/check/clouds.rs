@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bascule_config::{Cloud, Config, Observe, SourceName};
+use bascule_config::{Cloud, Config, Discover, Observe};
 use bascule_model::Timestamp;
 use bascule_provider::identity::Skew;
 use bascule_provider::port::{Extent, Lifecycle, Set};
@@ -27,7 +27,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 const MACHINES_MAX: usize = 64;
 
 /// What a source has, by account and name.
-type Sets<'a> = BTreeMap<(&'a String, &'a SourceName), Set>;
+type Sets<'a> = BTreeMap<Asked<'a>, Set>;
+/// An account, and what it is asked.
+type Asked<'a> = (&'a String, String);
 
 /// One group an account, by name; relative paths are meant as `files` says.
 pub(crate) async fn look(config: &Config, files: &Files) -> Vec<Group> {
@@ -46,7 +48,7 @@ pub(crate) async fn look_into(config: &Config, files: &Files, now: Timestamp) ->
             .map(Arc::make_mut)
             .next();
         let backend = spec.and_then(|spec| spec.backends.get_mut(backend));
-        if let (Some(backend), Some(set)) = (backend, sets.get(&(&wish.account, &wish.from))) {
+        if let (Some(backend), Some(set)) = (backend, sets.get(&(&wish.account, wish.asked()))) {
             join(&mut backend.endpoints, wish, set);
             backend.endpoints.truncate(MACHINES_MAX);
         }
@@ -80,7 +82,7 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
     });
     let asked = sources.map(|(target, account, is_usable)| async move {
         let (finding, set) = if is_usable {
-            let source = Source::new(account, target.from);
+            let source = Source::new(account, target.wish);
             of_source(within(source.discover()).await, target)
         } else {
             let backends = target.backends();
@@ -99,7 +101,7 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
         let findings = findings.into_iter().flatten();
         let findings = findings.map(|finding| finding.at(&target.pointer));
         found.entry(target.account).or_default().extend(findings);
-        sets.extend(set.map(|set| ((target.account, target.from), set)));
+        sets.extend(set.map(|set| ((target.account, target.wish.asked()), set)));
     }
     let group = |(account, findings): (&String, Vec<Finding>)| Group {
         name: "clouds",
@@ -112,7 +114,7 @@ async fn ask<'a>(config: &'a Config, files: &Files) -> (Vec<Group>, Sets<'a>) {
 /// Where metrics are wanted and cannot be read. The rest of what is observed takes no permission but the source's own.
 async fn metrics(account: &Arc<Open>, target: &Target<'_>) -> Option<Finding> {
     let wanted = target.has_metrics;
-    let observed = wanted.then(|| Observed::new(account, target.from, Extent::All))??;
+    let observed = wanted.then(|| Observed::new(account, &target.wish.from, Extent::All))??;
     let error = within(observed.observe()).await?.err()?;
     let what = format!("{}: its metrics", target.backends());
     Some(failed("W0705", &what, error))
@@ -121,7 +123,8 @@ async fn metrics(account: &Arc<Open>, target: &Target<'_>) -> Option<Finding> {
 /// A source, with all who want it.
 struct Target<'a> {
     account: &'a String,
-    from: &'a SourceName,
+    /// As the first of them asks it.
+    wish: &'a Discover,
     wanted_by: Vec<String>,
     /// Whether one of them wants metrics.
     has_metrics: bool,
@@ -138,16 +141,16 @@ impl Target<'_> {
 
 /// Each source once, however many backends want it.
 fn targets(config: &Config) -> Vec<Target<'_>> {
-    let mut targets: BTreeMap<(&String, &SourceName), Target<'_>> = BTreeMap::new();
+    let mut targets: BTreeMap<Asked<'_>, Target<'_>> = BTreeMap::new();
     for ((service, backend), wish) in &config.discover {
         let new = || Target {
             account: &wish.account,
-            from: &wish.from,
+            wish,
             wanted_by: Vec::new(),
             has_metrics: false,
             pointer: format!("/services/{service}/backends/{backend}/discover"),
         };
-        let target = targets.entry((&wish.account, &wish.from));
+        let target = targets.entry((&wish.account, wish.asked()));
         let target = target.or_insert_with(new);
         target.wanted_by.push(format!("{service}/{backend}"));
         target.has_metrics |= wish.observe == Observe::All;
@@ -211,7 +214,7 @@ fn of_source(answer: Option<Result<Set, Error>>, target: &Target<'_>) -> (Findin
         None => {
             let text = format!(
                 "{backends}: {} does not answer within {} s",
-                target.from,
+                target.wish.from,
                 LIMIT.as_secs()
             );
             let finding = Finding::wrong("E0710", text)
@@ -233,7 +236,7 @@ fn of_set(set: &Set, target: &Target<'_>) -> Finding {
         0 => "is empty".to_owned(),
         known => format!("has {known}, and none runs"),
     };
-    Finding::wrong("W0703", format!("{backends}: {} {what}", target.from))
+    Finding::wrong("W0703", format!("{backends}: {} {what}", target.wish.from))
         .help("is it the right one? What is not written in `endpoints` comes from there")
 }
 

@@ -15,7 +15,7 @@ mod provider;
 
 pub(crate) use config::{CheckArgs, ConfigCommand, DiffArgs, DumpArgs, ValidateArgs};
 pub(crate) use prices::{PricesArgs, PricesCommand};
-pub(crate) use provider::{AddArgs, AuthArg, CloudArg, ProviderCommand, SchemeArg};
+pub(crate) use provider::{AddArgs, AddressesArg, AuthArg, CloudArg, ProviderCommand, SchemeArg};
 
 const AFTER_HELP: &str = "Exit codes: 0 ok · 1 failed · 2 usage · 3 configuration invalid · \
     4 unreachable · 5 conflict: the state moved · 6 refused by a safety rule · 7 a check found a problem · \

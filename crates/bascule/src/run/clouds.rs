@@ -162,7 +162,7 @@ impl Clouds {
             };
             let known = self.sources.get(&place);
             let same = known.filter(|source| Arc::ptr_eq(&source.account, account));
-            let new = || Source::new(account, &wish.from);
+            let new = || Source::new(account, wish);
             let source = sources
                 .entry(place.clone())
                 .or_insert_with(|| same.map_or_else(new, Arc::clone));
@@ -262,7 +262,7 @@ impl Clouds {
 fn place(wish: &Wish) -> Place {
     Place {
         account: Arc::from(wish.account.as_str()),
-        source: Arc::from(wish.from.to_string()),
+        source: Arc::from(wish.asked()),
     }
 }
 

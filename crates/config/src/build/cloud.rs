@@ -6,7 +6,8 @@ use bascule_model::{BackendName, Scheme};
 use bascule_traffic::spec::HostPattern;
 
 use crate::config::{
-    Account, ActuatorName, Apply, AskDns, Auth, Cloud, Discover, Observe, OnDrift, SourceName,
+    Account, ActuatorName, Addresses, Apply, AskDns, Auth, Cloud, Discover, Observe, OnDrift,
+    SourceName,
 };
 use crate::form::Value;
 use crate::lower::{Field, Item};
@@ -57,6 +58,10 @@ pub(super) fn discover(map: Layers<'_>) -> Option<Discover> {
     Some(Discover {
         account: map.text("account")?.to_owned(),
         from: SourceName::parse(map.text("from")?)?,
+        addresses: match map.word("addresses") {
+            Some("public") => Addresses::Public,
+            _ => Addresses::Private,
+        },
         scheme: match map.word("scheme") {
             Some("https") => Scheme::Https,
             Some("h2c") => Scheme::H2c,

@@ -1,4 +1,4 @@
-//! Accounts in clouds, and what of theirs becomes endpoints. Which calls that takes is the providers' affair; here it is only
+//! Accounts in clouds, and where else a split becomes true. Which calls that takes is the providers' affair; here it is only
 //! said which. Nothing of it is secret: keys and tokens stay in the files, the environment and the metadata that accounts use.
 
 use std::collections::BTreeMap;
@@ -6,8 +6,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bascule_model::BackendName;
 use bascule_model::dns::canonical;
-use bascule_model::{BackendName, Scheme};
+
+use super::discover::SourceKind;
 
 /// An account in a cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,147 +81,6 @@ impl Auth {
             Self::InstancePrincipal => "instance_principal",
             Self::ResourcePrincipal => "resource_principal",
         }
-    }
-}
-
-/// What becomes the endpoints of a backend, beside those that are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discover {
-    /// The account, by its name under `accounts`.
-    pub account: String,
-    /// Where in it.
-    pub from: SourceName,
-    /// How the endpoints are spoken to.
-    pub scheme: Scheme,
-    /// Their port; `None`: the source says it of each.
-    pub port: Option<u16>,
-    /// How often the source is asked.
-    pub refresh: Duration,
-    /// What the cloud is asked about it beside that.
-    pub observe: Observe,
-    /// How often.
-    pub observe_every: Duration,
-}
-
-/// What a cloud is asked about a source, for people and plans to see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Observe {
-    /// Nothing.
-    Off,
-    /// What whoever may find the endpoints may ask, and gets for nothing: health, sizes.
-    Free,
-    /// Metrics too, which AWS charges for and OCI needs another permission for.
-    All,
-}
-
-impl Observe {
-    /// As it is written.
-    pub(crate) const WORDS: &'static [&'static str] = &["off", "free", "all"];
-
-    /// The word used in configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Free => "free",
-            Self::All => "all",
-        }
-    }
-}
-
-/// A source as people write it: `instance-pool/ocid1.instancepool…`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceName {
-    /// What it is.
-    pub kind: SourceKind,
-    /// Which one: an id, a name; a backend set is a balancer's id, `/` and the name of the set.
-    pub id: String,
-}
-
-/// What a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceKind {
-    /// An instance pool of OCI, by OCID.
-    InstancePool,
-    /// A backend set of a load balancer of OCI, by OCID and name.
-    LoadBalancer,
-    /// A backend set of a network load balancer of OCI, by OCID and name.
-    NetworkLoadBalancer,
-    /// An Auto Scaling group of AWS, by name.
-    AutoScalingGroup,
-    /// A target group of an AWS load balancer, by ARN.
-    TargetGroup,
-    /// A service of AWS Cloud Map, by namespace and name.
-    CloudMap,
-}
-
-impl SourceKind {
-    const ALL: &'static [Self] = &[
-        Self::InstancePool,
-        Self::LoadBalancer,
-        Self::NetworkLoadBalancer,
-        Self::AutoScalingGroup,
-        Self::TargetGroup,
-        Self::CloudMap,
-    ];
-
-    /// The word in front of the id.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InstancePool => "instance-pool",
-            Self::LoadBalancer => "load-balancer",
-            Self::NetworkLoadBalancer => "network-load-balancer",
-            Self::AutoScalingGroup => "auto-scaling-group",
-            Self::TargetGroup => "target-group",
-            Self::CloudMap => "cloud-map",
-        }
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub const fn cloud(self) -> Cloud {
-        match self {
-            Self::InstancePool | Self::LoadBalancer | Self::NetworkLoadBalancer => Cloud::Oci,
-            Self::AutoScalingGroup | Self::TargetGroup | Self::CloudMap => Cloud::Aws,
-        }
-    }
-
-    /// Whether it says the port of each endpoint.
-    #[must_use]
-    pub const fn has_ports(self) -> bool {
-        !matches!(self, Self::InstancePool | Self::AutoScalingGroup)
-    }
-
-    /// Whether its id is of two parts.
-    const fn is_nested(self) -> bool {
-        matches!(
-            self,
-            Self::LoadBalancer | Self::NetworkLoadBalancer | Self::CloudMap
-        )
-    }
-}
-
-impl SourceName {
-    /// Reads `kind/id`; `None`: it is not of that form, or there is no such kind.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (kind, id) = text.split_once('/')?;
-        let kind = *SourceKind::ALL.iter().find(|one| one.as_str() == kind)?;
-        let is_whole = match id.split_once('/') {
-            Some((outer, inner)) if kind.is_nested() => !outer.is_empty() && !inner.is_empty(),
-            _ => !kind.is_nested() && !id.is_empty(),
-        };
-        is_whole.then(|| Self {
-            kind,
-            id: id.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for SourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.as_str(), self.id)
     }
 }
 

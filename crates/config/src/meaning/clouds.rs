@@ -105,6 +105,17 @@ fn found(discover: &Item, accounts: &[Field], problems: &mut Vec<Diagnostic>) {
         problems.push(no_source(item, from, cloud));
         return;
     };
+    if let Some(addresses) = discover.field("addresses")
+        && !source.kind.has_machines()
+    {
+        let kind = source.kind.as_str();
+        let message = format!("`addresses` has no use for `{kind}`");
+        let (span, pointer) = (addresses.key_span, &addresses.item.pointer);
+        let problem = Diagnostic::error("E0323", span, pointer, message)
+            .label("each of its endpoints has one address")
+            .help("leave it out; pools and groups of machines have private and public ones");
+        problems.push(problem);
+    }
     if !source.kind.has_ports() && !discover.has("port") {
         let message = format!("`{}` says no port", source.kind.as_str());
         let problem = Diagnostic::error("E0326", item.span, &item.pointer, message)

@@ -1,7 +1,7 @@
 //! Accounts, and what of theirs becomes endpoints, as text.
 
 use super::Lines;
-use crate::config::{Account, Apply, AskDns, Discover};
+use crate::config::{Account, Addresses, Apply, AskDns, Discover};
 use crate::form::unit::show_duration;
 use crate::write::literal;
 
@@ -23,6 +23,10 @@ pub(super) fn account(out: &mut Lines, account: &Account) {
 pub(super) fn discover(out: &mut Lines, found: &Discover) {
     out.key("account", literal(&found.account));
     out.key("from", literal(&found.from.to_string()));
+    // Where it says nothing it may not be said either.
+    if found.addresses == Addresses::Public {
+        out.key("addresses", found.addresses.as_str());
+    }
     out.key("scheme", found.scheme.as_str());
     if let Some(port) = found.port {
         out.key("port", port.to_string());

@@ -148,6 +148,7 @@ impl Maker {
             "account: o, from: load-balancer/ocid1.x/a b, scheme: https, observe: all, observe_every: 1h",
             "account: \"7\", from: \"target-group/arn:aws:x:1:targetgroup/a/b\", port: 1, refresh: 1h",
             "account: \"7\", from: cloud-map/media/join, scheme: h2c, refresh: 1500ms, observe: off",
+            "account: \"7\", from: auto-scaling-group/x, addresses: public, port: 80",
         ]);
         match self.below(4) {
             0 => format!("discover: {{ {found} }}"),

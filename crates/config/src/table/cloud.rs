@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Reload::Live;
 use super::{FILE, Shape, Type, optional, required, shape};
-use crate::config::{Auth, Cloud, Observe, OnDrift};
+use crate::config::{Addresses, Auth, Cloud, Observe, OnDrift};
 use crate::form::Form;
 
 const REFRESH: Type = Type::Value(Form::Duration(
@@ -72,6 +72,13 @@ pub(super) static DISCOVER: Shape = shape(
             "from",
             Type::Value(Form::Text),
             "In OCI `instance-pool/OCID`, `load-balancer/OCID/SET` or `network-load-balancer/OCID/SET`; in AWS `auto-scaling-group/NAME`, `target-group/ARN` or `cloud-map/NAMESPACE/SERVICE`.",
+        ),
+        optional(
+            "addresses",
+            Type::Value(Form::Choice(Addresses::WORDS, &[])),
+            "private",
+            Live,
+            "Which address of a machine is meant: the private one, or, for an edge that is not in its network, the public one. Of pools and groups of machines, which have both.",
         ),
         optional(
             "scheme",

@@ -40,6 +40,15 @@ pub(crate) enum SchemeArg {
     H2c,
 }
 
+/// Which address of a machine is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AddressesArg {
+    /// The private one.
+    Private,
+    /// The public one.
+    Public,
+}
+
 /// How an account in OCI proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
@@ -92,6 +101,9 @@ pub(crate) struct AddArgs {
     /// Where the API of a new account is: a private endpoint, or a fake for trying things out.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
+    /// Which address of its machines is meant, where they have several: `public` where the edge is not in their network.
+    #[arg(long, value_enum)]
+    pub(crate) addresses: Option<AddressesArg>,
     /// How its endpoints are spoken to.
     #[arg(long, value_enum, default_value = "http")]
     pub(crate) scheme: SchemeArg,

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use bascule_config::{Account, Auth, Cloud, Config, Put, put};
+use bascule_config::{Account, Addresses, Auth, Cloud, Config, Put, put};
 use bascule_model::{BackendName, Date, ServiceName, Shares};
 use bascule_traffic::spec::{Role, ServiceSpec};
 
-use crate::cli::args::{AddArgs, AuthArg, CloudArg, SchemeArg};
+use crate::cli::args::{AddArgs, AddressesArg, AuthArg, CloudArg, SchemeArg};
 use crate::cli::config::{Text, invalid};
 use crate::cli::exit::{CliError, Exit};
 
@@ -261,9 +261,15 @@ fn backend_value(args: &AddArgs, backend: &BackendName, account: &str, today: Da
         SchemeArg::Https => Some("https".to_owned()),
         SchemeArg::H2c => Some("h2c".to_owned()),
     };
+    let addresses = args.addresses.map(|addresses| match addresses {
+        AddressesArg::Private => Addresses::Private,
+        AddressesArg::Public => Addresses::Public,
+    });
+    let addresses = addresses.map(|addresses| addresses.as_str().to_owned());
     let discover = one_line(&[
         ("account", Some(bascule_config::put::text(account))),
         ("from", Some(bascule_config::put::text(&args.from))),
+        ("addresses", addresses),
         ("scheme", scheme),
         ("port", args.port.map(|port| port.to_string())),
     ]);

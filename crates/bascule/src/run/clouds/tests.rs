@@ -115,6 +115,16 @@ fn what_is_observed_is_asked_as_much_and_as_often_as_the_most_eager_wants_and_so
 }
 
 #[test]
+fn machines_by_their_public_address_are_another_source_than_by_their_private_one() {
+    let both = CONFIG.replace("refresh: 5s", "addresses: public");
+    let wanted = clouds().wanted(&config(&both));
+    let pools = wanted.keys().filter(|place| &*place.account == "oci");
+    let pools: Vec<&str> = pools.map(|place| &*place.source).collect();
+    let pool = "instance-pool/ocid1.x";
+    assert_eq!(pools, [pool, &format!("{pool} by public address")]);
+}
+
+#[test]
 fn who_asks_stays_while_its_account_does() {
     let mut clouds = clouds();
     let first = clouds.wanted(&config(CONFIG));

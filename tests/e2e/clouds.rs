@@ -232,6 +232,53 @@ fn what_the_cloud_measures_is_seen_with_its_age_and_grows_old_while_it_refuses()
     });
 }
 
+/// With `--nocapture` it says how long that took.
+#[test]
+fn two_thousand_machines_are_found_and_half_of_them_swapped_under_load_and_no_request_fails() {
+    const MACHINES: usize = 2000;
+    let aws = Origin::start("aws").unwrap();
+    let crowd = Crowd::start("oci", 3000).unwrap();
+    let all = crowd.addresses();
+    let oci = Oci::start().unwrap();
+    oci.set_pool(POOL, vec![]);
+    let folder = tempfile::tempdir().unwrap();
+    let account = account(&oci, folder.path());
+    let text = config(&aws.url(), &account, &pool(crowd.port()));
+    let daemon = start(&text.replace("interval: 500ms", "interval: 10s"));
+    let clients = Clients::start(daemon.listener("web").unwrap(), Method::GET, RATE).unwrap();
+    let_pass(&clients, 100);
+
+    let mut machines = machines(&all);
+    let late = machines.split_off(MACHINES);
+    let changed = |machines: Vec<Machine>| {
+        let revision = |source: &Value| source["revision"].as_u64();
+        let (before, began) = (revision(&source(&daemon)), wait::now());
+        oci.set_pool(POOL, machines);
+        until_source(&daemon, "other machines", |source| {
+            source["running"] == MACHINES && revision(source) > before
+        });
+        began.elapsed()
+    };
+    let found = changed(machines.clone());
+    until_row(&daemon, "effective", 80.0, 20.0);
+    let_pass(&clients, 300);
+    // Half of them, and no more, may go at once.
+    let half = machines.split_off(MACHINES / 2);
+    let swapped = changed([half, late].concat());
+    let_pass(&clients, 300);
+
+    let samples = clients.finish();
+    assert_nothing_failed(&samples, &daemon);
+    let reached = crowd
+        .requests()
+        .iter()
+        .skip(MACHINES)
+        .any(|count| *count > 0);
+    assert!(reached);
+    let longest = samples.iter().map(|sample| sample.took).max();
+    eprintln!("found after {found:?}, swapped after {swapped:?}, the longest request {longest:?}");
+}
+
 #[test]
 fn a_restart_while_the_cloud_does_not_answer_has_the_endpoints_that_were_known() {
     let aws = Origin::start("aws").unwrap();

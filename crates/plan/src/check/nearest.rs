@@ -15,6 +15,10 @@ const KEEP: u16 = 100;
 type Limits = BTreeMap<BackendName, (u16, u16)>;
 
 pub(super) fn nearest(proposal: &Proposal<'_>, rails: &[Rail]) -> Option<Shares> {
+    // What is out of its bounds already may stay as it is, which limits do not say.
+    if passes(proposal, rails, proposal.then) {
+        return Some(proposal.then.clone());
+    }
     // A backend that has nothing and was asked for nothing stays out of it, if it can. Below its bounds a backend may
     // only be at zero: first as asked for, else inside its bounds.
     let tries = [Idle::StayOut, Idle::MayJoin]

@@ -178,6 +178,20 @@ fn nobody_who_is_down_receives() {
 }
 
 #[test]
+fn a_row_in_which_a_backend_stays_outside_its_bounds_is_nearest_to_itself() {
+    let columns = [
+        (79, 73, 0, 60, false),
+        (49, 28, 0, 60, false),
+        (25, 17, 11, 60, false),
+        (88, 46, 0, 60, false),
+    ];
+    let case = case(&columns, None, 0).unwrap();
+    assert_eq!(case.now.get(&name("gcp")), case.then.get(&name("gcp")));
+    assert_eq!(case.rules(), Vec::<String>::new());
+    assert_eq!(nearest(&case.proposal()), Some(case.then.clone()));
+}
+
+#[test]
 fn an_evacuation_is_bound_only_by_somebody_being_left() {
     let mut case = Case::new(&[("aws", 70), ("oci", 30)], &[("aws", 0), ("oci", 100)]);
     case.facts.policy.max_step = Some(points(5));

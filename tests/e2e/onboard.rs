@@ -10,6 +10,7 @@ use bascule_testkit::oci::{Fault, Machine, Oci};
 use bascule_testkit::steady::{Clients, Outcome};
 use bascule_testkit::{Daemon, Origin};
 use http::Method;
+use serde_json::Value;
 
 use crate::support::{row, start};
 
@@ -121,6 +122,12 @@ fn a_provider_is_taken_in_live_from_nothing_to_a_fifth_and_no_request_fails() {
         (before.clone(), vec![0; 3])
     );
 
+    let document = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
+    let dry = cloud.add(&daemon, crowd.port(), &["--dry-run", "-o", "json"]);
+    let told = document(&dry);
+    assert_eq!(told["kind"], "ProviderChecked");
+    assert_eq!(told["data"]["fit"], true, "{told}");
+
     let pace = ["--canary", "2", "--step", "9", "--bake", "1s"];
     let added = cloud.add(&daemon, crowd.port(), &pace);
     let told = said(&added);
@@ -187,6 +194,12 @@ fn what_is_not_fit_is_told_with_the_fix_and_nothing_is_written() {
     drop(listener);
     let wrong = cloud.add(&daemon, port, &[]);
     refuses("a wrong port", &wrong, 7, &["E0702", "nothing changed"]);
+    let wrong = cloud.add(&daemon, port, &["-o", "json"]);
+    let told: Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    assert_eq!(
+        (wrong.status.code(), &told["data"]["fit"]),
+        (Some(7), &Value::Bool(false))
+    );
 
     let other = cloud.add(&daemon, crowd.port(), &["--scheme", "https"]);
     refuses("no TLS there", &other, 7, &["E0704", "write http://"]);

@@ -19,7 +19,6 @@ use tokio::sync::mpsc;
 
 use crate::failing::{self, Failing};
 
-pub(crate) use kept::usable;
 pub use kept::{Kept, keep};
 
 mod kept;
@@ -168,7 +167,7 @@ impl Watcher {
             let watched = match before {
                 Some(same) if same.wanted == wanted => same,
                 Some(other) => self.follow(&place, wanted, other.believed, Tell::Later),
-                None => match self.kept.remove(&place).map(Believed::resume) {
+                None => match self.resumed(&place) {
                     Some(believed) => self.follow(&place, wanted, believed, Tell::Now),
                     None => self.follow(&place, wanted, Believed::default(), Tell::Later),
                 },
@@ -176,6 +175,12 @@ impl Watcher {
             self.watched.insert(place, watched);
         }
         left
+    }
+
+    /// What is known of it from before the start, where that is not too old by now.
+    fn resumed(&mut self, place: &Place) -> Option<Believed> {
+        let kept = self.kept.remove(place)?;
+        kept::is_usable(&kept, clock::wall()).then(|| Believed::resume(kept))
     }
 
     fn follow(&self, place: &Place, wanted: Wanted, believed: Believed, tell: Tell) -> Watched {

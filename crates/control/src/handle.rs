@@ -126,12 +126,12 @@ impl Handle {
             .await
     }
 
-    /// What was believed of sources of endpoints before the start, where that is not too long ago; nothing where it cannot
+    /// What was believed of sources of endpoints before the start; nothing where it cannot
     /// be read, which is told: a start needs the clouds then.
     #[must_use]
     pub fn kept_sets(&self) -> Vec<Kept> {
         match self.store.sets() {
-            Ok(kept) => crate::discover::usable(kept, clock::wall()),
+            Ok(kept) => kept,
             Err(error) => {
                 tracing::error!(event = "kept_endpoints_unreadable", %error);
                 Vec::new()

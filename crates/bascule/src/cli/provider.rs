@@ -56,14 +56,9 @@ async fn add(session: &mut Session<'_>, args: &AddArgs) -> CliResult {
     ))?;
     let report = look(&addition, &new_config, &new).await;
     session.tell(&super::check::groups(&report))?;
-    if report.count(Level::Error) > 0 {
-        return Ok(refused(session));
-    }
-    if session.global.dry_run {
-        session
-            .out
-            .note("dry run: it would be added; nothing changed");
-        return Ok(Exit::Ok);
+    let is_fit = report.count(Level::Error) == 0;
+    if !is_fit || session.global.dry_run {
+        return checked(session, &addition, &report, is_fit);
     }
     session.confirm("Add it? only \"yes\" continues: ", "yes")?;
     home.put(session, &running, &new).await?;
@@ -82,7 +77,21 @@ async fn add(session: &mut Session<'_>, args: &AddArgs) -> CliResult {
             return Ok(exit);
         }
     }
-    keep(session, args, &addition, &home).await
+    let kept = keep(session, args, &addition, &home).await;
+    kept.map_err(|error| not_kept(error, args, &addition))
+}
+
+/// It has its share, and the file does not say so: what a person must do before the override ends.
+fn not_kept(error: CliError, args: &AddArgs, addition: &Addition) -> CliError {
+    let Addition {
+        service, backend, ..
+    } = addition;
+    let share = text::share(args.share.percent());
+    error
+        .with_detail(format!("{backend} has {share} % by an override, which ends; in the file its weight is still 0"))
+        .with_help(format!(
+            "write weights that say {share} % for {backend} into the file, then: bascule shift {service} --declared --now"
+        ))
 }
 
 /// An override or a shift would mix with the shares that this brings.
@@ -175,11 +184,29 @@ fn price(config: &Config, (service, backend): &(ServiceName, BackendName)) -> Fi
         .help("add what sending costs there: --egress-price \"0.0085 USD/GB\"")
 }
 
-fn refused(session: &mut Session<'_>) -> Exit {
-    session
-        .out
-        .note("nothing changed: put right what has an x above, and try again");
-    Exit::Problem
+/// The end of a command that adds nothing.
+fn checked(
+    session: &mut Session<'_>,
+    addition: &Addition,
+    report: &Report,
+    is_fit: bool,
+) -> CliResult {
+    if session.out.format.is_json() {
+        let data = json!({
+            "service": addition.service.as_str(), "backend": addition.backend.as_str(), "account": addition.account,
+            "fit": is_fit, "groups": report.groups,
+        });
+        session.out.data("ProviderChecked", &data)?;
+    }
+    let (remark, exit) = match is_fit {
+        true => ("dry run: it would be added; nothing changed", Exit::Ok),
+        false => (
+            "nothing changed: put right what has an x above, and try again",
+            Exit::Problem,
+        ),
+    };
+    session.out.note(remark);
+    Ok(exit)
 }
 
 /// Waits until its machines are up: all of them, or at least one at the end of the patience.
@@ -290,6 +317,25 @@ async fn shift(
     Ok(exit)
 }
 
+/// Whether the service's override is the one that was made here: another person's is not to be ended, nor written down.
+fn ours(service: &Service, row: &Shares) -> Result<(), CliError> {
+    let is_ours = service.override_row.as_ref().is_some_and(|there| {
+        let says = |(name, share): (&BackendName, BasisPoints)| {
+            let there = there.shares.get(name.as_str()).copied().unwrap_or(0.0);
+            (there - share.percent()).abs() < 0.005
+        };
+        row.iter().all(says)
+    });
+    if is_ours && service.shift.is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "somebody else has changed the shares of {} meanwhile",
+        service.name
+    );
+    Err(CliError::new(Exit::Conflict, message).with_help("see who: bascule history"))
+}
+
 /// Writes the shares that were reached into the file, and ends the override that brought them.
 async fn keep(
     session: &mut Session<'_>,
@@ -310,20 +356,20 @@ async fn keep(
         .and_then(|row| row.with(&[(addition.backend.clone(), args.share)]))
         .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
     let (new, _) = addition.keep(&running, &row)?;
+    ours(&of_service(session, addition).await?, &row)?;
     home.put(session, &running, &new).await?;
     let service = of_service(session, addition).await?;
+    ours(&service, &row)?;
     let path = format!(
         "/v1/services/{}/overrides?pace=now",
         segment(addition.service.as_str())
     );
+    let (method, revision) = (Method::DELETE, service.revision);
+    let shown = session
+        .check(method.clone(), &path, revision, NO_BODY)
+        .await?;
     let change = session
-        .make(
-            Method::DELETE,
-            &path,
-            service.revision,
-            NO_BODY,
-            Shown::Nothing,
-        )
+        .make(method, &path, revision, NO_BODY, Shown::Change(&shown))
         .await?;
     let shares: std::collections::BTreeMap<&str, f64> = row
         .iter()
@@ -343,4 +389,28 @@ async fn keep(
         )
     })?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn an_override_of_somebody_else_is_neither_written_down_nor_ended() {
+        let row = |aws, oci| {
+            let weights = [("aws", aws), ("gcp", 0), ("oci", oci)];
+            let weights = weights.map(|(name, weight)| (name.parse().unwrap(), weight));
+            Shares::from_weights(weights).unwrap()
+        };
+        let mut service = samples::service();
+        service.shift = None;
+        assert_eq!(ours(&service, &row(50, 50)), Ok(()));
+        let other = ours(&service, &row(80, 20)).unwrap_err();
+        assert_eq!(other.exit, Exit::Conflict);
+        service.shift = Some("s-7".to_owned());
+        assert!(ours(&service, &row(50, 50)).is_err());
+        service.override_row = None;
+        assert!(ours(&service, &row(50, 50)).is_err());
+    }
 }

@@ -85,11 +85,13 @@ impl Follower {
     /// What was written is heard of after a while, and what was heard before says nothing of it. To be called while the old
     /// settings stand.
     pub(super) fn written(&mut self, brought: &Brought) {
-        if matches!(brought.done, Done::Set | Done::Reverted) {
-            self.settles_at = Some(clock::now() + SETTLE);
-        }
         let mut standing = self.standing.borrow_mut();
         let is_same = standing.settings.as_ref() == Some(&brought.settings);
+        let by_us = matches!(brought.done, Done::Set | Done::Reverted);
+        // What another tool wrote takes as long, and is left where that is wanted.
+        if by_us || (standing.settings.is_some() && !is_same) {
+            self.settles_at = Some(clock::now() + SETTLE);
+        }
         if let Some(dns) = standing.dns.as_mut().filter(|_| !is_same) {
             *dns = Dns {
                 differs_since: dns.differs_since,

@@ -67,10 +67,9 @@ impl Board {
     }
 }
 
-/// Those of them that are young enough to be used now.
-pub(crate) fn usable(kept: Vec<Kept>, now: Timestamp) -> Vec<Kept> {
-    let is_young = |kept: &Kept| now.since(kept.at) <= AGE_MAX;
-    kept.into_iter().filter(is_young).collect()
+/// Whether it is young enough to be used now; one from after now is as old as it is early, as a clock was set back.
+pub(super) fn is_usable(kept: &Kept, now: Timestamp) -> bool {
+    now.since(kept.at).max(kept.at.since(now)) <= AGE_MAX
 }
 
 /// Keeps what is believed, for ever, whenever it has changed and now and then.
@@ -104,8 +103,9 @@ mod tests {
             set: Set::default(),
         };
         let day = 86_400_000;
-        let (young, old) = (kept(1_001), kept(999));
         let now = Timestamp::from_millis(day + 1_000);
-        assert_eq!(usable(vec![young.clone(), old], now), [young]);
+        let usable = |at| is_usable(&kept(at), now);
+        assert!(usable(1_001) && !usable(999));
+        assert!(usable(2 * day) && !usable(2 * day + 1_001));
     }
 }

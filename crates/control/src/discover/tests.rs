@@ -215,9 +215,27 @@ async fn what_is_believed_outlives_another_way_of_asking_and_leaves_with_its_sou
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_kept_longer_than_a_day_ago_is_not_used_even_where_it_is_wanted_late() {
+    let script = Script::of(&[Ok(1)]);
+    let day = 86_400_000;
+    let kept = Kept {
+        account: "a".into(),
+        source: "x".into(),
+        at: Timestamp::from_millis(clock::wall().as_millis() - day - 1_000),
+        set: set(4),
+    };
+    let run = async {
+        let (mut watcher, mut found) = Watcher::start(Bus::new(), vec![kept]);
+        watcher.watch([(place("x"), wanted(&script))].into());
+        assert_eq!(*found.recv().await.unwrap().set, set(1));
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_kept_over_a_restart_is_told_at_once_and_stays_while_the_cloud_fails() {
     let script = Script::of(&[Err(Kind::Transient), Ok(1), Ok(4)]);
-    let at = Timestamp::from_millis(5);
+    let at = Timestamp::from_millis(clock::wall().as_millis() - 60_000);
     let kept = Kept {
         account: "a".into(),
         source: "x".into(),

@@ -3,7 +3,7 @@
 //! itself. A configuration without a file that can be seen from here is given to the API.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ impl Home {
         Ok(Self::File(real))
     }
 
-    /// Makes this text the one that runs; nothing has changed where it fails.
+    /// Makes this text the one that runs. Where it fails nothing has changed, but for a file that is written and that the
+    /// process does not load, which is told.
     pub(super) async fn put(
         &self,
         session: &mut Session<'_>,
@@ -62,6 +63,11 @@ impl Home {
         };
         let file = match self {
             Self::Process => {
+                let running: Config = session.get("/v1/config").await?;
+                if running.text.as_bytes() != old.bytes {
+                    let message = "another configuration was loaded meanwhile; nothing changed";
+                    return Err(CliError::new(Exit::Conflict, message));
+                }
                 return session
                     .call::<ConfigResult>(Method::PUT, "/v1/config", &request)
                     .await
@@ -120,22 +126,35 @@ async fn until_loaded(session: &mut Session<'_>, text: &str, file: &Path) -> Res
     }
 }
 
-/// Writes a file anew, with the rights it had; a crash leaves the old one or the new one.
+/// Writes a file anew, with the owner and the rights it had; a crash leaves the old one or the new one.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let rights = std::fs::metadata(file)?.permissions();
     let mut name = file.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let beside = file.with_file_name(name);
+    let replaced = write_beside(file, &beside, bytes).and_then(|()| std::fs::rename(&beside, file));
+    if replaced.is_err() {
+        // What it is about is told; a remnant is no error of its own.
+        drop(std::fs::remove_file(&beside));
+    }
+    replaced
+}
+
+fn write_beside(file: &Path, beside: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let before = std::fs::metadata(file)?;
     let mut new = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&beside)?;
+        .open(beside)?;
     new.write_all(bytes)?;
-    new.set_permissions(rights)?;
-    new.sync_all()?;
-    std::fs::rename(&beside, file)
+    let after = new.metadata()?;
+    if (after.uid(), after.gid()) != (before.uid(), before.gid()) {
+        // Whoever may not do that must not take the file from the service that reads it.
+        std::os::unix::fs::fchown(&new, Some(before.uid()), Some(before.gid()))?;
+    }
+    new.set_permissions(before.permissions())?;
+    new.sync_all()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! The rows that actuators in clouds follow: those that all workers use, once they do. It decides nothing: what is wanted is
-//! the controller's, what is used the workers' to say.
+//! The rows that actuators in clouds follow: those that all workers use, once they do. Shares that a reloaded file declares
+//! have no revision that workers could confirm: they are told from the reload on, which workers have within 50 ms as a rule.
+//! It decides nothing: what is wanted is the controller's, what is used the workers' to say.
 
 use std::sync::Arc;
 use std::time::Duration;
